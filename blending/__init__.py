@@ -1,0 +1,50 @@
+"""Deep image blending: put a cut-out of one picture into another so that it looks as if it belonged there.
+
+>>> from blending import blend
+>>> result = blend(source, target, mask, row=40, column=120)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .pipeline import BlendResult, blend
+    from .features import load_features
+    from .placement import place
+    from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
+    from .stages import Evaluation, poisson_stage, refine_stage
+
+__all__ = [
+    "BlendResult",
+    "BlendSettings",
+    "Evaluation",
+    "PoissonSettings",
+    "RefineSettings",
+    "Weights",
+    "blend",
+    "load_features",
+    "place",
+    "poisson_stage",
+    "refine_stage",
+]
+
+_MODULES = {
+    "BlendResult": "pipeline",
+    "BlendSettings": "settings",
+    "Evaluation": "stages",
+    "PoissonSettings": "settings",
+    "RefineSettings": "settings",
+    "Weights": "settings",
+    "blend": "pipeline",
+    "load_features": "features",
+    "place": "placement",
+    "poisson_stage": "stages",
+    "refine_stage": "stages",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: `--help` must not wait for torch."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

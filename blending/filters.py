@@ -1,0 +1,60 @@
+"""The 5-point Laplacian and the guidance field, exact at the edges of the frame and of the source."""
+
+import torch
+from kornia.filters import filter2d
+from torch import Tensor
+
+NEIGHBOURS = ((0.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0))
+
+
+def neighbour_sum(image: Tensor) -> Tensor:
+    """Sum of the four neighbours; those outside the frame count as 0.
+
+    Args:
+        image: (B, C, H, W), float.
+
+    Returns:
+        (B, C, H, W).
+    """
+    kernel = torch.tensor([NEIGHBOURS], dtype=image.dtype, device=image.device)
+    return filter2d(image, kernel, border_type="constant")
+
+
+def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
+    """Sum over the known neighbours q of p of (image_p − image_q): the stencil [0 −1 0; −1 4 −1; 0 −1 0].
+
+    A neighbour outside the frame or not known drops out, as if it had the pixel's own value; so the field
+    has no edge where a picture ends. (kornia's `laplacian` is another kernel and another sign.)
+
+    Args:
+        image: (B, C, H, W), float.
+        known: (B, 1, H, W), 0 or 1; where the picture has values. None: everywhere.
+
+    Returns:
+        (B, C, H, W), in image units per pixel²; 0 where not known.
+    """
+    if known is None:
+        known = torch.ones_like(image[:1, :1])
+    return known * (neighbour_sum(known) * image - neighbour_sum(known * image))
+
+
+def guidance_field(source: Tensor, known: Tensor, target: Tensor, support: Tensor) -> Tensor:
+    """The Laplacian that the blend should have: the source's on the support, the target's around it.
+
+    Args:
+        source: (B, 3, H, W), the source laid out on the target's frame.
+        known: (B, 1, H, W), 0 or 1; where the source has pixels.
+        target: (B, 3, H, W).
+        support: (B, 1, H, W), bool; the pixels that are solved.
+
+    Returns:
+        (B, 3, H, W), in image units per pixel².
+
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: no edges at the source's own border.
+    """
+    return torch.where(support, laplacian(source, known), laplacian(target))
+
+
+def stencil_region(support: Tensor) -> Tensor:
+    """The support and the ring of pixels outside whose stencil touches it, (B, 1, H, W), bool."""
+    return support | (neighbour_sum(support.float()) > 0)

@@ -1,0 +1,161 @@
+"""The joint objective that both stages minimise, and the metric that makes it quick to minimise."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+
+from .features import LAYERS, STYLE_LAYERS, Features
+from .filters import guidance_field, stencil_region
+from .losses import (
+    colour_loss,
+    content_loss,
+    gradient_loss,
+    gram_matrix,
+    histogram_loss,
+    style_loss,
+    tv_loss,
+)
+from .objective import Objective, Term, Views
+from .placement import Scene, composite
+from .settings import Weights
+from .spectral import fast_length, filter_spectrum, laplacian_eigenvalues
+
+CONTENT_LAYER = "relu2_2"
+GRID = 8  # the network's coarsest pixel, in image pixels
+STYLE_FLOOR = 0.02  # of the target's own mean squared Gram: below that the styles count as equal
+STIFFNESS = 0.1  # what the feature terms add to the gradient term's curvature, in its units
+
+
+def joint_objective(
+    scene: Scene, background: Tensor, network: Features, weights: Weights, rim: int
+) -> Objective:
+    """Gradient, content, style, colour, histogram and total variation of background + mask·(x − background).
+
+    The pasted source (source over background) is what gradient, content and colour hold; style is the target's in the
+    same window. What does not depend on x is computed here, once.
+
+    Args:
+        scene: the window; in the refine stage its source is the picture to refine.
+        background: (1, 3, h, w), what x is composited over.
+        network: on the scene's device and dtype.
+        weights: of the terms.
+        rim: pixels over which the colour term sets in from the mask's edge.
+
+    Returns:
+        A function of x, (1, 3, h, w) in [0, 1].
+
+    Source: Zhang et al. 2020, the loss of either stage. Differs: colour term, relative feature terms, areas.
+    """
+    kept = composite(background, scene.source, scene.mask)
+    area = scene.support.sum().item()
+    with torch.no_grad():
+        styled = network(_padded(scene.target), STYLE_LAYERS)
+        grams = {name: gram_matrix(taps) for name, taps in styled.items()}
+        kept_taps = network(_padded(kept), STYLE_LAYERS)
+        content_weight = _at_layer(scene.support, CONTENT_LAYER)
+        content_scale = content_loss(
+            kept_taps[CONTENT_LAYER], torch.zeros_like(kept_taps[CONTENT_LAYER]), content_weight
+        )
+        style_scale = _style(grams, kept_taps) + STYLE_FLOOR * _mean(
+            gram.square().mean() for gram in grams.values()
+        )
+        histogram_scale = _mean(taps.square().mean() for taps in styled.values())
+        sorted_taps = (
+            {name: taps.flatten(2).sort(2).values for name, taps in styled.items()}
+            if weights.histogram
+            else {}
+        )
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    region = stencil_region(scene.support)
+    held = interior(scene.support, rim)
+    wanted = kept_taps[CONTENT_LAYER]
+    needs_network = weights.content or weights.style or weights.histogram
+
+    def views(x: Tensor) -> Views:
+        image = composite(background, x, scene.mask)
+        return Views(image, network(_padded(image), STYLE_LAYERS) if needs_network else {})
+
+    def content(v: Views) -> Tensor:
+        return content_loss(v.features[CONTENT_LAYER], wanted, content_weight) / content_scale
+
+    def histogram(v: Views) -> Tensor:
+        losses = (histogram_loss(v.features[n], s) for n, s in sorted_taps.items())
+        return _mean(losses) / histogram_scale
+
+    return Objective(
+        views,
+        (
+            Term("gradient", weights.gradient, lambda v: gradient_loss(v.composite, guidance, region, area)),
+            Term("content", weights.content, content),
+            Term("style", weights.style, lambda v: _style(grams, v.features) / style_scale),
+            Term("colour", weights.colour, lambda v: colour_loss(v.composite, kept, held, area)),
+            Term("histogram", weights.histogram, histogram),
+            Term("tv", weights.tv, lambda v: tv_loss(v.composite, scene.support, area)),
+        ),
+    )
+
+
+def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor]:
+    """The inverse of the gradient and colour terms' Hessian on the scene's rectangle, restricted to the support.
+
+    H⁻¹ ≈ 3·area / (2·w_gradient) · (Δ² + w_colour / w_gradient + STIFFNESS)⁻¹, by sine transforms; the identity where
+    there is no gradient term.
+    """
+    if not weights.gradient:
+        return lambda gradient: gradient
+    height, width = scene.support.shape[2:]
+    tall, wide = fast_length(height), fast_length(width)
+    stiffness = STIFFNESS + weights.colour / weights.gradient
+    curvature = laplacian_eigenvalues(tall, wide, scene.source) ** 2 + stiffness
+    response = 3 * scene.support.sum().item() / (2 * weights.gradient) / curvature
+    free = scene.support.to(scene.source.dtype)
+
+    def metric(gradient: Tensor) -> Tensor:
+        padded = F.pad(free * gradient, (0, wide - width, 0, tall - height))
+        return free * filter_spectrum(padded, response)[..., :height, :width]
+
+    return metric
+
+
+def interior(support: Tensor, rim: int) -> Tensor:
+    """How far inside the mask a pixel lies: 0 at its edge, rising to 1 over about `rim` pixels.
+
+    Args:
+        support: (1, 1, H, W), bool; beyond the frame it goes on as at its edge.
+        rim: pixels; 0: 1 everywhere on the support.
+
+    Returns:
+        (1, 1, H, W), float32 in [0, 1], 0 outside the support.
+    """
+    inside = support.float()
+    if rim == 0:
+        return inside
+    reach = 3 * rim
+    size = 2 * reach + 1
+    padded = F.pad(inside, (reach,) * 4, mode="replicate")
+    blurred = gaussian_blur2d(padded, size, (float(rim), float(rim)), border_type="constant")
+    return inside * (2 * blurred[..., reach:-reach, reach:-reach] - 1).clamp(0, 1)
+
+
+def _padded(image: Tensor) -> Tensor:
+    """The image continued by its edge to multiples of the network's grid: pooling then drops no pixel."""
+    height, width = image.shape[2:]
+    return F.pad(image, (0, -width % GRID, 0, -height % GRID), mode="replicate")
+
+
+def _at_layer(support: Tensor, layer: str) -> Tensor:
+    height, width = support.shape[2:]
+    padded = F.pad(support.float(), (0, -width % GRID, 0, -height % GRID))
+    return F.avg_pool2d(padded, LAYERS[layer][1])
+
+
+def _style(grams: dict[str, Tensor], taps: dict[str, Tensor]) -> Tensor:
+    return _mean(style_loss(taps[name], gram) for name, gram in grams.items())
+
+
+def _mean(values) -> Tensor:
+    return torch.stack(list(values)).mean()

@@ -1,0 +1,153 @@
+"""The terms of the objective as pure functions; each is a mean over the area that it says."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .filters import laplacian
+
+
+def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: float) -> Tensor:
+    """Squared difference of Laplacians wherever the mask can be seen, per pixel of the mask.
+
+    L = Σ over R of (Δu − v)² / (C · area), u = `composite`, v = `guidance`, R = `region`.
+
+    Args:
+        composite: (B, C, H, W), in [0, 1].
+        guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
+        region: (B, 1, H, W), bool; the mask and the ring whose stencil touches it.
+        area: pixels of the mask, > 0.
+
+    Returns:
+        Scalar >= 0, differentiable in `composite`.
+
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not the whole image's.
+    """
+    residual = torch.where(region, laplacian(composite) - guidance, 0)
+    return residual.square().sum() / (composite.shape[1] * area)
+
+
+def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean squared difference of features.
+
+    L = Σ w (F − F*)² / (C · Σ w), F = `features`, F* = `wanted`, w = `weight`.
+
+    Args:
+        features: (B, C, H, W), activations of one layer.
+        wanted: (B, C, H, W), the same layer's of what is to be kept.
+        weight: (B, 1, H, W), >= 0, not all 0; the mask at this layer's size.
+
+    Returns:
+        Scalar >= 0, differentiable in `features`.
+
+    Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture, so that one pass of
+        the network serves all terms.
+    """
+    return (weight * (features - wanted).square()).sum() / (features.shape[1] * weight.sum())
+
+
+def colour_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
+    """Weighted squared difference of colours, per pixel of the mask.
+
+    L = Σ w (u − s)² / (C · area), u = `composite`, s = `wanted`, w = `weight`.
+
+    Args:
+        composite: (B, C, H, W), in [0, 1].
+        wanted: (B, C, H, W), the colours to keep.
+        weight: (B, 1, H, W), in [0, 1].
+        area: pixels of the mask, > 0.
+
+    Returns:
+        Scalar >= 0, differentiable in `composite`.
+
+    Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient term, blind to
+    low frequencies, lets the style term turn objects transparent.
+    """
+    return (weight * (composite - wanted).square()).sum() / (composite.shape[1] * area)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Mean outer product of the feature vectors, divided by the number of channels.
+
+    G = F Fᵀ / (C · H · W) with F the C x HW matrix of activations.
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C).
+
+    Source: Gatys, Ecker, Bethge 2016; the normalisation of Johnson et al. 2016.
+    """
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def style_loss(features: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of Gram matrices of one layer.
+
+    Args:
+        features: (B, C, H, W).
+        wanted: (B, C, C), the Gram matrix to match.
+
+    Returns:
+        Scalar >= 0, differentiable in `features`.
+
+    Source: Zhang et al. 2020, style loss.
+    """
+    return F.mse_loss(gram_matrix(features), wanted)
+
+
+def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
+    """The features with each channel's values replaced, in rank order, by the wanted distribution's.
+
+    Args:
+        features: (B, C, H, W).
+        wanted: (B, C, K), the values to match, ascending along K; other lengths are resampled linearly in rank.
+
+    Returns:
+        (B, C, H, W), without gradient.
+    """
+    flat = features.detach().flatten(2)
+    if wanted.shape[2] != flat.shape[2]:
+        wanted = F.interpolate(wanted, flat.shape[2], mode="linear", align_corners=False)
+    order = flat.argsort(2, stable=True)
+    return torch.empty_like(flat).scatter_(2, order, wanted).view_as(features)
+
+
+def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared distance of the features to themselves matched to a histogram, channel by channel.
+
+    L = mean (F − H(F, F*))², H held constant.
+
+    Args:
+        features: (B, C, H, W).
+        wanted: (B, C, K), the target's activations, ascending along K.
+
+    Returns:
+        Scalar >= 0, differentiable in `features`.
+
+    Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a mean, not a sum.
+    """
+    return F.mse_loss(features, matched_to_histogram(features, wanted))
+
+
+def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
+    """Absolute differences of neighbours of which at least one is in the region, per pixel of the mask.
+
+    Args:
+        composite: (B, C, H, W), in [0, 1].
+        region: (B, 1, H, W), bool.
+        area: pixels of the mask, > 0.
+
+    Returns:
+        Scalar >= 0, differentiable in `composite` but where neighbours are equal.
+
+    Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over the image.
+    """
+    rows = (composite[..., 1:, :] - composite[..., :-1, :]).abs()
+    columns = (composite[..., :, 1:] - composite[..., :, :-1]).abs()
+    seen_rows = region[..., 1:, :] | region[..., :-1, :]
+    seen_columns = region[..., :, 1:] | region[..., :, :-1]
+    total = torch.where(seen_rows, rows, 0).sum() + torch.where(seen_columns, columns, 0).sum()
+    return total / (composite.shape[1] * area)

@@ -1,0 +1,153 @@
+"""Preconditioned L-BFGS that counts evaluations, keeps the best point and can be cancelled."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+Pair = tuple[Tensor, Tensor, Tensor]  # s, y, 1 / (s·y)
+
+ARMIJO = 1e-4  # a step must win this share of what its slope promises
+FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
+SHORTEST = 1e-4  # the search along a direction ends at this step
+
+
+class StopReason(Enum):
+    """Why a minimisation ended."""
+
+    CONVERGED = "converged"
+    BUDGET_SPENT = "budget spent"
+    NON_FINITE = "non-finite"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best point evaluated and how it was found.
+
+    Attributes:
+        x: the best point, detached.
+        terms: its weighted terms.
+        evaluations: how often the objective was run.
+        reason: why it stopped.
+        trace: the weighted terms of every evaluation, in order; the first is the start's.
+    """
+
+    x: Tensor
+    terms: dict[str, float]
+    evaluations: int
+    reason: StopReason
+    trace: tuple[dict[str, float], ...]
+
+
+def minimize(
+    objective: Callable[[Tensor], dict[str, Tensor]],
+    x0: Tensor,
+    *,
+    max_evaluations: int,
+    history_size: int = 10,
+    tolerance: float = 1e-5,
+    precondition: Callable[[Tensor], Tensor] = lambda gradient: gradient,
+    on_evaluation: Callable[[int, dict[str, float], Tensor], None] | None = None,
+) -> Solution:
+    """Minimise a sum of terms by L-BFGS with a backtracking line search.
+
+    Args:
+        objective: x to weighted scalar terms; their sum is minimised.
+        x0: the start, any shape, float; not changed.
+        max_evaluations: >= 1; exactly this many unless it stops before.
+        history_size: pairs of steps and gradient changes that are kept.
+        tolerance: stop when an iteration wins less than this share of the value.
+        precondition: a symmetric positive map near the inverse Hessian; the initial metric.
+        on_evaluation: called with the evaluation's number (from 1), its terms and its point; may raise to cancel.
+
+    Returns:
+        The best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the start, or every step down to the
+        shortest, gave NaN or infinity.
+
+    Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature are skipped.
+    """
+    trace: list[dict[str, float]] = []
+
+    def evaluate(point: Tensor) -> tuple[float, Tensor]:
+        leaf = point.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
+        terms = objective(leaf)
+        total = torch.stack(list(terms.values())).sum()
+        (gradient,) = torch.autograd.grad(total, leaf)
+        numbers = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
+        trace.append(numbers)
+        if on_evaluation:
+            on_evaluation(len(trace), numbers, leaf.detach())
+        finite = torch.isfinite(total) & torch.isfinite(gradient).all()
+        return (total.item() if finite else float("inf")), gradient
+
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x0.detach().clone()
+        value, gradient = evaluate(x)
+        best_terms, pairs = trace[0], deque[Pair](maxlen=history_size)
+        reason = StopReason.BUDGET_SPENT if value < float("inf") else StopReason.NON_FINITE
+        while reason is StopReason.BUDGET_SPENT and len(trace) < max_evaluations:
+            direction = -_inverse_hessian(gradient, pairs, precondition)
+            slope = (direction * gradient).sum().item()
+            if slope >= 0:  # nothing to win, or rounding: the metric alone is a descent direction
+                if not pairs:
+                    reason = StopReason.CONVERGED
+                    break
+                pairs.clear()
+                continue
+            step = 1.0 if pairs else min(1.0, FIRST_STEP / direction.abs().max().item())
+            while True:
+                candidate = x + step * direction
+                new_value, new_gradient = evaluate(candidate)
+                if new_value <= value + ARMIJO * step * slope:
+                    break
+                step = _shorter(step, value, slope, new_value)
+                if len(trace) >= max_evaluations or step < SHORTEST:
+                    break
+            if new_value > value + ARMIJO * step * slope:
+                if step < SHORTEST:
+                    if new_value == float("inf"):
+                        reason = StopReason.NON_FINITE
+                    elif not pairs:
+                        reason = StopReason.CONVERGED
+                    pairs.clear()
+                continue
+            _remember(pairs, candidate - x, new_gradient - gradient)
+            won = value - new_value
+            x, value, gradient, best_terms = candidate, new_value, new_gradient, trace[-1]
+            if won <= tolerance * abs(value):
+                reason = StopReason.CONVERGED
+    return Solution(x.detach(), best_terms, len(trace), reason, tuple(trace))
+
+
+def _shorter(step: float, value: float, slope: float, new_value: float) -> float:
+    """The minimiser of the parabola through what is known, within a tenth and a half of the step."""
+    if new_value == float("inf"):
+        return step / 10
+    parabola = -slope * step**2 / (2 * (new_value - value - slope * step))
+    return min(max(parabola, step / 10), step / 2)
+
+
+def _remember(pairs: deque[Pair], s: Tensor, y: Tensor) -> None:
+    curvature = (s * y).sum()
+    if curvature > 1e-10 * s.norm() * y.norm():
+        pairs.append((s, y, 1 / curvature))
+
+
+def _inverse_hessian(
+    gradient: Tensor, pairs: deque[Pair], precondition: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The two-loop recursion, with the preconditioner, scaled by the newest pair, in the middle."""
+    q, weights = gradient, []
+    for s, y, rho in reversed(pairs):
+        weights.append(rho * (s * q).sum())
+        q = q - weights[-1] * y
+    q = precondition(q)
+    if pairs:
+        s, y, rho = pairs[-1]
+        q = q / (rho * (y * precondition(y)).sum())
+    for (s, y, rho), weight in zip(pairs, reversed(weights), strict=True):
+        q = q + (weight - rho * (y * q).sum()) * s
+    return q

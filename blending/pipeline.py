@@ -1,0 +1,87 @@
+"""One call for all: three pictures to a blend."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .features import load_features
+from .placement import place
+from .report import machine_report
+from .settings import BlendSettings
+from .stages import OnEvaluation, poisson_stage, refine_stage
+
+
+@dataclass(frozen=True)
+class BlendResult:
+    """What `blend` returns.
+
+    Attributes:
+        image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
+        mask: (N, 1, H, W), the mask at its place on the target, 0 below 0.5.
+        paste: (N, 3 or 4, H, W), plain copy and paste with that mask, to compare.
+        report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop reasons), machine.
+    """
+
+    image: Tensor
+    mask: Tensor
+    paste: Tensor
+    report: dict
+
+
+def blend(
+    source: Tensor,
+    target: Tensor,
+    mask: Tensor | None = None,
+    *,
+    row: int = 0,
+    column: int = 0,
+    scale: float = 1.0,
+    settings: BlendSettings | None = None,
+    on_evaluation: OnEvaluation | None = None,
+) -> BlendResult:
+    """Blend a cut-out of a source into a target: the Poisson stage, then the refine stage.
+
+    Args:
+        source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask and is the mask when there is none.
+        target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges allowed, pixels below 0.5 are not taken.
+        row: of the source's top-left corner on the target, pixels; negative and overhanging places are clipped.
+        column: likewise.
+        scale: factor for source and mask, > 0.
+        settings: None: the defaults.
+        on_evaluation: called at every evaluation; what it raises (to cancel) is handed on.
+
+    Returns:
+        The blend and its report. N is 1 or the batch size for each argument. Outside the mask the image has the target's
+        bits unless the refine stage was told to change the whole picture.
+
+    Raises:
+        ValueError, TypeError: arguments that cannot be blended; the message names the argument.
+        FileNotFoundError: a weights file that is not there.
+    """
+    settings = settings or BlendSettings()
+    device = target.device if settings.device is None else torch.device(settings.device)
+    placed = place(source, target, mask, row, column, scale)
+    needs_network = settings.poisson.method == "deep" or settings.refine is not None
+    network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
+    result = poisson_stage(placed, settings.poisson, network, device, on_evaluation)
+    stages = [result.report]
+    if settings.refine is not None:
+        result = refine_stage(
+            result.image, target, result.mask, settings.refine, network, device, on_evaluation
+        )
+        stages.append(result.report)
+    report = {
+        "source": _size(source),
+        "target": _size(target),
+        "place": {"row": row, "column": column, "scale": scale},
+        "stages": stages,
+        **machine_report(device),
+    }
+    return BlendResult(result.image, result.mask, placed.paste, report)
+
+
+def _size(picture: Tensor) -> dict[str, int]:
+    batch, channels, height, width = picture.shape
+    return {"batch": batch, "channels": channels, "height": height, "width": width}

@@ -1,0 +1,269 @@
+"""Put source and mask on the target's canvas, cut the working window out of it, composite."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .poisson import bounding_box
+from .settings import check_range
+from .validation import check_image, check_mask, check_same_size, common_batch
+
+SOLVED_FROM = 0.5  # mask values below this equal the target bit for bit
+LARGEST_SIDE = 32768
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A source and its mask at their place on a target; only what the target's frame shows of them.
+
+    Attributes:
+        source: (N, 3, h, w), in [0, 1], float; N is 1 or the batch size, as for the others.
+        mask: (N, 1, h, w), in [0, 1]; 0 below 0.5.
+        known: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
+        target: (N, 3 or 4, H, W), as given.
+        row, column: place of the visible part's top-left corner on the target, in pixels, >= 0.
+        notes: what was done that the caller may not expect, for the report.
+    """
+
+    source: Tensor
+    mask: Tensor
+    known: Tensor
+    target: Tensor
+    row: int
+    column: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def batch(self) -> int:
+        """The number of pictures."""
+        return common_batch(source=self.source, mask=self.mask, target=self.target)
+
+    @cached_property
+    def full_mask(self) -> Tensor:
+        """The mask on the whole target, (N, 1, H, W), 0 below 0.5, in the target's dtype."""
+        return self._lay_out(self.mask, (0, 0, *self.target.shape[2:])).to(self.target.dtype)
+
+    @property
+    def paste(self) -> Tensor:
+        """Plain copy and paste, (N, 3 or 4, H, W), in the target's dtype, its alpha carried through."""
+        image = self.target.expand(self.batch, -1, -1, -1).clone()
+        height, width = self.mask.shape[2:]
+        window = crop(image[:, :3], (self.row, self.column, height, width))
+        wide = torch.promote_types(image.dtype, torch.float32)
+        pasted = composite(window.to(wide), self.source.to(wide), self.mask.to(wide))
+        window.copy_(torch.where(self.mask > 0, pasted.to(window), window))
+        return image
+
+    def is_empty(self, sample: int) -> bool:
+        """Whether this picture has nothing to blend."""
+        return not bool((pick(self.mask, sample) > 0).any())
+
+    def scene(self, sample: int, margin: int, device: torch.device | None = None) -> "Scene":
+        """The working window of one picture: the mask's box and `margin` pixels around it, clipped by the frame.
+
+        Args:
+            sample: which picture; it must not be empty.
+            margin: pixels around the mask's box; the window's offsets are rounded down to multiples of 8, so that
+                the network's pooling grid is that of the whole picture.
+            device: where to compute; None: where the target is.
+        """
+        mask = pick(self.mask, sample)
+        top, left, height, width = bounding_box(mask > 0)
+        box = window_around(
+            (top + self.row, left + self.column, height, width), margin, self.target.shape
+        )
+        dtype = torch.promote_types(self.target.dtype, torch.float32)
+        device = device or self.target.device
+
+        def cut(tensor: Tensor) -> Tensor:
+            return self._lay_out(pick(tensor, sample), box).to(device, dtype)
+
+        target = crop(pick(self.target, sample)[:, :3], box).to(device, dtype, copy=True)
+        return Scene(cut(self.source), cut(mask), cut(self.known), target, box)
+
+    def _lay_out(self, tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+        """The tensor on a window (top, left, height, width) of the target, 0 where it does not reach."""
+        top, left, height, width = box
+        before, above = self.column - left, self.row - top
+        after = width - before - tensor.shape[3]
+        below = height - above - tensor.shape[2]
+        return F.pad(tensor, (before, after, above, below))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture's window, all (1, C, h, w) of one size, device and float dtype; no inference tensors.
+
+    Attributes:
+        source: RGB; 0 where it does not reach.
+        mask: in [0, 1], 0 below 0.5.
+        known: 0 or 1, where the source has pixels.
+        target: RGB.
+        box: the window on the target: top, left, height, width.
+    """
+
+    source: Tensor
+    mask: Tensor
+    known: Tensor
+    target: Tensor
+    box: tuple[int, int, int, int]
+
+    @cached_property
+    def support(self) -> Tensor:
+        """The pixels that are solved: mask >= 0.5, bool."""
+        return self.mask > 0
+
+    @cached_property
+    def paste(self) -> Tensor:
+        """Plain copy and paste of the source."""
+        return composite(self.target, self.source, self.mask)
+
+
+def place(
+    source: Tensor,
+    target: Tensor,
+    mask: Tensor | None = None,
+    row: int = 0,
+    column: int = 0,
+    scale: float = 1.0,
+) -> Placed:
+    """Put a source and its mask on a target.
+
+    Args:
+        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask and is the mask when there is none.
+        target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source. Pixels below 0.5 are not taken at all.
+        row: of the source's top-left corner on the target, pixels; may be negative, and the source may overhang.
+        column: likewise.
+        scale: factor for source and mask, > 0, bicubic with antialiasing; colours weighted by alpha.
+
+    Returns:
+        The visible part, in its place. N is 1 or the batch size for each argument.
+
+    Raises:
+        ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask that never reaches
+            0.5, or lies wholly outside the target, in every picture of the batch.
+        TypeError: not float tensors; places that are not whole numbers.
+    """
+    check_image("source", source)
+    check_image("target", target)
+    check_range("row", row, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
+    check_range("column", column, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
+    check_range("scale", scale, 1e-3, 1e3)
+    colour, alpha, mask, notes = _split_alpha(source, mask)
+    common_batch(source=colour, mask=mask, target=target)
+    if not bool((mask >= SOLVED_FROM).any()):
+        raise ValueError(
+            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), got at most {mask.max().item():.3g}; "
+            "is it empty or inverted?"
+        )
+    if scale != 1:
+        colour, alpha, mask = _rescale(colour, alpha, mask, scale)
+    rows, columns = _visible(colour, target, row, column)
+    placed = Placed(
+        source=colour[..., rows, columns],
+        mask=torch.where(mask >= SOLVED_FROM, mask, 0)[..., rows, columns],
+        known=(alpha > 0).to(mask.dtype)[..., rows, columns],
+        target=target,
+        row=max(row, 0),
+        column=max(column, 0),
+        notes=notes,
+    )
+    if not bool((placed.mask > 0).any()):
+        raise ValueError(
+            f"mask must reach {SOLVED_FROM} inside the target of {target.shape[3]} x {target.shape[2]} pixels, got "
+            f"nothing there with the source's corner at column {column}, row {row}, scale {scale:g}"
+        )
+    return placed
+
+
+def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """mask·x + (1 − mask)·background; where both are equal, or the mask is 0, the background bit for bit.
+
+    Args:
+        background: (B, C, H, W).
+        x: (B, C, H, W).
+        mask: (B, 1, H, W), in [0, 1].
+    """
+    return torch.where(mask == 1, x, background + mask * (x - background))
+
+
+def pick(tensor: Tensor, sample: int) -> Tensor:
+    """One sample of N, or the only one, still with its batch dimension."""
+    return tensor[sample : sample + 1] if tensor.shape[0] > 1 else tensor
+
+
+def crop(tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+    """A view of the window (top, left, height, width) of (B, C, H, W)."""
+    top, left, height, width = box
+    return tensor[..., top : top + height, left : left + width]
+
+
+def window_around(
+    box: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """The box and `margin` pixels around it inside a (..., H, W) frame, offsets rounded down to multiples of 8."""
+    top, left, height, width = box
+    first_row = max(top - margin, 0) // 8 * 8
+    first_column = max(left - margin, 0) // 8 * 8
+    last_row = min(top + height + margin, shape[-2])
+    last_column = min(left + width + margin, shape[-1])
+    return first_row, first_column, last_row - first_row, last_column - first_column
+
+
+def _split_alpha(
+    source: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
+    """Colour, alpha and mask of a source of 3 or 4 channels, and what to tell the user."""
+    if mask is not None:
+        check_mask("mask", mask)
+        check_same_size("mask", mask, "source", source)
+    if source.shape[1] == 3:
+        if mask is None:
+            raise ValueError("mask must be given for a source without alpha, got none")
+        return source, torch.ones_like(mask), mask, ()
+    colour, alpha = source[:, :3], source[:, 3:]
+    check_mask("source's alpha", alpha)
+    if mask is None:
+        return colour, alpha, alpha, ("the source's alpha is the mask",)
+    common_batch(source=source, mask=mask)
+    return colour, alpha, alpha * mask, ("the source's alpha multiplies the mask",)
+
+
+def _rescale(
+    colour: Tensor, alpha: Tensor, mask: Tensor, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The three resampled, colours weighted by alpha so that hidden ones do not bleed."""
+    height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
+    if max(height, width) > LARGEST_SIDE:
+        raise ValueError(
+            f"scale must keep the source within {LARGEST_SIDE} pixels a side, got {scale:g} for "
+            f"{colour.shape[3]} x {colour.shape[2]} pixels"
+        )
+
+    def resize(tensor: Tensor) -> Tensor:
+        wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+        return F.interpolate(wide, (height, width), mode="bicubic", antialias=True)
+
+    weight = resize(alpha)
+    if bool((alpha < 1).any()):
+        colour = resize(colour * alpha) / weight.clamp_min(1 / 512)
+    else:
+        colour = resize(colour)
+    return colour, (weight > 1 / 512).to(weight.dtype), resize(mask).clamp(0, 1)
+
+
+def _visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[slice, slice]:
+    """The rows and columns of the source that lie on the target; an error where there are none."""
+    height, width = colour.shape[2:]
+    rows = slice(max(-row, 0), min(height, target.shape[2] - row))
+    columns = slice(max(-column, 0), min(width, target.shape[3] - column))
+    if rows.stop <= rows.start or columns.stop <= columns.start:
+        raise ValueError(
+            f"source of {width} x {height} pixels must overlap the target of {target.shape[3]} x {target.shape[2]}, "
+            f"got its corner at column {column}, row {row}"
+        )
+    return rows, columns

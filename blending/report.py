@@ -1,0 +1,36 @@
+"""The part of a report that says where a blend was made."""
+
+import platform
+import sys
+from importlib.metadata import version
+
+import torch
+
+
+def machine_report(device: torch.device) -> dict:
+    """Versions, device and peak memory, JSON-ready.
+
+    Args:
+        device: where the blend was computed.
+
+    Returns:
+        `peak_memory_bytes` is the device's peak since the process began on a GPU, and the whole process's peak resident
+        set otherwise; None where the system does not tell.
+    """
+    names = ("torch", "torchvision", "kornia", "numpy")
+    return {
+        "device": str(device),
+        "peak_memory_bytes": _peak_memory(device),
+        "versions": {"python": platform.python_version(), **{n: version(n) for n in names}},
+    }
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,149 @@
+"""Settings of the stages: frozen, validated, without torch so that they load at once."""
+
+import math
+from dataclasses import asdict, dataclass, field
+
+METHODS = ("deep", "exact")
+STARTS = ("paste", "exact")
+REGIONS = ("object", "picture")
+INPUT_SCALES = ("caffe", "standardised")
+LARGEST_WEIGHT = 1e9
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the joint objective; 0 leaves a term out. All >= 0 and at most 1e9.
+
+    Pixel terms are stated for pictures in [0, 1]; feature terms are relative, so the same weights serve any VGG16:
+    content is divided by the mean square of the features that are kept, style by its own value at the start. All are
+    means over the mask or the window, so they do not depend on the canvas.
+
+    The published weights (gradient 1e4, style 1e4, content 1 on 0..255 and on features 58 times too large) make objects
+    transparent when they are minimised in earnest; these were chosen by picture and by score.
+
+    Attributes:
+        gradient: squared difference of Laplacians; 1000 is 3000 a squared grey level beside a content loss of 2e5.
+        content: squared difference at relu2_2 to the pasted source (refine: to its input).
+        style: squared difference of Gram matrices to the target's window.
+        colour: squared difference to the source's colours, away from the mask's rim (refine: to its input's).
+        histogram: squared distance to the target's channel histograms, relative as content.
+        tv: total variation.
+    """
+
+    gradient: float
+    content: float
+    style: float
+    colour: float
+    histogram: float = 0.0
+    tv: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError on a weight that is no number, out of range, or when all are 0."""
+        weights = asdict(self)
+        for name, value in weights.items():
+            check_range(f"{name} weight", value, 0, LARGEST_WEIGHT)
+        if not any(weights.values()):
+            raise ValueError("weights must have at least one above 0, got none")
+
+
+@dataclass(frozen=True)
+class PoissonSettings:
+    """Settings of the Poisson stage.
+
+    Attributes:
+        method: "deep", the joint objective by L-BFGS; "exact", the Poisson equation alone, without the network.
+        start: where the joint objective starts: "paste" (keeps the object's own colours) or "exact".
+        max_evaluations: of the objective, a picture, 1 to 10000.
+        weights: of the joint objective.
+        rim: pixels from the mask's edge over which the colour term sets in, 0 to 256.
+        margin: pixels around the mask's box that the style is taken from, 16 to 4096.
+    """
+
+    method: str = "deep"
+    start: str = "paste"
+    max_evaluations: int = 20
+    weights: Weights = field(
+        default_factory=lambda: Weights(gradient=1000.0, content=1.0, style=0.75, colour=150.0)
+    )
+    rim: int = 16
+    margin: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError on a value that is not allowed."""
+        check_choice("method", self.method, METHODS)
+        check_choice("start", self.start, STARTS)
+        _check_shared(self.max_evaluations, self.rim, self.margin)
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """Settings of the style refine stage.
+
+    Attributes:
+        region: what may change: "object", the pixels under the mask, or the whole "picture".
+        max_evaluations: of the objective, a picture, 1 to 10000.
+        weights: of the joint objective; content and colour hold the stage's input.
+        rim: as in the Poisson stage.
+        margin: as in the Poisson stage.
+    """
+
+    region: str = "object"
+    max_evaluations: int = 20
+    weights: Weights = field(
+        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=1.0, colour=15.0)
+    )
+    rim: int = 0
+    margin: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError on a value that is not allowed."""
+        check_choice("region", self.region, REGIONS)
+        _check_shared(self.max_evaluations, self.rim, self.margin)
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """Settings of a whole blend.
+
+    Attributes:
+        poisson: of the first stage.
+        refine: of the second; None ends after the first.
+        weights_file: another VGG16 safetensors file; None: the bundled one.
+        input_scale: that file's: "caffe" or "standardised".
+        device: where to compute, as torch names it ("cpu", "cuda:0"); None: where the target is.
+    """
+
+    poisson: PoissonSettings = field(default_factory=PoissonSettings)
+    refine: RefineSettings | None = field(default_factory=RefineSettings)
+    weights_file: str | None = None
+    input_scale: str = "caffe"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on an unknown input scale."""
+        check_choice("input_scale", self.input_scale, INPUT_SCALES)
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False
+) -> None:
+    """Raise unless `value` is a number (TypeError; a whole one if asked) in [low, high] (ValueError); NaN never is."""
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise TypeError(
+            f"{name} must be {'a whole number' if whole else 'a number'}, got {value!r}"
+        )
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in [{low:g}, {high:g}], got {value!r}")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_shared(max_evaluations: int, rim: int, margin: int) -> None:
+    check_range("max_evaluations", max_evaluations, 1, 10_000, whole=True)
+    check_range("rim", rim, 0, 256, whole=True)
+    check_range("margin", margin, 16, 4096, whole=True)

@@ -1,0 +1,81 @@
+"""The argument errors of the core: each names the argument, what was expected and what came."""
+
+import torch
+from torch import Tensor
+
+# Resampling overshoots [0, 1] a little; a picture on 0..255 is a mistake that must not pass.
+LOWEST, HIGHEST = -1.0, 2.0
+
+
+def check_image(name: str, image: Tensor) -> None:
+    """Accept an RGB or RGBA picture.
+
+    Args:
+        name: the argument's name, for the message.
+        image: (B, 3 or 4, H, W), any float type, finite, nominally in [0, 1]; overshoot down to -1 and up to 2 passes.
+
+    Raises:
+        ValueError: other shape, no pixels, NaN or infinity, values that are not on the 0..1 scale.
+        TypeError: not a float tensor.
+    """
+    _check_tensor(name, image, (3, 4), "3 or 4")
+    low, high = (value.item() for value in image.aminmax())
+    if low < LOWEST or high > HIGHEST:
+        raise ValueError(
+            f"{name} must be in [0, 1], got {low:.4g} to {high:.4g} (divide 8-bit values by 255)"
+        )
+
+
+def check_mask(name: str, mask: Tensor) -> None:
+    """Accept a mask, 1 = take the source.
+
+    Args:
+        name: the argument's name, for the message.
+        mask: (B, 1, H, W), any float type, finite, in [0, 1].
+
+    Raises:
+        ValueError: other shape, no pixels, NaN or infinity, values outside [0, 1].
+        TypeError: not a float tensor.
+    """
+    _check_tensor(name, mask, (1,), "1")
+    low, high = (value.item() for value in mask.aminmax())
+    if low < 0 or high > 1:
+        raise ValueError(f"{name} must be in [0, 1], got {low:.4g} to {high:.4g}")
+
+
+def check_same_size(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise ValueError unless both tensors have the same height and width."""
+    if tensor.shape[2:] != other.shape[2:]:
+        raise ValueError(
+            f"{name} must have the size of {other_name}, {_size(other)}, got {_size(tensor)}"
+        )
+
+
+def common_batch(**tensors: Tensor) -> int:
+    """Batch size of tensors that are N with N or 1 with N.
+
+    Raises:
+        ValueError: any other mix.
+    """
+    sizes = {name: tensor.shape[0] for name, tensor in tensors.items()}
+    batch = max(sizes.values())
+    if any(size not in (1, batch) for size in sizes.values()):
+        came = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"batch sizes must be N with N or 1 with N, got {came}")
+    return batch
+
+
+def _check_tensor(name: str, tensor: Tensor, channels: tuple[int, ...], words: str) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}")
+    shape = tuple(tensor.shape)
+    if len(shape) != 4 or shape[1] not in channels or 0 in shape:
+        raise ValueError(f"{name} must be (B, {words}, H, W) and not empty, got {shape}")
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name} must be a float tensor in [0, 1], got {tensor.dtype}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+
+def _size(tensor: Tensor) -> str:
+    return f"{tensor.shape[3]} x {tensor.shape[2]} pixels"

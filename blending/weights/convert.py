@@ -1,0 +1,34 @@
+"""Make the bundled VGG16 file: the convolutions up to conv4_3 as float16, with its SHA-256 beside it.
+
+    python blending/weights/convert.py vgg16_conv1_1-conv4_3.safetensors
+
+The input holds torchvision's names (`features.N.weight`, `features.N.bias`); see ORIGIN.md.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+OUTPUT = Path(__file__).with_name("vgg16.safetensors")
+
+
+def convert(path: Path, output: Path = OUTPUT) -> str:
+    """Write `output` (tensors in name order, float16) and `output`.sha256; returns the digest."""
+    tensors = {
+        name: tensor.to(torch.float16) for name, tensor in sorted(load_file(path).items())
+    }
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ValueError(f"{path} must fit float16, got values beyond 65504")
+    save_file(tensors, output)
+    digest = hashlib.sha256(output.read_bytes()).hexdigest()
+    output.with_suffix(".sha256").write_text(f"{digest}  {output.name}\n", encoding="ascii")
+    return digest
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    convert(Path(sys.argv[1]))
