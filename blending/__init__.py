@@ -1,4 +1,4 @@
-"""Deep image blending: put a cut-out of one picture into another so that it looks as if it belonged there.
+"""Deep image blending: put a cut-out of one picture into another as if it belonged there.
 
 >>> from blending import blend
 >>> result = blend(source, target, mask, row=40, column=120)
@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .pipeline import BlendResult, blend
     from .features import load_features
+    from .job import Evaluation
+    from .pipeline import BlendResult, blend
     from .placement import place
     from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
-    from .stages import Evaluation, poisson_stage, refine_stage
+    from .stages import poisson_stage, refine_stage
 
 __all__ = [
     "BlendResult",
@@ -31,7 +32,7 @@ __all__ = [
 _MODULES = {
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
-    "Evaluation": "stages",
+    "Evaluation": "job",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",
     "Weights": "settings",

@@ -35,7 +35,7 @@ class Features(nn.Module):
     deviation: Tensor
 
     def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
-        """Build from torchvision's `features.N.weight` and `features.N.bias`, checked by the caller."""
+        """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
         super().__init__()
         self.features = _skeleton()
         self.features.load_state_dict(
@@ -54,7 +54,8 @@ class Features(nn.Module):
         """Activations of the named layers.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1], of the network's dtype and device; at least 8 x 8 pixels for relu4_3.
+            image: (B, 3, H, W), RGB in [0, 1], of the network's dtype and device; at least 8 x 8
+                pixels for relu4_3.
             layers: names out of `LAYERS`, such as "relu2_2".
 
         Returns:
@@ -70,23 +71,24 @@ class Features(nn.Module):
         return taps
 
 
-def load_features(
-    weights: str | Path | None = None, input_scale: str = "caffe"
-) -> Features:
+def load_features(weights: str | Path | None = None, input_scale: str = "caffe") -> Features:
     """VGG16 with the bundled weights or another file's; nothing is ever downloaded.
 
     Args:
-        weights: a safetensors file of torchvision's VGG16 names; tensors beyond conv4_3 are not read. None: the bundled
-            file (Simonyan & Zisserman 2014, CC BY 4.0, see weights/ORIGIN.md), checked against its SHA-256.
-        input_scale: what the weights were trained on: "caffe" (RGB in 0..255 minus the mean; the bundled ones) or
-            "standardised" (torchvision's default weights: [0, 1], minus the mean, divided by the deviation).
+        weights: a safetensors file of torchvision's VGG16 names; tensors beyond conv4_3 are not
+            read. None: the bundled file (Simonyan & Zisserman 2014, CC BY 4.0, see
+            weights/ORIGIN.md), checked against its SHA-256.
+        input_scale: what the weights were trained on: "caffe" (RGB in 0..255 minus the mean; the
+            bundled ones) or "standardised" (torchvision's default weights: [0, 1], minus the mean,
+            divided by the deviation).
 
     Returns:
         The network on the CPU, float32.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape; unknown input scale.
+        ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape;
+        unknown input scale.
     """
     check_choice("input_scale", input_scale, INPUT_SCALES)
     path = BUNDLED if weights is None else Path(weights)
@@ -102,7 +104,9 @@ def _check_digest(path: Path) -> None:
     expected = path.with_suffix(".sha256").read_text(encoding="ascii").split()[0]
     came = hashlib.sha256(path.read_bytes()).hexdigest()
     if came != expected:
-        raise ValueError(f"weights file {path} must have SHA-256 {expected}, got {came}; restore it")
+        raise ValueError(
+            f"weights file {path} must have SHA-256 {expected}, got {came}; restore it"
+        )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -112,7 +116,8 @@ def _read(path: Path) -> dict[str, Tensor]:
             missing = expected.keys() - set(file.keys())
             if missing:
                 raise ValueError(
-                    f"weights file {path} must have torchvision's VGG16 tensors, got none named {min(missing)}"
+                    f"weights file {path} must have torchvision's VGG16 tensors, "
+                    f"got none named {min(missing)}"
                 )
             tensors = {name: file.get_tensor(name) for name in expected}
     except (SafetensorError, OSError) as error:

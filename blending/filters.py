@@ -1,4 +1,4 @@
-"""The 5-point Laplacian and the guidance field, exact at the edges of the frame and of the source."""
+"""The 5-point Laplacian and the guidance field, with the edges of frame and source."""
 
 import torch
 from kornia.filters import filter2d
@@ -21,10 +21,13 @@ def neighbour_sum(image: Tensor) -> Tensor:
 
 
 def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
-    """Sum over the known neighbours q of p of (image_p − image_q): the stencil [0 −1 0; −1 4 −1; 0 −1 0].
+    """Sum of image_p − image_q over the known neighbours q of p.
 
-    A neighbour outside the frame or not known drops out, as if it had the pixel's own value; so the field
-    has no edge where a picture ends. (kornia's `laplacian` is another kernel and another sign.)
+    Inside a picture this is the stencil [0 −1 0; −1 4 −1; 0 −1 0].
+
+    A neighbour outside the frame or not known drops out, as if it had the pixel's own value; so the
+    field has no edge where a picture ends. (kornia's `laplacian` is another kernel and another
+    sign.)
 
     Args:
         image: (B, C, H, W), float.
@@ -39,7 +42,7 @@ def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
 
 
 def guidance_field(source: Tensor, known: Tensor, target: Tensor, support: Tensor) -> Tensor:
-    """The Laplacian that the blend should have: the source's on the support, the target's around it.
+    """The Laplacian to have: the source's on the support, the target's around it.
 
     Args:
         source: (B, 3, H, W), the source laid out on the target's frame.
@@ -50,7 +53,8 @@ def guidance_field(source: Tensor, known: Tensor, target: Tensor, support: Tenso
     Returns:
         (B, 3, H, W), in image units per pixel².
 
-    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: no edges at the source's own border.
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: no edges at the source's own
+    border.
     """
     return torch.where(support, laplacian(source, known), laplacian(target))
 

@@ -1,7 +1,6 @@
 """The joint objective that both stages minimise, and the metric that makes it quick to minimise."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +19,9 @@ from .losses import (
     tv_loss,
 )
 from .objective import Objective, Term, Views
-from .placement import Scene, composite
 from .settings import Weights
 from .spectral import fast_length, filter_spectrum, laplacian_eigenvalues
+from .window import Scene, composite
 
 CONTENT_LAYER = "relu2_2"
 GRID = 8  # the network's coarsest pixel, in image pixels
@@ -33,10 +32,10 @@ STIFFNESS = 0.1  # what the feature terms add to the gradient term's curvature, 
 def joint_objective(
     scene: Scene, background: Tensor, network: Features, weights: Weights, rim: int
 ) -> Objective:
-    """Gradient, content, style, colour, histogram and total variation of background + mask·(x − background).
+    """The weighted terms of background + mask·(x − background).
 
-    The pasted source (source over background) is what gradient, content and colour hold; style is the target's in the
-    same window. What does not depend on x is computed here, once.
+    The pasted source (source over background) is what gradient, content and colour hold; style is
+    the target's in the same window. What does not depend on x is computed here, once.
 
     Args:
         scene: the window; in the refine stage its source is the picture to refine.
@@ -48,7 +47,8 @@ def joint_objective(
     Returns:
         A function of x, (1, 3, h, w) in [0, 1].
 
-    Source: Zhang et al. 2020, the loss of either stage. Differs: colour term, relative feature terms, areas.
+    Source: Zhang et al. 2020, the loss of either stage. Differs: colour term, relative feature
+    terms, areas.
     """
     kept = composite(background, scene.source, scene.mask)
     area = scene.support.sum().item()
@@ -89,7 +89,11 @@ def joint_objective(
     return Objective(
         views,
         (
-            Term("gradient", weights.gradient, lambda v: gradient_loss(v.composite, guidance, region, area)),
+            Term(
+                "gradient",
+                weights.gradient,
+                lambda v: gradient_loss(v.composite, guidance, region, area),
+            ),
             Term("content", weights.content, content),
             Term("style", weights.style, lambda v: _style(grams, v.features) / style_scale),
             Term("colour", weights.colour, lambda v: colour_loss(v.composite, kept, held, area)),
@@ -100,10 +104,10 @@ def joint_objective(
 
 
 def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor]:
-    """The inverse of the gradient and colour terms' Hessian on the scene's rectangle, restricted to the support.
+    """The inverse Hessian of the gradient and colour terms, near enough to precondition.
 
-    H⁻¹ ≈ 3·area / (2·w_gradient) · (Δ² + w_colour / w_gradient + STIFFNESS)⁻¹, by sine transforms; the identity where
-    there is no gradient term.
+    H⁻¹ ≈ 3·area / (2·w_gradient) · (Δ² + w_colour / w_gradient + STIFFNESS)⁻¹, by sine transforms;
+    the identity where there is no gradient term.
     """
     if not weights.gradient:
         return lambda gradient: gradient
@@ -142,7 +146,7 @@ def interior(support: Tensor, rim: int) -> Tensor:
 
 
 def _padded(image: Tensor) -> Tensor:
-    """The image continued by its edge to multiples of the network's grid: pooling then drops no pixel."""
+    """The image continued by its edge to the network's grid: pooling then drops no pixel."""
     height, width = image.shape[2:]
     return F.pad(image, (0, -width % GRID, 0, -height % GRID), mode="replicate")
 

@@ -21,7 +21,8 @@ def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: flo
     Returns:
         Scalar >= 0, differentiable in `composite`.
 
-    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not the whole image's.
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not
+    the whole image's.
     """
     residual = torch.where(region, laplacian(composite) - guidance, 0)
     return residual.square().sum() / (composite.shape[1] * area)
@@ -40,7 +41,8 @@ def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     Returns:
         Scalar >= 0, differentiable in `features`.
 
-    Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture, so that one pass of
+    Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture,
+    so that one pass of
         the network serves all terms.
     """
     return (weight * (features - wanted).square()).sum() / (features.shape[1] * weight.sum())
@@ -60,8 +62,8 @@ def colour_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) 
     Returns:
         Scalar >= 0, differentiable in `composite`.
 
-    Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient term, blind to
-    low frequencies, lets the style term turn objects transparent.
+    Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
+    term, blind to low frequencies, lets the style term turn objects transparent.
     """
     return (weight * (composite - wanted).square()).sum() / (composite.shape[1] * area)
 
@@ -99,11 +101,12 @@ def style_loss(features: Tensor, wanted: Tensor) -> Tensor:
 
 
 def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
-    """The features with each channel's values replaced, in rank order, by the wanted distribution's.
+    """The features with each channel's values replaced, rank by rank, by the wanted ones.
 
     Args:
         features: (B, C, H, W).
-        wanted: (B, C, K), the values to match, ascending along K; other lengths are resampled linearly in rank.
+        wanted: (B, C, K), the values to match, ascending along K; other lengths are resampled
+            linearly in rank.
 
     Returns:
         (B, C, H, W), without gradient.
@@ -116,7 +119,7 @@ def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
 
 
 def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared distance of the features to themselves matched to a histogram, channel by channel.
+    """Mean squared distance of the features to themselves matched to a histogram.
 
     L = mean (F − H(F, F*))², H held constant.
 
@@ -127,13 +130,14 @@ def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
     Returns:
         Scalar >= 0, differentiable in `features`.
 
-    Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a mean, not a sum.
+    Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a
+    mean, not a sum.
     """
     return F.mse_loss(features, matched_to_histogram(features, wanted))
 
 
 def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
-    """Absolute differences of neighbours of which at least one is in the region, per pixel of the mask.
+    """Absolute differences of neighbours, one of them in the region, per pixel of the mask.
 
     Args:
         composite: (B, C, H, W), in [0, 1].
@@ -143,7 +147,8 @@ def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
     Returns:
         Scalar >= 0, differentiable in `composite` but where neighbours are equal.
 
-    Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over the image.
+    Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over
+    the image.
     """
     rows = (composite[..., 1:, :] - composite[..., :-1, :]).abs()
     columns = (composite[..., :, 1:] - composite[..., :, :-1]).abs()

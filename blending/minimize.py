@@ -1,5 +1,6 @@
 """Preconditioned L-BFGS that counts evaluations, keeps the best point and can be cancelled."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Solution:
     trace: tuple[dict[str, float], ...]
 
 
-def minimize(
+def minimize(  # noqa: C901 - the loop and its closure read best in one place
     objective: Callable[[Tensor], dict[str, Tensor]],
     x0: Tensor,
     *,
@@ -61,70 +62,70 @@ def minimize(
         history_size: pairs of steps and gradient changes that are kept.
         tolerance: stop when an iteration wins less than this share of the value.
         precondition: a symmetric positive map near the inverse Hessian; the initial metric.
-        on_evaluation: called with the evaluation's number (from 1), its terms and its point; may raise to cancel.
+        on_evaluation: called with the evaluation's number (from 1), its terms and its point; may
+            raise to cancel.
 
     Returns:
-        The best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the start, or every step down to the
-        shortest, gave NaN or infinity.
+        The best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the start, or
+        every step down to the shortest, gave NaN or infinity.
 
-    Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature are skipped.
+    Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature
+    are skipped.
     """
     trace: list[dict[str, float]] = []
 
-    def evaluate(point: Tensor) -> tuple[float, Tensor]:
-        leaf = point.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
+    def evaluate(x: Tensor) -> _Point:
+        leaf = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
         terms = objective(leaf)
         total = torch.stack(list(terms.values())).sum()
         (gradient,) = torch.autograd.grad(total, leaf)
-        numbers = dict(zip(terms, torch.stack([t.detach() for t in terms.values()]).tolist(), strict=True))
-        trace.append(numbers)
+        scalars = torch.stack([term.detach() for term in terms.values()]).tolist()
+        trace.append(dict(zip(terms, scalars, strict=True)))
         if on_evaluation:
-            on_evaluation(len(trace), numbers, leaf.detach())
+            on_evaluation(len(trace), trace[-1], leaf.detach())
         finite = torch.isfinite(total) & torch.isfinite(gradient).all()
-        return (total.item() if finite else float("inf")), gradient
+        return _Point(leaf.detach(), total.item() if finite else math.inf, gradient, trace[-1])
 
     with torch.inference_mode(False), torch.enable_grad():
-        x = x0.detach().clone()
-        value, gradient = evaluate(x)
-        best_terms, pairs = trace[0], deque[Pair](maxlen=history_size)
-        reason = StopReason.BUDGET_SPENT if value < float("inf") else StopReason.NON_FINITE
+        point = last = evaluate(x0.clone())
+        pairs: deque[Pair] = deque(maxlen=history_size)
+        reason = StopReason.BUDGET_SPENT if last.value < math.inf else StopReason.NON_FINITE
         while reason is StopReason.BUDGET_SPENT and len(trace) < max_evaluations:
-            direction = -_inverse_hessian(gradient, pairs, precondition)
-            slope = (direction * gradient).sum().item()
-            if slope >= 0:  # nothing to win, or rounding: the metric alone is a descent direction
-                if not pairs:
+            direction = -_inverse_hessian(point.gradient, pairs, precondition)
+            slope = (direction * point.gradient).sum().item()
+            step = 1.0 if pairs else min(1.0, FIRST_STEP / (direction.abs().max().item() or 1.0))
+            found = None
+            while slope < 0 and not found and step >= SHORTEST and len(trace) < max_evaluations:
+                last = evaluate(point.x + step * direction)
+                if last.value <= point.value + ARMIJO * step * slope:
+                    found = last
+                else:
+                    step = _shorter(step, point.value, slope, last.value)
+            if found:
+                _remember(pairs, found.x - point.x, found.gradient - point.gradient)
+                if point.value - found.value <= tolerance * abs(point.value):
                     reason = StopReason.CONVERGED
-                    break
+                point = found
+            elif pairs:  # the metric misleads: start again from the preconditioner alone
                 pairs.clear()
-                continue
-            step = 1.0 if pairs else min(1.0, FIRST_STEP / direction.abs().max().item())
-            while True:
-                candidate = x + step * direction
-                new_value, new_gradient = evaluate(candidate)
-                if new_value <= value + ARMIJO * step * slope:
-                    break
-                step = _shorter(step, value, slope, new_value)
-                if len(trace) >= max_evaluations or step < SHORTEST:
-                    break
-            if new_value > value + ARMIJO * step * slope:
-                if step < SHORTEST:
-                    if new_value == float("inf"):
-                        reason = StopReason.NON_FINITE
-                    elif not pairs:
-                        reason = StopReason.CONVERGED
-                    pairs.clear()
-                continue
-            _remember(pairs, candidate - x, new_gradient - gradient)
-            won = value - new_value
-            x, value, gradient, best_terms = candidate, new_value, new_gradient, trace[-1]
-            if won <= tolerance * abs(value):
-                reason = StopReason.CONVERGED
-    return Solution(x.detach(), best_terms, len(trace), reason, tuple(trace))
+            elif len(trace) < max_evaluations:
+                reason = StopReason.CONVERGED if last.value < math.inf else StopReason.NON_FINITE
+    return Solution(point.x, point.terms, len(trace), reason, tuple(trace))
+
+
+@dataclass(frozen=True)
+class _Point:
+    """An evaluated point; a value of infinity stands for anything that is not finite."""
+
+    x: Tensor
+    value: float
+    gradient: Tensor
+    terms: dict[str, float]
 
 
 def _shorter(step: float, value: float, slope: float, new_value: float) -> float:
-    """The minimiser of the parabola through what is known, within a tenth and a half of the step."""
-    if new_value == float("inf"):
+    """The minimiser of the parabola through what is known, within 0.1 and 0.5 of the step."""
+    if new_value == math.inf:
         return step / 10
     parabola = -slope * step**2 / (2 * (new_value - value - slope * step))
     return min(max(parabola, step / 10), step / 2)
@@ -139,7 +140,7 @@ def _remember(pairs: deque[Pair], s: Tensor, y: Tensor) -> None:
 def _inverse_hessian(
     gradient: Tensor, pairs: deque[Pair], precondition: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The two-loop recursion, with the preconditioner, scaled by the newest pair, in the middle."""
+    """The two-loop recursion; the preconditioner, scaled by the newest pair, in its middle."""
     q, weights = gradient, []
     for s, y, rho in reversed(pairs):
         weights.append(rho * (s * q).sum())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Views:
-    """What the terms look at: the composite, (1, 3, H, W) in [0, 1], and its features by layer name."""
+    """What the terms read: the composite, (1, 3, H, W) in [0, 1], and its features by layer."""
 
     composite: Tensor
     features: dict[str, Tensor]
@@ -31,6 +31,6 @@ class Objective:
     terms: tuple[Term, ...]
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
-        """Each term's name and weighted scalar, differentiable in x; a term of weight 0 is not run."""
+        """Each term's weighted scalar by name, differentiable in x; weight 0 is not run."""
         views = self.views(x)
         return {term.name: term.weight * term.loss(views) for term in self.terms if term.weight}

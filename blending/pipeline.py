@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from .features import load_features
+from .job import OnEvaluation
 from .placement import place
 from .report import machine_report
 from .settings import BlendSettings
-from .stages import OnEvaluation, poisson_stage, refine_stage
+from .stages import poisson_stage, refine_stage
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class BlendResult:
         image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
         mask: (N, 1, H, W), the mask at its place on the target, 0 below 0.5.
         paste: (N, 3 or 4, H, W), plain copy and paste with that mask, to compare.
-        report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop reasons), machine.
+        report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
+            reasons), machine.
     """
 
     image: Tensor
@@ -43,18 +45,21 @@ def blend(
     """Blend a cut-out of a source into a target: the Poisson stage, then the refine stage.
 
     Args:
-        source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask and is the mask when there is none.
+        source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask and is the mask when
+            there is none.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
-        mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges allowed, pixels below 0.5 are not taken.
-        row: of the source's top-left corner on the target, pixels; negative and overhanging places are clipped.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges allowed, pixels below 0.5 are
+            not taken.
+        row: of the source's top-left corner on the target, pixels; negative and overhanging places
+            are clipped.
         column: likewise.
         scale: factor for source and mask, > 0.
         settings: None: the defaults.
         on_evaluation: called at every evaluation; what it raises (to cancel) is handed on.
 
     Returns:
-        The blend and its report. N is 1 or the batch size for each argument. Outside the mask the image has the target's
-        bits unless the refine stage was told to change the whole picture.
+        The blend and its report. N is 1 or the batch size for each argument. Outside the mask the
+        image has the target's bits unless the refine stage was told to change the whole picture.
 
     Raises:
         ValueError, TypeError: arguments that cannot be blended; the message names the argument.

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .poisson import bounding_box
 from .settings import check_range
-from .validation import check_image, check_mask, check_same_size, common_batch
+from .validation import check_image, check_mask, check_same_size, common_batch, pixel_size
+from .window import Scene, bounding_box, composite, crop, pick, window_around
 
 SOLVED_FROM = 0.5  # mask values below this equal the target bit for bit
 LARGEST_SIDE = 32768
@@ -48,7 +48,7 @@ class Placed:
 
     @property
     def paste(self) -> Tensor:
-        """Plain copy and paste, (N, 3 or 4, H, W), in the target's dtype, its alpha carried through."""
+        """Plain copy and paste, (N, 3 or 4, H, W), in the target's dtype, with its alpha."""
         image = self.target.expand(self.batch, -1, -1, -1).clone()
         height, width = self.mask.shape[2:]
         window = crop(image[:, :3], (self.row, self.column, height, width))
@@ -62,12 +62,12 @@ class Placed:
         return not bool((pick(self.mask, sample) > 0).any())
 
     def scene(self, sample: int, margin: int, device: torch.device | None = None) -> "Scene":
-        """The working window of one picture: the mask's box and `margin` pixels around it, clipped by the frame.
+        """The window of one picture: the mask's box and `margin` pixels around it, in the frame.
 
         Args:
             sample: which picture; it must not be empty.
-            margin: pixels around the mask's box; the window's offsets are rounded down to multiples of 8, so that
-                the network's pooling grid is that of the whole picture.
+            margin: pixels around the mask's box; the window's offsets are rounded down to multiples
+                of 8, so that the network's pooling grid is that of the whole picture.
             device: where to compute; None: where the target is.
         """
         mask = pick(self.mask, sample)
@@ -85,41 +85,12 @@ class Placed:
         return Scene(cut(self.source), cut(mask), cut(self.known), target, box)
 
     def _lay_out(self, tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
-        """The tensor on a window (top, left, height, width) of the target, 0 where it does not reach."""
+        """The tensor on a window of the target, (top, left, height, width), 0 beyond it."""
         top, left, height, width = box
         before, above = self.column - left, self.row - top
         after = width - before - tensor.shape[3]
         below = height - above - tensor.shape[2]
         return F.pad(tensor, (before, after, above, below))
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One picture's window, all (1, C, h, w) of one size, device and float dtype; no inference tensors.
-
-    Attributes:
-        source: RGB; 0 where it does not reach.
-        mask: in [0, 1], 0 below 0.5.
-        known: 0 or 1, where the source has pixels.
-        target: RGB.
-        box: the window on the target: top, left, height, width.
-    """
-
-    source: Tensor
-    mask: Tensor
-    known: Tensor
-    target: Tensor
-    box: tuple[int, int, int, int]
-
-    @cached_property
-    def support(self) -> Tensor:
-        """The pixels that are solved: mask >= 0.5, bool."""
-        return self.mask > 0
-
-    @cached_property
-    def paste(self) -> Tensor:
-        """Plain copy and paste of the source."""
-        return composite(self.target, self.source, self.mask)
 
 
 def place(
@@ -133,18 +104,22 @@ def place(
     """Put a source and its mask on a target.
 
     Args:
-        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask and is the mask when there is none.
+        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask and is the mask when
+            there is none.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
         mask: (N, 1, h, w), in [0, 1], 1 = take the source. Pixels below 0.5 are not taken at all.
-        row: of the source's top-left corner on the target, pixels; may be negative, and the source may overhang.
+        row: of the source's top-left corner on the target, pixels; may be negative, and the source
+            may overhang.
         column: likewise.
-        scale: factor for source and mask, > 0, bicubic with antialiasing; colours weighted by alpha.
+        scale: factor for source and mask, > 0, bicubic with antialiasing; colours weighted by
+            alpha.
 
     Returns:
         The visible part, in its place. N is 1 or the batch size for each argument.
 
     Raises:
-        ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask that never reaches
+        ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask
+        that never reaches
             0.5, or lies wholly outside the target, in every picture of the batch.
         TypeError: not float tensors; places that are not whole numbers.
     """
@@ -157,8 +132,8 @@ def place(
     common_batch(source=colour, mask=mask, target=target)
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
-            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), got at most {mask.max().item():.3g}; "
-            "is it empty or inverted?"
+            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
+            f"got at most {mask.max().item():.3g}; is it empty or inverted?"
         )
     if scale != 1:
         colour, alpha, mask = _rescale(colour, alpha, mask, scale)
@@ -174,44 +149,10 @@ def place(
     )
     if not bool((placed.mask > 0).any()):
         raise ValueError(
-            f"mask must reach {SOLVED_FROM} inside the target of {target.shape[3]} x {target.shape[2]} pixels, got "
-            f"nothing there with the source's corner at column {column}, row {row}, scale {scale:g}"
+            f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
+            f"there with the source's corner at column {column}, row {row}, scale {scale:g}"
         )
     return placed
-
-
-def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """mask·x + (1 − mask)·background; where both are equal, or the mask is 0, the background bit for bit.
-
-    Args:
-        background: (B, C, H, W).
-        x: (B, C, H, W).
-        mask: (B, 1, H, W), in [0, 1].
-    """
-    return torch.where(mask == 1, x, background + mask * (x - background))
-
-
-def pick(tensor: Tensor, sample: int) -> Tensor:
-    """One sample of N, or the only one, still with its batch dimension."""
-    return tensor[sample : sample + 1] if tensor.shape[0] > 1 else tensor
-
-
-def crop(tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
-    """A view of the window (top, left, height, width) of (B, C, H, W)."""
-    top, left, height, width = box
-    return tensor[..., top : top + height, left : left + width]
-
-
-def window_around(
-    box: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]
-) -> tuple[int, int, int, int]:
-    """The box and `margin` pixels around it inside a (..., H, W) frame, offsets rounded down to multiples of 8."""
-    top, left, height, width = box
-    first_row = max(top - margin, 0) // 8 * 8
-    first_column = max(left - margin, 0) // 8 * 8
-    last_row = min(top + height + margin, shape[-2])
-    last_column = min(left + width + margin, shape[-1])
-    return first_row, first_column, last_row - first_row, last_column - first_column
 
 
 def _split_alpha(
@@ -240,8 +181,8 @@ def _rescale(
     height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
     if max(height, width) > LARGEST_SIDE:
         raise ValueError(
-            f"scale must keep the source within {LARGEST_SIDE} pixels a side, got {scale:g} for "
-            f"{colour.shape[3]} x {colour.shape[2]} pixels"
+            f"scale must keep the source within {LARGEST_SIDE} pixels a side, "
+            f"got {scale:g} for {pixel_size(colour)}"
         )
 
     def resize(tensor: Tensor) -> Tensor:
@@ -263,7 +204,7 @@ def _visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[sli
     columns = slice(max(-column, 0), min(width, target.shape[3] - column))
     if rows.stop <= rows.start or columns.stop <= columns.start:
         raise ValueError(
-            f"source of {width} x {height} pixels must overlap the target of {target.shape[3]} x {target.shape[2]}, "
+            f"source of {pixel_size(colour)} must overlap the target of {pixel_size(target)}, "
             f"got its corner at column {column}, row {row}"
         )
     return rows, columns

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from .filters import neighbour_sum
 from .spectral import fast_length, filter_spectrum, laplacian_eigenvalues
+from .window import bounding_box
 
 MAX_ITERATIONS = 500
-# The preconditioned residual estimates the error; this factor keeps the error itself below the tolerance.
+# The preconditioned residual estimates the error; this factor keeps the error itself below the
+# tolerance.
 SAFETY = 0.1
 
 
@@ -19,11 +21,13 @@ def solve_poisson(
 ) -> Tensor:
     """Solve Δu = guidance on the support with u = boundary outside it.
 
-    For every pixel p of the support: Σ_q (u_p − u_q) = guidance_p over the neighbours q inside the frame, u_q =
-    boundary_q where q is not in the support. Blobs, holes and masks that touch the frame are allowed. A support that
-    covers the whole frame has no boundary: the result then keeps the mean of `boundary` in each channel (pass the source).
+    For every pixel p of the support: Σ_q (u_p − u_q) = guidance_p over the neighbours q inside the
+    frame, u_q = boundary_q where q is not in the support. Blobs, holes and masks that touch the
+    frame are allowed. A support that covers the whole frame has no boundary: the result then keeps
+    the mean of `boundary` in each channel (pass the source).
 
-    Conjugate gradients, preconditioned by the inverse Laplacian of the support's bounding rectangle.
+    Conjugate gradients, preconditioned by the inverse Laplacian of the support's bounding
+    rectangle.
 
     Args:
         guidance: (1, C, H, W), float32 or float64, in image units per pixel².
@@ -64,7 +68,7 @@ def _conjugate_gradients(
     residual: Tensor,
     tolerance: float,
 ) -> Tensor:
-    """Solve operator(u) = residual from u = 0, every channel for itself, until max |invert(residual)| <= tolerance."""
+    """Solve operator(u) = residual for each channel to max |invert(residual)| <= tolerance."""
 
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((2, 3), keepdim=True)
@@ -87,7 +91,7 @@ def _conjugate_gradients(
 
 
 def _rectangle_inverse(support: Tensor, free: Tensor) -> Callable[[Tensor], Tensor]:
-    """The inverse Laplacian of the support's bounding rectangle (zero around it), restricted to the support."""
+    """The inverse Laplacian of the support's bounding rectangle, restricted to the support."""
     top, left, height, width = bounding_box(support)
     tall, wide = fast_length(height), fast_length(width)
     response = 1 / laplacian_eigenvalues(tall, wide, free)
@@ -100,11 +104,3 @@ def _rectangle_inverse(support: Tensor, free: Tensor) -> Callable[[Tensor], Tens
         return free * F.pad(solved, around)
 
     return invert
-
-
-def bounding_box(support: Tensor) -> tuple[int, int, int, int]:
-    """Top, left, height and width, in pixels, of the box around the True pixels of (1, 1, H, W); at least one is."""
-    rows = support[0, 0].any(1).nonzero()
-    columns = support[0, 0].any(0).nonzero()
-    top, left = int(rows[0]), int(columns[0])
-    return top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1

@@ -14,8 +14,8 @@ def machine_report(device: torch.device) -> dict:
         device: where the blend was computed.
 
     Returns:
-        `peak_memory_bytes` is the device's peak since the process began on a GPU, and the whole process's peak resident
-        set otherwise; None where the system does not tell.
+        `peak_memory_bytes` is the device's peak since the process began on a GPU, and the whole
+        process's peak resident set otherwise; None where the system does not tell.
     """
     names = ("torch", "torchvision", "kornia", "numpy")
     return {

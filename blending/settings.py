@@ -14,18 +14,22 @@ LARGEST_WEIGHT = 1e9
 class Weights:
     """Weights of the joint objective; 0 leaves a term out. All >= 0 and at most 1e9.
 
-    Pixel terms are stated for pictures in [0, 1]; feature terms are relative, so the same weights serve any VGG16:
-    content is divided by the mean square of the features that are kept, style by its own value at the start. All are
-    means over the mask or the window, so they do not depend on the canvas.
+    Pixel terms are stated for pictures in [0, 1]; feature terms are relative, so the same weights
+    serve any VGG16: content is divided by the mean square of the features that are kept, style by
+    its own value at the start. All are means over the mask or the window, so they do not depend on
+    the canvas.
 
-    The published weights (gradient 1e4, style 1e4, content 1 on 0..255 and on features 58 times too large) make objects
-    transparent when they are minimised in earnest; these were chosen by picture and by score.
+    The published weights (gradient 1e4, style 1e4, content 1 on 0..255 and on features 58 times too
+    large) make objects transparent when they are minimised in earnest; these were chosen by picture
+    and by score.
 
     Attributes:
-        gradient: squared difference of Laplacians; 1000 is 3000 a squared grey level beside a content loss of 2e5.
+        gradient: squared difference of Laplacians; 1000 is 3000 a squared grey level beside a
+            content loss of 2e5.
         content: squared difference at relu2_2 to the pasted source (refine: to its input).
         style: squared difference of Gram matrices to the target's window.
-        colour: squared difference to the source's colours, away from the mask's rim (refine: to its input's).
+        colour: squared difference to the source's colours, away from the mask's rim (refine: to its
+            input's).
         histogram: squared distance to the target's channel histograms, relative as content.
         tv: total variation.
     """
@@ -38,7 +42,7 @@ class Weights:
     tv: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise TypeError or ValueError on a weight that is no number, out of range, or when all are 0."""
+        """Raise TypeError or ValueError on a weight out of range, or when all are 0."""
         weights = asdict(self)
         for name, value in weights.items():
             check_range(f"{name} weight", value, 0, LARGEST_WEIGHT)
@@ -51,8 +55,10 @@ class PoissonSettings:
     """Settings of the Poisson stage.
 
     Attributes:
-        method: "deep", the joint objective by L-BFGS; "exact", the Poisson equation alone, without the network.
-        start: where the joint objective starts: "paste" (keeps the object's own colours) or "exact".
+        method: "deep", the joint objective by L-BFGS; "exact", the Poisson equation alone, without
+            the network.
+        start: where the joint objective starts: "paste" (keeps the object's own colours) or
+            "exact".
         max_evaluations: of the objective, a picture, 1 to 10000.
         weights: of the joint objective.
         rim: pixels from the mask's edge over which the colour term sets in, 0 to 256.
@@ -63,7 +69,7 @@ class PoissonSettings:
     start: str = "paste"
     max_evaluations: int = 20
     weights: Weights = field(
-        default_factory=lambda: Weights(gradient=1000.0, content=1.0, style=0.75, colour=150.0)
+        default_factory=lambda: Weights(gradient=1000.0, content=1.0, style=0.6, colour=150.0)
     )
     rim: int = 16
     margin: int = 64
@@ -90,7 +96,7 @@ class RefineSettings:
     region: str = "object"
     max_evaluations: int = 20
     weights: Weights = field(
-        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=1.0, colour=15.0)
+        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=0.9, colour=15.0)
     )
     rim: int = 0
     margin: int = 64
@@ -127,7 +133,7 @@ class BlendSettings:
 def check_range(
     name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False
 ) -> None:
-    """Raise unless `value` is a number (TypeError; a whole one if asked) in [low, high] (ValueError); NaN never is."""
+    """Raise TypeError unless `value` is a number, ValueError unless it is in [low, high]."""
     kinds = (int,) if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(

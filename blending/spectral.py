@@ -43,7 +43,7 @@ def filter_spectrum(x: Tensor, response: Tensor) -> Tensor:
 
 
 def fast_length(length: int) -> int:
-    """Smallest n >= length for which a sine transform of n points is fast (n + 1 has factors 2, 3, 5)."""
+    """Smallest n >= length whose sine transform is fast: n + 1 has no factor but 2, 3, 5."""
     candidate = length + 1
     while True:
         rest = candidate

@@ -12,7 +12,8 @@ def check_image(name: str, image: Tensor) -> None:
 
     Args:
         name: the argument's name, for the message.
-        image: (B, 3 or 4, H, W), any float type, finite, nominally in [0, 1]; overshoot down to -1 and up to 2 passes.
+        image: (B, 3 or 4, H, W), any float type, finite, nominally in [0, 1]; overshoot down to -1
+            and up to 2 passes.
 
     Raises:
         ValueError: other shape, no pixels, NaN or infinity, values that are not on the 0..1 scale.
@@ -47,7 +48,8 @@ def check_same_size(name: str, tensor: Tensor, other_name: str, other: Tensor) -
     """Raise ValueError unless both tensors have the same height and width."""
     if tensor.shape[2:] != other.shape[2:]:
         raise ValueError(
-            f"{name} must have the size of {other_name}, {_size(other)}, got {_size(tensor)}"
+            f"{name} must have the size of {other_name}, {pixel_size(other)}, "
+            f"got {pixel_size(tensor)}"
         )
 
 
@@ -77,5 +79,6 @@ def _check_tensor(name: str, tensor: Tensor, channels: tuple[int, ...], words: s
         raise ValueError(f"{name} must be finite, got NaN or infinity")
 
 
-def _size(tensor: Tensor) -> str:
+def pixel_size(tensor: Tensor) -> str:
+    """Words for the size of (B, C, H, W), as in '640 x 480 pixels'."""
     return f"{tensor.shape[3]} x {tensor.shape[2]} pixels"

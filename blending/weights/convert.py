@@ -1,4 +1,4 @@
-"""Make the bundled VGG16 file: the convolutions up to conv4_3 as float16, with its SHA-256 beside it.
+"""Make the bundled VGG16 file: convolutions up to conv4_3, float16, and its SHA-256.
 
     python blending/weights/convert.py vgg16_conv1_1-conv4_3.safetensors
 
@@ -17,9 +17,7 @@ OUTPUT = Path(__file__).with_name("vgg16.safetensors")
 
 def convert(path: Path, output: Path = OUTPUT) -> str:
     """Write `output` (tensors in name order, float16) and `output`.sha256; returns the digest."""
-    tensors = {
-        name: tensor.to(torch.float16) for name, tensor in sorted(load_file(path).items())
-    }
+    tensors = {name: tensor.to(torch.float16) for name, tensor in sorted(load_file(path).items())}
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise ValueError(f"{path} must fit float16, got values beyond 65504")
     save_file(tensors, output)
