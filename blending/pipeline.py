@@ -66,8 +66,8 @@ def blend(
         FileNotFoundError: a weights file that is not there.
     """
     settings = settings or BlendSettings()
-    device = target.device if settings.device is None else torch.device(settings.device)
     placed = place(source, target, mask, row, column, scale)
+    device = target.device if settings.device is None else _device(settings.device)
     needs_network = settings.poisson.method == "deep" or settings.refine is not None
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
     result = poisson_stage(placed, settings.poisson, network, device, on_evaluation)
@@ -85,6 +85,17 @@ def blend(
         **machine_report(device),
     }
     return BlendResult(result.image, result.mask, placed.paste, report)
+
+
+def _device(name: str) -> torch.device:
+    """The named device, tried; an error that names it where torch cannot use it."""
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split(".")[0].splitlines()[0]
+        raise ValueError(
+            f"device must be one torch can use here, got {name!r}: {reason}"
+        ) from error
 
 
 def _size(picture: Tensor) -> dict[str, int]:

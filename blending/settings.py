@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 METHODS = ("deep", "exact")
 STARTS = ("paste", "exact")
 REGIONS = ("object", "picture")
+MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 INPUT_SCALES = ("caffe", "standardised")
 LARGEST_WEIGHT = 1e9
 

@@ -1,0 +1,92 @@
+"""Laplacians as pictures: what a blend was asked to have, what it has, and where they differ."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .filters import guidance_field, laplacian, stencil_region
+from .metrics import background_error, gradient_error, seam_error
+from .placement import LARGEST_SIDE, Placed
+from .validation import check_image, check_same_size, common_batch
+from .window import pick
+
+FULL_SCALE_QUANTILE = 0.99
+QUANTILE_SAMPLES = 1_000_000  # torch.quantile takes 16 million values at most
+
+
+@dataclass(frozen=True)
+class LaplacianPanels:
+    """Five pictures of the target's size, (N, 3, H, W) in [0, 1], and their figures.
+
+    Attributes:
+        source: its Laplacian at its place; mid grey is 0, brighter is a pixel above its neighbours.
+        target: likewise.
+        guidance: likewise, what the blend should have.
+        result: likewise, what it has.
+        residual: |result − guidance| wherever the mask can be seen: black is 0, then red, yellow,
+            white at full scale.
+        report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
+            background of the result beside those of copy and paste.
+    """
+
+    source: Tensor
+    target: Tensor
+    guidance: Tensor
+    result: Tensor
+    residual: Tensor
+    report: dict
+
+
+def laplacian_panels(image: Tensor, placed: Placed) -> LaplacianPanels:
+    """Show the Laplacians that a blend is made of.
+
+    One scale serves all panels of a picture: the 99th percentile of the guidance's size.
+
+    Args:
+        image: (N, 3 or 4, H, W), the blend to look at, the target's size.
+        placed: its source, mask and target, from `place`.
+
+    Raises:
+        ValueError: shapes, sizes or batches.
+    """
+    check_image("image", image)
+    check_same_size("image", image, "target", placed.target)
+    batch = common_batch(image=image, source=placed.source, mask=placed.mask, target=placed.target)
+    rows = [_panels(pick(image, sample), placed, sample) for sample in range(batch)]
+    panels = [torch.cat(column) for column in zip(*(panels for panels, _ in rows), strict=True)]
+    return LaplacianPanels(*panels, report={"pictures": [figures for _, figures in rows]})
+
+
+def _panels(image: Tensor, placed: Placed, sample: int) -> tuple[list[Tensor], dict]:
+    if placed.is_empty(sample):
+        grey = torch.full_like(image[:, :3], 0.5)
+        return [grey, grey, grey, grey, torch.zeros_like(grey)], {"empty": True}
+    scene = placed.scene(sample, margin=LARGEST_SIDE)
+    result = image[:, :3].to(scene.target)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    scale = _full_scale(guidance)
+    found = laplacian(result)
+    residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)
+    fields = (laplacian(scene.source, scene.known), laplacian(scene.target), guidance, found)
+    panels = [(0.5 + field / (2 * scale)).clamp(0, 1) for field in fields]
+    figures = {"full_scale_levels": 255 * scale}
+    for name, picture in (("result", result), ("paste", scene.paste)):
+        figures[name] = {
+            "seam": seam_error(picture, guidance, scene.mask),
+            "gradient": gradient_error(picture, guidance, scene.mask),
+            "background": background_error(picture, scene.target, scene.mask),
+        }
+    return [panel.to(image.dtype) for panel in (*panels, _heat(residual / scale))], figures
+
+
+def _full_scale(guidance: Tensor) -> float:
+    sizes = guidance.abs().flatten()
+    sizes = sizes[:: sizes.numel() // QUANTILE_SAMPLES + 1].float()
+    return max(torch.quantile(sizes, FULL_SCALE_QUANTILE).item(), 1 / 255)
+
+
+def _heat(values: Tensor) -> Tensor:
+    """Black, red, yellow, white over 0, 1/3, 2/3, 1 of the mean over the channels."""
+    level = 3 * values.mean(1, keepdim=True)
+    return torch.cat([(level - start).clamp(0, 1) for start in (0.0, 1.0, 2.0)], 1)
