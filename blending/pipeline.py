@@ -88,14 +88,13 @@ def blend(
 
 
 def _device(name: str) -> torch.device:
-    """The named device, tried; an error that names it where torch cannot use it."""
+    """The named device, tried; an error that names it where torch cannot compute there."""
     try:
-        return torch.empty(0, device=name).device
+        torch.zeros(1, device=name).tolist()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split(".")[0].splitlines()[0]
-        raise ValueError(
-            f"device must be one torch can use here, got {name!r}: {reason}"
-        ) from error
+        raise ValueError(f"device must be one to compute on, got {name!r}: {reason}") from error
+    return torch.device(name)
 
 
 def _size(picture: Tensor) -> dict[str, int]:

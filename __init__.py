@@ -1,0 +1,8 @@
+"""Deep Image Blending for ComfyUI: the entry point, and nothing else."""
+
+
+async def comfy_entrypoint():
+    """What ComfyUI asks a V3 pack for; imported here, so that this file can be read without it."""
+    from .nodes.extension import DeepImageBlending
+
+    return DeepImageBlending()

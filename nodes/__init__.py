@@ -1,0 +1,1 @@
+"""ComfyUI nodes: forms over `blending`, which does the work."""

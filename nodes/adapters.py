@@ -1,0 +1,119 @@
+"""Between ComfyUI and the core: layouts, device, progress, cancel. No algorithm."""
+
+import time
+
+import comfy.model_management
+import comfy.utils
+import torch
+from comfy_api.latest import io
+from PIL import Image
+from torch import Tensor
+
+from ..blending.job import Evaluation
+
+CATEGORY = "image/deep image blending"
+PREVIEW_SIDE = 512  # pixels
+PREVIEW_PERIOD = 0.5  # seconds
+LARGEST_PLACE = 16384
+
+
+def image_to_planes(name: str, image: Tensor) -> Tensor:
+    """IMAGE (B, H, W, C) to (B, C, H, W).
+
+    Raises:
+        ValueError: not four dimensions; the core checks the rest.
+    """
+    if image.ndim != 4:
+        raise ValueError(f"{name} must be an IMAGE (B, H, W, C), got {tuple(image.shape)}")
+    return image.movedim(-1, 1)
+
+
+def mask_to_planes(name: str, mask: Tensor) -> Tensor:
+    """MASK (B, H, W), at times (H, W) or (B, 1, H, W), to (B, 1, H, W).
+
+    Raises:
+        ValueError: any other shape.
+    """
+    if mask.ndim == 4 and mask.shape[1] == 1:
+        return mask
+    if mask.ndim not in (2, 3):
+        raise ValueError(f"{name} must be a MASK (B, H, W), got {tuple(mask.shape)}")
+    return mask.reshape(-1, 1, *mask.shape[-2:])
+
+
+def planes_to_image(planes: Tensor) -> Tensor:
+    """(B, C, H, W) to an IMAGE on the device and in the dtype that ComfyUI wants between nodes."""
+    return _between_nodes(planes.movedim(1, -1))
+
+
+def planes_to_mask(planes: Tensor) -> Tensor:
+    """(B, 1, H, W) to a MASK, likewise."""
+    return _between_nodes(planes[:, 0])
+
+
+def compute_device() -> torch.device:
+    """Where ComfyUI computes."""
+    return comfy.model_management.get_torch_device()
+
+
+def place_inputs() -> list[io.Input]:
+    """The source's place on the target: the same three widgets wherever they are needed."""
+    return [
+        io.Int.Input(
+            "column",
+            default=0,
+            min=-LARGEST_PLACE,
+            max=LARGEST_PLACE,
+            tooltip="Column of the source's left edge on the target, in pixels; may be negative.",
+        ),
+        io.Int.Input(
+            "row",
+            default=0,
+            min=-LARGEST_PLACE,
+            max=LARGEST_PLACE,
+            tooltip="Row of the source's top edge on the target, in pixels; may be negative.",
+        ),
+        io.Float.Input(
+            "scale",
+            default=1.0,
+            min=0.01,
+            max=16.0,
+            step=0.01,
+            tooltip="Factor by which source and mask are enlarged, 0.01 to 16; 1 keeps their size.",
+        ),
+    ]
+
+
+class Feedback:
+    """Progress bar, live picture at most twice a second, and Cancel at every evaluation."""
+
+    def __init__(self) -> None:
+        self.bar = comfy.utils.ProgressBar(1)
+        self.shown = time.monotonic()
+
+    def __call__(self, evaluation: Evaluation) -> None:
+        """Tell ComfyUI; raises its InterruptProcessingException after Cancel."""
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        preview = None
+        if time.monotonic() - self.shown >= PREVIEW_PERIOD:
+            preview = ("JPEG", _thumbnail(evaluation.picture()), PREVIEW_SIDE)
+            self.shown = time.monotonic()
+        done = evaluation.sample * evaluation.budget + evaluation.number
+        self.bar.update_absolute(done, evaluation.samples * evaluation.budget, preview)
+
+    def finish(self) -> None:
+        """Fill the bar: a stage may converge before its budget is spent."""
+        self.bar.update_absolute(self.bar.total)
+
+
+def _thumbnail(picture: Tensor) -> Image.Image:
+    array = (picture[0].movedim(0, -1).float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    image = Image.fromarray(array)
+    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    return image
+
+
+def _between_nodes(tensor: Tensor) -> Tensor:
+    management = comfy.model_management
+    dtype = getattr(management, "intermediate_dtype", lambda: torch.float32)()
+    return tensor.to(management.intermediate_device(), dtype).contiguous()

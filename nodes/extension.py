@@ -1,0 +1,16 @@
+"""The list of nodes."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .laplacian_preview import LaplacianPreview
+from .load_mask import LoadMask
+from .poisson_stage import PoissonStage
+from .style_refine_stage import StyleRefineStage
+
+
+class DeepImageBlending(ComfyExtension):
+    """What ComfyUI loads."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """The nodes, in the order of their use."""
+        return [LoadMask, PoissonStage, StyleRefineStage, LaplacianPreview]

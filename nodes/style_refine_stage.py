@@ -1,0 +1,71 @@
+"""Style Refine Stage: a blend pulled further towards its target's style."""
+
+import json
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..blending.settings import REGIONS, RefineSettings
+from .adapters import (
+    CATEGORY,
+    Feedback,
+    compute_device,
+    image_to_planes,
+    mask_to_planes,
+    planes_to_image,
+)
+
+
+class StyleRefineStage(io.ComfyNode):
+    """The second stage."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """The form."""
+        return io.Schema(
+            node_id="DIB_StyleRefineStage",
+            display_name="Style Refine Stage (Deep Image Blending)",
+            category=CATEGORY,
+            description="Gives a blended object the target's texture and style; its content holds.",
+            inputs=[
+                io.Image.Input("blend", tooltip="The Poisson Stage's blend, or any composite."),
+                io.Image.Input("target", tooltip="Picture whose style is wanted; the same size."),
+                io.Mask.Input("mask", tooltip="The placed mask: what may change (1 = object)."),
+                io.Combo.Input(
+                    "region",
+                    options=list(REGIONS),
+                    default="object",
+                    tooltip="object: only pixels under the mask change. picture: all of them.",
+                ),
+                io.Int.Input(
+                    "max_evaluations",
+                    default=RefineSettings().max_evaluations,
+                    min=1,
+                    max=1000,
+                    tooltip="Most steps for a picture, 1 to 1000.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="refined", tooltip="The blend in the target's style."),
+                io.String.Output(display_name="report", tooltip="What was done, as JSON."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, blend: Tensor, target: Tensor, mask: Tensor, region: str, max_evaluations: int
+    ) -> io.NodeOutput:
+        """Refine."""
+        from ..blending import refine_stage
+
+        feedback = Feedback()
+        result = refine_stage(
+            image_to_planes("blend", blend),
+            image_to_planes("target", target),
+            mask_to_planes("mask", mask),
+            RefineSettings(region=region, max_evaluations=max_evaluations),
+            device=compute_device(),
+            on_evaluation=feedback,
+        )
+        feedback.finish()
+        return io.NodeOutput(planes_to_image(result.image), json.dumps(result.report, indent=2))
