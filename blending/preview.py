@@ -9,15 +9,16 @@ from .filters import guidance_field, laplacian, stencil_region
 from .metrics import background_error, gradient_error, seam_error
 from .placement import LARGEST_SIDE, Placed
 from .validation import check_image, check_same_size, common_batch
-from .window import pick
+from .window import bounding_box, crop, pick, window_around
 
-FULL_SCALE_QUANTILE = 0.99
+FULL_SCALE_QUANTILE = 0.98
+MARGIN = 24  # pixels shown around the masks
 QUANTILE_SAMPLES = 1_000_000  # torch.quantile takes 16 million values at most
 
 
 @dataclass(frozen=True)
 class LaplacianPanels:
-    """Five pictures of the target's size, (N, 3, H, W) in [0, 1], and their figures.
+    """Five pictures of the masks' surroundings, (N, 3, h, w) in [0, 1], and their figures.
 
     Attributes:
         source: its Laplacian at its place; mid grey is 0, brighter is a pixel above its neighbours.
@@ -41,7 +42,7 @@ class LaplacianPanels:
 def laplacian_panels(image: Tensor, placed: Placed) -> LaplacianPanels:
     """Show the Laplacians that a blend is made of.
 
-    One scale serves all panels of a picture: the 99th percentile of the guidance's size.
+    One scale serves all panels of a picture: the 98th percentile of the guidance's size there.
 
     Args:
         image: (N, 3 or 4, H, W), the blend to look at, the target's size.
@@ -53,19 +54,23 @@ def laplacian_panels(image: Tensor, placed: Placed) -> LaplacianPanels:
     check_image("image", image)
     check_same_size("image", image, "target", placed.target)
     batch = common_batch(image=image, source=placed.source, mask=placed.mask, target=placed.target)
-    rows = [_panels(pick(image, sample), placed, sample) for sample in range(batch)]
+    box = bounding_box(placed.full_mask.amax(0, keepdim=True) > 0)
+    box = window_around(box, MARGIN, placed.target.shape)
+    rows = [_panels(pick(image, sample), placed, sample, box) for sample in range(batch)]
     panels = [torch.cat(column) for column in zip(*(panels for panels, _ in rows), strict=True)]
     return LaplacianPanels(*panels, report={"pictures": [figures for _, figures in rows]})
 
 
-def _panels(image: Tensor, placed: Placed, sample: int) -> tuple[list[Tensor], dict]:
+def _panels(
+    image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int]
+) -> tuple[list[Tensor], dict]:
     if placed.is_empty(sample):
-        grey = torch.full_like(image[:, :3], 0.5)
+        grey = torch.full_like(crop(image[:, :3], box), 0.5)
         return [grey, grey, grey, grey, torch.zeros_like(grey)], {"empty": True}
     scene = placed.scene(sample, margin=LARGEST_SIDE)
     result = image[:, :3].to(scene.target)
     guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
-    scale = _full_scale(guidance)
+    scale = _full_scale(crop(guidance, box))
     found = laplacian(result)
     residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)
     fields = (laplacian(scene.source, scene.known), laplacian(scene.target), guidance, found)
@@ -77,7 +82,8 @@ def _panels(image: Tensor, placed: Placed, sample: int) -> tuple[list[Tensor], d
             "gradient": gradient_error(picture, guidance, scene.mask),
             "background": background_error(picture, scene.target, scene.mask),
         }
-    return [panel.to(image.dtype) for panel in (*panels, _heat(residual / scale))], figures
+    panels.append(_heat(residual / scale))
+    return [crop(panel, box).to(image.dtype) for panel in panels], figures
 
 
 def _full_scale(guidance: Tensor) -> float:

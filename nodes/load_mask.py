@@ -19,7 +19,7 @@ class LoadMask(io.ComfyNode):
         """The form."""
         return io.Schema(
             node_id="DIB_LoadMask",
-            display_name="Load Mask (Deep Image Blending)",
+            display_name="Load Mask (Blending)",
             category=CATEGORY,
             description="Reads one channel of a picture as a mask: 1 (white) takes the source.",
             inputs=[

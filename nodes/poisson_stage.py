@@ -26,7 +26,7 @@ class PoissonStage(io.ComfyNode):
         """The form."""
         return io.Schema(
             node_id="DIB_PoissonStage",
-            display_name="Poisson Stage (Deep Image Blending)",
+            display_name="Poisson Stage (Blending)",
             category=CATEGORY,
             description="Blends the masked part of a source into a target: no seam, the target's "
             "texture, the source's content. Outside the mask the target stays bit for bit.",

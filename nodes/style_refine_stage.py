@@ -24,7 +24,7 @@ class StyleRefineStage(io.ComfyNode):
         """The form."""
         return io.Schema(
             node_id="DIB_StyleRefineStage",
-            display_name="Style Refine Stage (Deep Image Blending)",
+            display_name="Style Refine Stage (Blending)",
             category=CATEGORY,
             description="Gives a blended object the target's texture and style; its content holds.",
             inputs=[
