@@ -19,8 +19,8 @@ class LaplacianPreview(io.ComfyNode):
             node_id="DIB_LaplacianPreview",
             display_name="Laplacian Preview (Blending)",
             category=CATEGORY,
-            description="Shows the Laplacians of source, target, guidance and result (grey is 0) "
-            "and the residual (black is 0, then red, yellow, white) around the mask, in this order.",
+            description="Shows, around the mask, the Laplacians of source, target, guidance and "
+            "result (grey is 0), and the residual (black is 0, then red, yellow, white).",
             is_output_node=True,
             inputs=[
                 io.Image.Input("result", tooltip="The blend to look at; the target's size."),
