@@ -114,7 +114,7 @@ def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
     flat = features.detach().flatten(2)
     if wanted.shape[2] != flat.shape[2]:
         wanted = F.interpolate(wanted, flat.shape[2], mode="linear", align_corners=False)
-    order = flat.argsort(2, stable=True)
+    order = torch.argsort(flat, dim=2, stable=True)
     return torch.empty_like(flat).scatter_(2, order, wanted).view_as(features)
 
 

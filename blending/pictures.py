@@ -120,9 +120,9 @@ def _convert_profile(
     try:
         given = io.BytesIO(own) if own else ImageCms.createProfile("sRGB")
         colours = image.convert("RGB")
-        converted = ImageCms.profileToProfile(colours, given, io.BytesIO(wanted))
+        ImageCms.profileToProfile(colours, given, io.BytesIO(wanted), inPlace=True)
     except ImageCms.PyCMSError as error:
         raise ValueError(f"{path} must have a usable ICC profile, got: {error}") from error
     if image.mode == "RGBA":
-        converted.putalpha(image.getchannel("A"))
-    return converted
+        colours.putalpha(image.getchannel("A"))
+    return colours

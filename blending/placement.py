@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .cutout import LARGEST_SIDE, cut_out, rescale
 from .settings import check_range
-from .validation import check_image, check_mask, check_same_size, common_batch, pixel_size
+from .validation import check_image, common_batch, pixel_size
 from .window import Scene, bounding_box, composite, crop, pick, window_around
 
 SOLVED_FROM = 0.5  # mask values below this equal the target bit for bit
-LARGEST_SIDE = 32768
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Placed:
     @cached_property
     def full_mask(self) -> Tensor:
         """The mask on the whole target, (N, 1, H, W), 0 below 0.5, in the target's dtype."""
-        return self._lay_out(self.mask, (0, 0, *self.target.shape[2:])).to(self.target.dtype)
+        height, width = self.target.shape[2:]
+        return self._lay_out(self.mask, (0, 0, height, width)).to(self.target.dtype)
 
     @property
     def paste(self) -> Tensor:
@@ -128,7 +129,7 @@ def place(
     check_range("row", row, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
     check_range("column", column, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
     check_range("scale", scale, 1e-3, 1e3)
-    colour, alpha, mask, notes = _split_alpha(source, mask)
+    colour, alpha, mask, notes = cut_out(source, mask)
     common_batch(source=colour, mask=mask, target=target)
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
@@ -136,7 +137,7 @@ def place(
             f"got at most {mask.max().item():.3g}; is it empty or inverted?"
         )
     if scale != 1:
-        colour, alpha, mask = _rescale(colour, alpha, mask, scale)
+        colour, alpha, mask = rescale(colour, alpha, mask, scale)
     rows, columns = _visible(colour, target, row, column)
     placed = Placed(
         source=colour[..., rows, columns],
@@ -153,48 +154,6 @@ def place(
             f"there with the source's corner at column {column}, row {row}, scale {scale:g}"
         )
     return placed
-
-
-def _split_alpha(
-    source: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
-    """Colour, alpha and mask of a source of 3 or 4 channels, and what to tell the user."""
-    if mask is not None:
-        check_mask("mask", mask)
-        check_same_size("mask", mask, "source", source)
-    if source.shape[1] == 3:
-        if mask is None:
-            raise ValueError("mask must be given for a source without alpha, got none")
-        return source, torch.ones_like(mask), mask, ()
-    colour, alpha = source[:, :3], source[:, 3:]
-    check_mask("source's alpha", alpha)
-    if mask is None:
-        return colour, alpha, alpha, ("the source's alpha is the mask",)
-    common_batch(source=source, mask=mask)
-    return colour, alpha, alpha * mask, ("the source's alpha multiplies the mask",)
-
-
-def _rescale(
-    colour: Tensor, alpha: Tensor, mask: Tensor, scale: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The three resampled, colours weighted by alpha so that hidden ones do not bleed."""
-    height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
-    if max(height, width) > LARGEST_SIDE:
-        raise ValueError(
-            f"scale must keep the source within {LARGEST_SIDE} pixels a side, "
-            f"got {scale:g} for {pixel_size(colour)}"
-        )
-
-    def resize(tensor: Tensor) -> Tensor:
-        wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-        return F.interpolate(wide, (height, width), mode="bicubic", antialias=True)
-
-    weight = resize(alpha)
-    if bool((alpha < 1).any()):
-        colour = resize(colour * alpha) / weight.clamp_min(1 / 512)
-    else:
-        colour = resize(colour)
-    return colour, (weight > 1 / 512).to(weight.dtype), resize(mask).clamp(0, 1)
 
 
 def _visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[slice, slice]:

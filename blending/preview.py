@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .cutout import LARGEST_SIDE
 from .filters import guidance_field, laplacian, stencil_region
 from .metrics import background_error, gradient_error, seam_error
-from .placement import LARGEST_SIDE, Placed
+from .placement import Placed
 from .validation import check_image, check_same_size, common_batch
 from .window import bounding_box, crop, pick, window_around
 
@@ -75,7 +76,7 @@ def _panels(
     residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)
     fields = (laplacian(scene.source, scene.known), laplacian(scene.target), guidance, found)
     panels = [(0.5 + field / (2 * scale)).clamp(0, 1) for field in fields]
-    figures = {"full_scale_levels": 255 * scale}
+    figures: dict = {"full_scale_levels": 255 * scale}
     for name, picture in (("result", result), ("paste", scene.paste)):
         figures[name] = {
             "seam": seam_error(picture, guidance, scene.mask),

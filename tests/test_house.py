@@ -80,8 +80,8 @@ def test_files_and_functions_keep_their_limits():
         assert len(text.splitlines()) <= LONGEST_FILE, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if node.name not in MAY_BE_LONGER:
-                    assert body_length(node) <= LONGEST_FUNCTION, f"{path}: {node.name}"
+                long = body_length(node) > LONGEST_FUNCTION
+                assert not long or node.name in MAY_BE_LONGER, f"{path}: {node.name}"
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():
