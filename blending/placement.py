@@ -54,8 +54,9 @@ class Placed:
         height, width = self.mask.shape[2:]
         window = crop(image[:, :3], (self.row, self.column, height, width))
         wide = torch.promote_types(image.dtype, torch.float32)
-        pasted = composite(window.to(wide), self.source.to(wide), self.mask.to(wide))
-        window.copy_(torch.where(self.mask > 0, pasted.to(window), window))
+        source, mask = (tensor.to(window.device, wide) for tensor in (self.source, self.mask))
+        pasted = composite(window.to(wide), source, mask)
+        window.copy_(torch.where(mask > 0, pasted.to(window), window))
         return image
 
     def is_empty(self, sample: int) -> bool:
