@@ -64,12 +64,13 @@ def rescale(
         )
 
     def resize(tensor: Tensor) -> Tensor:
-        wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-        return F.interpolate(wide, (height, width), mode="bicubic", antialias=True)
+        return F.interpolate(tensor, (height, width), mode="bicubic", antialias=True)
 
-    weight = resize(alpha)
-    if bool((alpha < 1).any()):
-        colour = resize(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)
+    dtype = torch.promote_types(colour.dtype, torch.float32)
+    colour, alpha, mask = (tensor.to(dtype) for tensor in (colour, alpha, mask))
+    weight, low, high = resize(alpha), colour.min(), colour.max()
+    if bool((alpha < 1).any()):  # the kernel's negative lobes make nonsense of a rough alpha's rim
+        colour = (resize(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
     else:
         colour = resize(colour)
     return colour, (weight > OPAQUE_ENOUGH).to(weight.dtype), resize(mask).clamp(0, 1)

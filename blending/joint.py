@@ -103,14 +103,14 @@ def joint_objective(
     )
 
 
-def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor]:
+def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor] | None:
     """The inverse Hessian of the gradient and colour terms, near enough to precondition.
 
     H⁻¹ ≈ 3·area / (2·w_gradient) · (Δ² + w_colour / w_gradient + STIFFNESS)⁻¹, by sine transforms;
-    the identity where there is no gradient term.
+    None where there is no gradient term.
     """
     if not weights.gradient:
-        return lambda gradient: gradient
+        return None
     height, width = scene.support.shape[2:]
     tall, wide = fast_length(height), fast_length(width)
     stiffness = STIFFNESS + weights.colour / weights.gradient

@@ -16,7 +16,7 @@ def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: flo
         composite: (B, C, H, W), in [0, 1].
         guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
         region: (B, 1, H, W), bool; the mask and the ring whose stencil touches it.
-        area: pixels of the mask, > 0.
+        area: pixels of the mask, > 0; of a batch, of all its masks.
 
     Returns:
         Scalar >= 0, differentiable in `composite`.
@@ -57,7 +57,7 @@ def colour_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) 
         composite: (B, C, H, W), in [0, 1].
         wanted: (B, C, H, W), the colours to keep.
         weight: (B, 1, H, W), in [0, 1].
-        area: pixels of the mask, > 0.
+        area: pixels of the mask, > 0; of a batch, of all its masks.
 
     Returns:
         Scalar >= 0, differentiable in `composite`.
@@ -142,7 +142,7 @@ def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
     Args:
         composite: (B, C, H, W), in [0, 1].
         region: (B, 1, H, W), bool.
-        area: pixels of the mask, > 0.
+        area: pixels of the mask, > 0; of a batch, of all its masks.
 
     Returns:
         Scalar >= 0, differentiable in `composite` but where neighbours are equal.

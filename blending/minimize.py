@@ -9,11 +9,13 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from .settings import check_range
+
 Pair = tuple[Tensor, Tensor, Tensor]  # s, y, 1 / (s·y)
 
 ARMIJO = 1e-4  # a step must win this share of what its slope promises
 FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
-SHORTEST = 1e-4  # the search along a direction ends at this step
+SHORTEST = 1e-4  # the search along a direction ends at this share of its first step
 
 
 class StopReason(Enum):
@@ -50,7 +52,7 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
     max_evaluations: int,
     history_size: int = 10,
     tolerance: float = 1e-5,
-    precondition: Callable[[Tensor], Tensor] = lambda gradient: gradient,
+    precondition: Callable[[Tensor], Tensor] | None = None,
     on_evaluation: Callable[[int, dict[str, float], Tensor], None] | None = None,
 ) -> Solution:
     """Minimise a sum of terms by L-BFGS with a backtracking line search.
@@ -61,7 +63,8 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
         max_evaluations: >= 1; exactly this many unless it stops before.
         history_size: pairs of steps and gradient changes that are kept.
         tolerance: stop when an iteration wins less than this share of the value.
-        precondition: a symmetric positive map near the inverse Hessian; the initial metric.
+        precondition: a symmetric positive map near the inverse Hessian; the initial metric. None:
+            the gradient's direction, at first by a step that changes no element by more than 0.1.
         on_evaluation: called with the evaluation's number (from 1), its terms and its point; may
             raise to cancel.
 
@@ -86,17 +89,20 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
         finite = torch.isfinite(total) & torch.isfinite(gradient).all()
         return _Point(leaf.detach(), total.item() if finite else math.inf, gradient, trace[-1])
 
+    check_range("max_evaluations", max_evaluations, 1, whole=True)
+
     with torch.inference_mode(False), torch.enable_grad():
-        point = last = evaluate(x0.clone())
+        point = best = last = evaluate(x0)
         pairs: deque[Pair] = deque(maxlen=history_size)
         reason = StopReason.BUDGET_SPENT if last.value < math.inf else StopReason.NON_FINITE
         while reason is StopReason.BUDGET_SPENT and len(trace) < max_evaluations:
             direction = -_inverse_hessian(point.gradient, pairs, precondition)
             slope = (direction * point.gradient).sum().item()
-            step = 1.0 if pairs else min(1.0, FIRST_STEP / (direction.abs().max().item() or 1.0))
-            found = None
-            while slope < 0 and not found and step >= SHORTEST and len(trace) < max_evaluations:
+            step = 1.0 if pairs else _first_step(direction, precondition is not None)
+            shortest, found = SHORTEST * step, None
+            while slope < 0 and not found and step >= shortest and len(trace) < max_evaluations:
                 last = evaluate(point.x + step * direction)
+                best = min(best, last, key=lambda candidate: candidate.value)
                 if last.value <= point.value + ARMIJO * step * slope:
                     found = last
                 else:
@@ -110,7 +116,7 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
                 pairs.clear()
             elif len(trace) < max_evaluations:
                 reason = StopReason.CONVERGED if last.value < math.inf else StopReason.NON_FINITE
-    return Solution(point.x, point.terms, len(trace), reason, tuple(trace))
+    return Solution(best.x, best.terms, len(trace), reason, tuple(trace))
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,12 @@ class _Point:
     value: float
     gradient: Tensor
     terms: dict[str, float]
+
+
+def _first_step(direction: Tensor, is_scaled: bool) -> float:
+    """A step without knowledge of the curvature: the metric's own if it has a scale, but short."""
+    longest = FIRST_STEP / (direction.abs().max().item() or 1.0)
+    return min(1.0, longest) if is_scaled else longest
 
 
 def _shorter(step: float, value: float, slope: float, new_value: float) -> float:
@@ -138,17 +150,18 @@ def _remember(pairs: deque[Pair], s: Tensor, y: Tensor) -> None:
 
 
 def _inverse_hessian(
-    gradient: Tensor, pairs: deque[Pair], precondition: Callable[[Tensor], Tensor]
+    gradient: Tensor, pairs: deque[Pair], precondition: Callable[[Tensor], Tensor] | None
 ) -> Tensor:
     """The two-loop recursion; the preconditioner, scaled by the newest pair, in its middle."""
+    metric = precondition or (lambda vector: vector)
     q, weights = gradient, []
     for s, y, rho in reversed(pairs):
         weights.append(rho * (s * q).sum())
         q = q - weights[-1] * y
-    q = precondition(q)
+    q = metric(q)
     if pairs:
         s, y, rho = pairs[-1]
-        q = q / (rho * (y * precondition(y)).sum())
+        q = q / (rho * (y * metric(y)).sum())
     for (s, y, rho), weight in zip(pairs, reversed(weights), strict=True):
         q = q + (weight - rho * (y * q).sum()) * s
     return q

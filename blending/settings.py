@@ -79,6 +79,7 @@ class PoissonSettings:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_choice("method", self.method, METHODS)
         check_choice("start", self.start, STARTS)
+        _check_type("weights", self.weights, Weights)
         _check_shared(self.max_evaluations, self.rim, self.margin)
 
 
@@ -105,6 +106,7 @@ class RefineSettings:
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_choice("region", self.region, REGIONS)
+        _check_type("weights", self.weights, Weights)
         _check_shared(self.max_evaluations, self.rim, self.margin)
 
 
@@ -127,7 +129,9 @@ class BlendSettings:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError on an unknown input scale."""
+        """Raise TypeError or ValueError on a value that is not allowed."""
+        _check_type("poisson", self.poisson, PoissonSettings)
+        _check_type("refine", self.refine, RefineSettings, type(None))
         check_choice("input_scale", self.input_scale, INPUT_SCALES)
 
 
@@ -148,6 +152,12 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_type(name: str, value: object, *types: type) -> None:
+    if not isinstance(value, types):
+        words = " or ".join(kind.__name__ for kind in types)
+        raise TypeError(f"{name} must be {words}, got {value!r}")
 
 
 def _check_shared(max_evaluations: int, rim: int, margin: int) -> None:

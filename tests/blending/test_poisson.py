@@ -1,0 +1,272 @@
+"""The Poisson solve against SciPy's sparse direct solver, for masks of every kind."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+from skimage import data
+
+from blending.poisson import solve_poisson
+
+LEVEL = 1 / 255
+TOLERANCE = 0.1  # grey levels; the function's default and its promise
+
+
+def laplacian(image):
+    """Σ (p − q) over the neighbours inside the frame, of (C, H, W); repeated edges drop out."""
+    return np.stack([-ndimage.laplace(channel, mode="nearest") for channel in image])
+
+
+def direct_solution(guidance, support, boundary):
+    """The definition, assembled edge by edge and solved in float64."""
+    height, width = support.shape
+    number = np.full(support.shape, -1)
+    number[support] = np.arange(support.sum())
+    entries, right = [], guidance[:, support].T.copy()
+    for row, column in zip(*np.nonzero(support), strict=True):
+        here = number[row, column]
+        for down, along in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            r, c = row + down, column + along
+            if not (0 <= r < height and 0 <= c < width):
+                continue
+            entries.append((here, here, 1.0))
+            if support[r, c]:
+                entries.append((here, number[r, c], -1.0))
+            else:
+                right[here] += boundary[:, r, c]
+    rows, columns, values = zip(*entries, strict=True)
+    matrix = sparse.csc_matrix((values, (rows, columns)), shape=(len(right), len(right)))
+    solution = boundary.copy()
+    solution[:, support] = spsolve(matrix, right).reshape(right.shape).T
+    return solution
+
+
+def pictures(height, width):
+    """Source and target, (3, H, W): two parts of a photograph with edges, texture and skin."""
+    photograph = data.astronaut().transpose(2, 0, 1) / 255
+    return (
+        photograph[:, 60 : 60 + height, 150 : 150 + width],
+        photograph[:, 250 : 250 + height, 20 : 20 + width],
+    )
+
+
+def solve(guidance, support, boundary, dtype=torch.float32, **options):
+    return solve_poisson(
+        torch.from_numpy(guidance)[None].to(dtype),
+        torch.from_numpy(support)[None, None],
+        torch.from_numpy(boundary)[None].to(dtype),
+        **options,
+    )
+
+
+def error_in_levels(support, dtype=torch.float32, start="target"):
+    """Largest distance to the direct solution, from the target or from copy and paste."""
+    source, target = pictures(*support.shape)
+    boundary = np.where(support, source, target) if start == "paste" else target
+    guidance = laplacian(source)
+    solved = solve(guidance, support, boundary, dtype)[0].double().numpy()
+    return np.abs(solved - direct_solution(guidance, support, boundary)).max() / LEVEL
+
+
+def blank(height, width):
+    return np.zeros((height, width), bool)
+
+
+def disc(height, width, row, column, radius):
+    rows, columns = np.mgrid[:height, :width]
+    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+
+
+def blobs():
+    one, two = disc(61, 83, 15, 20, 12), disc(61, 83, 40, 60, 17)
+    return one | two | disc(61, 83, 50, 8, 1)
+
+
+def but_one_pixel(height, width, row, column):
+    support = ~blank(height, width)
+    support[row, column] = False
+    return support
+
+
+def at_edge(edge):
+    support = blank(45, 52)
+    support[{"top": np.s_[:20, 9:40], "bottom": np.s_[25:, 9:40]}.get(edge, np.s_[9:30, :])] = True
+    if edge in ("left", "right"):
+        support[:, np.s_[30:] if edge == "left" else np.s_[:22]] = False
+    return support
+
+
+def lines():
+    support = blank(33, 47)
+    support[5, 3:44] = support[9:30, 20] = True
+    np.fill_diagonal(support[12:, 25:], True)
+    return support
+
+
+def snake():
+    """One pixel wide, folded: a single path over half of the frame, along its edges."""
+    support = blank(41, 37)
+    support[::2] = True
+    support[1::4, -1] = support[3::4, 0] = True
+    return support
+
+
+MASKS = {
+    "disc": disc(63, 71, 30, 33, 25),
+    "blobs": blobs(),
+    "ring": disc(64, 64, 31, 32, 26) & ~disc(64, 64, 28, 34, 11),
+    "hole of one pixel": disc(50, 50, 25, 25, 20) & but_one_pixel(50, 50, 22, 27),
+    "top edge": at_edge("top"),
+    "bottom edge": at_edge("bottom"),
+    "left edge": at_edge("left"),
+    "right edge": at_edge("right"),
+    "rows from edge to edge": at_edge("both"),
+    "one pixel": disc(9, 11, 4, 5, 0),
+    "a corner pixel": disc(9, 11, 0, 10, 0),
+    "thin lines": lines(),
+    "snake": snake(),
+    "all but one pixel": but_one_pixel(24, 31, 11, 9),
+    "all but a corner": but_one_pixel(31, 24, 0, 0),
+    "a column, all but its end": but_one_pixel(40, 1, 0, 0),
+    "odd rectangle": disc(17, 23, 8, 11, 40) & (np.arange(23) > 2) & (np.arange(17) < 12)[:, None],
+}
+
+
+@pytest.mark.parametrize("start", ["target", "paste"])
+@pytest.mark.parametrize("name", MASKS)
+def test_the_solution_is_the_direct_one_within_the_tolerance(name, start):
+    assert error_in_levels(MASKS[name], start=start) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["disc", "ring", "all but one pixel"])
+def test_the_solution_in_float64_is_the_direct_one_within_the_tolerance(name):
+    assert error_in_levels(MASKS[name], torch.float64) < TOLERANCE
+
+
+def test_noise_is_solved_within_the_tolerance():
+    rng = np.random.default_rng(0)
+    guidance, boundary = rng.normal(size=(3, 61, 83)), rng.random((3, 61, 83))
+    wanted = direct_solution(guidance, blobs(), boundary)
+    solved = solve(guidance, blobs(), boundary)[0].double().numpy()
+    assert np.abs(solved - wanted).max() < TOLERANCE * LEVEL
+
+
+LITTLE_BOUNDARY = {
+    "all but one pixel": (but_one_pixel(96, 96, 48, 32), "target"),
+    "all but a corner": (but_one_pixel(96, 96, 0, 0), "paste"),
+    "all but a column": (np.ones((127, 127), bool) & (np.arange(127) >= 1), "paste"),
+    "two thirds, at three frame edges": (
+        np.ones((127, 127), bool) & (np.arange(127) >= 42),
+        "paste",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LITTLE_BOUNDARY)
+def test_masks_with_little_boundary_stay_within_the_tolerance_too(name):
+    support, start = LITTLE_BOUNDARY[name]
+    assert error_in_levels(support, torch.float64, start) < TOLERANCE
+
+
+def test_a_small_tolerance_gives_the_direct_solution():
+    source, target = pictures(50, 50)
+    wanted = direct_solution(laplacian(source), MASKS["hole of one pixel"], target)
+    solved = solve(
+        laplacian(source), MASKS["hole of one pixel"], target, torch.float64, tolerance=1e-6
+    )
+    np.testing.assert_allclose(solved[0].numpy(), wanted, atol=1e-6 * LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [((1, 1), (0.4 + 0.2 + 0.4 + 0.6 + 0.8) / 4), ((0, 0), (0.4 + 0.2 + 0.4) / 2)],
+)
+def test_one_pixel_is_guidance_plus_its_neighbours_over_their_number(place, wanted):
+    # Around the middle: 0.2, 0.4, 0.6, 0.8; around the corner: 0.2 and 0.4.
+    boundary = np.array([[[9.0, 0.2, 9.0], [0.4, 9.0, 0.6], [9.0, 0.8, 9.0]]])
+    support = blank(3, 3)
+    support[place] = True
+    solved = solve(np.full((1, 3, 3), 0.4), support, boundary, torch.float64, tolerance=1e-9)
+    assert solved[0, 0][place].item() == pytest.approx(wanted, abs=1e-10)
+
+
+@pytest.mark.parametrize("name", ["disc", "ring", "top edge", "all but one pixel", "snake"])
+def test_a_constant_offset_vanishes(name):
+    support = MASKS[name]
+    _, target = pictures(*support.shape)
+    source = target + np.array([0.3, -0.2, 0.1])[:, None, None]
+    boundary = np.where(support, source, target)
+    solved = solve(laplacian(source), support, boundary)[0].double().numpy()
+    assert np.abs(solved - target).max() < TOLERANCE * LEVEL
+
+
+def test_without_guidance_a_strip_is_filled_linearly():
+    boundary = np.array([[[0.0, 9.0, 9.0, 9.0, 1.0]]])
+    support = np.array([[False, True, True, True, False]])
+    solved = solve(np.zeros((1, 1, 5)), support, boundary, torch.float64, tolerance=1e-9)
+    np.testing.assert_allclose(solved[0, 0, 0].numpy(), [0, 0.25, 0.5, 0.75, 1], atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(16, 17), (33, 64), (1, 40), (1, 1)])
+def test_the_whole_frame_keeps_the_mean_of_the_boundary(shape, dtype):
+    source, target = pictures(*shape)
+    solved = solve(laplacian(source), ~blank(*shape), target, dtype)[0].double().numpy()
+    wanted = source + (target - source).mean((1, 2), keepdims=True)
+    assert np.abs(solved - wanted).max() < TOLERANCE * LEVEL
+    np.testing.assert_allclose(solved.mean((1, 2)), target.mean((1, 2)), atol=1e-6)
+
+
+def test_the_whole_frame_of_the_source_itself_is_the_source():
+    source, _ = pictures(20, 31)
+    solved = solve(laplacian(source), ~blank(20, 31), source, torch.float64)
+    np.testing.assert_allclose(solved[0].numpy(), source, atol=1e-9)
+
+
+def test_over_the_whole_frame_the_part_of_the_guidance_that_no_picture_has_is_ignored():
+    # A Laplacian sums to 0 over the frame, each difference being counted from both sides.
+    source, _ = pictures(20, 31)
+    solved = solve(laplacian(source) + 0.01, ~blank(20, 31), source, torch.float64)
+    np.testing.assert_allclose(solved[0].numpy(), source, atol=TOLERANCE * LEVEL)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_channels_are_solved_apart_and_the_type_kept(channels, dtype):
+    support = disc(13, 10, 6, 4, 3)
+    boundary = np.random.default_rng(0).random((channels, 13, 10))
+    guidance = np.zeros_like(boundary)
+    guidance[-1] = 1
+    solved = solve(guidance, support, boundary, dtype, tolerance=1e-3)
+    assert solved.dtype == dtype
+    assert solved.shape == (1, channels, 13, 10)
+    wanted = direct_solution(guidance, support, boundary)
+    np.testing.assert_allclose(solved[0].double().numpy(), wanted, atol=1e-3 * LEVEL)
+
+
+def test_outside_the_support_the_boundary_stays_bit_for_bit():
+    support = blobs()
+    source, target = pictures(*support.shape)
+    target = np.where(target > 0.9, -0.0, target)  # a sign is lost by adding 0
+    solved = solve(laplacian(source), support, target)[0].numpy()
+    wanted = target.astype(np.float32)[:, ~support]
+    assert np.array_equal(solved[:, ~support].view(np.int32), wanted.view(np.int32))
+
+
+def test_the_inputs_are_not_modified():
+    source, target = pictures(17, 23)
+    tensors = [
+        torch.from_numpy(laplacian(source))[None],
+        torch.from_numpy(MASKS["odd rectangle"])[None, None],
+        torch.from_numpy(target.copy())[None],
+    ]
+    before = [tensor.clone() for tensor in tensors]
+    solve_poisson(*tensors)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
+
+
+def test_an_empty_support_is_refused():
+    words = "support must have at least one pixel, got none"
+    with pytest.raises(ValueError, match=words):
+        solve(np.zeros((3, 4, 5)), blank(4, 5), np.zeros((3, 4, 5)))

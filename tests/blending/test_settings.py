@@ -1,0 +1,137 @@
+"""The ranges of the settings, their errors, and that they load without torch."""
+
+import dataclasses
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blending.settings import (
+    BlendSettings,
+    PoissonSettings,
+    RefineSettings,
+    Weights,
+    check_choice,
+    check_range,
+)
+
+STAGES = (PoissonSettings, RefineSettings)
+TERMS = tuple(field.name for field in dataclasses.fields(Weights))
+
+
+def weights(**changes):
+    return Weights(**({"gradient": 1.0, "content": 1.0, "style": 1.0, "colour": 1.0} | changes))
+
+
+@pytest.mark.parametrize("settings", [*STAGES, BlendSettings])
+def test_the_defaults_are_valid_and_equal_each_time(settings):
+    assert settings() == settings()
+
+
+@pytest.mark.parametrize("settings", [weights(), *(stage() for stage in STAGES), BlendSettings()])
+def test_settings_are_frozen(settings):
+    name = dataclasses.fields(settings)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(settings, name, None)
+
+
+def test_the_second_stage_can_be_left_out():
+    assert BlendSettings(refine=None).refine is None
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("value", [0, 1e9])
+def test_a_weight_may_be_at_either_end(name, value):
+    assert getattr(weights(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("value", [-1e-9, 1.1e9, math.nan, math.inf])
+def test_a_weight_out_of_range_is_refused(name, value):
+    words = f"{name} weight must be in [0, 1e+09], got {value!r}"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        weights(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["1", None, True])
+def test_a_weight_that_is_no_number_is_refused(value):
+    with pytest.raises(TypeError, match=f"style weight must be a number, got {value!r}"):
+        weights(style=value)
+
+
+def test_weights_that_are_all_zero_are_refused():
+    with pytest.raises(ValueError, match="weights must have at least one above 0, got none"):
+        Weights(gradient=0, content=0, style=0, colour=0)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_one_weight_above_zero_is_enough(name):
+    zeros = dict.fromkeys(TERMS, 0.0)
+    assert getattr(Weights(**(zeros | {name: 0.5})), name) == 0.5
+
+
+RANGES = [("max_evaluations", 1, 10_000), ("rim", 0, 256), ("margin", 16, 4096)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("name", "low", "high"), RANGES)
+def test_both_ends_of_a_range_are_allowed(stage, name, low, high):
+    assert [getattr(stage(**{name: end}), name) for end in (low, high)] == [low, high]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("name", "low", "high"), RANGES)
+def test_values_just_beyond_a_range_are_refused(stage, name, low, high):
+    for value in (low - 1, high + 1):
+        words = f"{name} must be in [{low:g}, {high:g}], got {value}"
+        with pytest.raises(ValueError, match=re.escape(words)):
+            stage(**{name: value})
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("name", [name for name, _, _ in RANGES])
+@pytest.mark.parametrize("value", [20.0, "20", True, None])
+def test_counts_must_be_whole_numbers(stage, name, value):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, got {value!r}"):
+        stage(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "choices"),
+    [
+        (PoissonSettings, "method", "deep, exact"),
+        (PoissonSettings, "start", "paste, exact"),
+        (RefineSettings, "region", "object, picture"),
+        (BlendSettings, "input_scale", "caffe, standardised"),
+    ],
+)
+def test_a_choice_takes_only_its_words(settings, name, choices):
+    for choice in choices.split(", "):
+        assert getattr(settings(**{name: choice}), name) == choice
+    for wrong in ("Exact", "", None):
+        words = f"{name} must be one of {choices}, got {wrong!r}"
+        with pytest.raises(ValueError, match=f"^{words}$"):
+            settings(**{name: wrong})
+
+
+def test_check_range_takes_whole_numbers_as_numbers_and_has_no_upper_end_by_default():
+    check_range("row", 3, 0)
+    check_range("row", 1e300, 0)
+    with pytest.raises(ValueError, match=r"row must be in \[0, inf\], got -1"):
+        check_range("row", -1, 0)
+    with pytest.raises(ValueError, match=r"row must be in \[0, inf\], got nan"):
+        check_range("row", math.nan, 0)
+
+
+def test_check_choice_compares_whole_words():
+    with pytest.raises(ValueError, match="mode must be one of abc, d, got 'a'"):
+        check_choice("mode", "a", ("abc", "d"))
+
+
+def test_the_settings_load_without_torch():
+    code = "import sys, blending.settings; sys.exit('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
