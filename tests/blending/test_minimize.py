@@ -135,7 +135,10 @@ def test_a_slightly_better_last_point_is_returned_although_the_line_search_refus
     # c·x² with c just below 1 is mirrored by a full step to −x·(2c − 1): 2e-4 better, while the
     # line search wants 4e-4.
     solution = minimize(
-        lambda x: {"a": (1 - 5e-5) * x.square().sum()}, vector(0.01), max_evaluations=2
+        lambda x: {"a": (1 - 5e-5) * x.square().sum()},
+        vector(0.01),
+        max_evaluations=2,
+        precondition=lambda gradient: gradient,  # a full first step
     )
     assert solution.trace[1]["a"] < solution.trace[0]["a"]
     assert solution.terms == solution.trace[1]
