@@ -1,0 +1,258 @@
+"""`blend`: the stages in order, what it hands back and what it tells."""
+
+import json
+import re
+
+import pytest
+import torch
+
+import blending
+from blending import metrics
+from blending.filters import guidance_field
+from blending.job import Evaluation
+from blending.pipeline import blend
+from blending.placement import place
+from blending.report import machine_report
+from blending.settings import BlendSettings, PoissonSettings, RefineSettings
+from blending.stages import poisson_stage, refine_stage
+
+EXACT = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
+
+
+class Cancelled(Exception):
+    """What a caller raises to stop."""
+
+
+@pytest.fixture
+def scenery(photo, disc):
+    return photo(24, 26), photo(32, 36, 250, 20), disc(24, 26, 9)
+
+
+@pytest.fixture
+def quick(random_weights):
+    """Both stages, three evaluations each, random weights."""
+
+    def make(**options):
+        poisson = PoissonSettings(max_evaluations=3, margin=16)
+        refine = RefineSettings(max_evaluations=3, margin=16, **options)
+        return BlendSettings(
+            poisson, refine, weights_file=str(random_weights), input_scale="standardised"
+        )
+
+    return make
+
+
+def test_a_blend_is_the_poisson_stage_and_then_the_refine_stage(scenery, quick, network):
+    source, target, mask = scenery
+    settings = quick()
+    result = blend(source, target, mask, row=3, column=5, settings=settings)
+    placed = place(source, target, mask, 3, 5)
+    first = poisson_stage(placed, settings.poisson, network)
+    second = refine_stage(first.image, target, placed.full_mask, settings.refine, network)
+    assert torch.equal(result.image, second.image)
+    assert not torch.equal(result.image, first.image)
+
+
+def test_without_refine_settings_it_ends_after_the_poisson_stage(scenery):
+    source, target, mask = scenery
+    result = blend(source, target, mask, row=3, column=5, settings=EXACT)
+    expected = poisson_stage(place(source, target, mask, 3, 5), EXACT.poisson).image
+    assert torch.equal(result.image, expected)
+    assert [stage["stage"] for stage in result.report["stages"]] == ["poisson"]
+
+
+def test_mask_and_paste_are_laid_out_on_the_target(scenery):
+    source, target, mask = scenery
+    result = blend(source, target, mask, row=-4, column=15, settings=EXACT)
+    full, paste = torch.zeros(1, 1, 32, 36), target.clone()
+    full[..., :20, 15:36] = mask[..., 4:24, :21]
+    paste[..., :20, 15:36] = torch.where(
+        mask[..., 4:24, :21] == 1, source[..., 4:24, :21], target[..., :20, 15:36]
+    )
+    assert torch.equal(result.mask, full)
+    assert torch.equal(result.paste, paste)
+    assert torch.equal(
+        result.image[full.expand_as(target) == 0], target[full.expand_as(target) == 0]
+    )
+
+
+def test_the_mask_is_the_placed_one_when_the_whole_picture_was_refined(scenery, quick):
+    source, target, mask = scenery
+    result = blend(source, target, mask, row=3, column=5, settings=quick(region="picture"))
+    full = torch.zeros(1, 1, 32, 36)
+    full[..., 3:27, 5:31] = mask
+    assert torch.equal(result.mask, full)
+
+
+def test_scale_shrinks_source_and_mask(photo):
+    source, target = photo(24, 32), photo(32, 36, 250, 20)
+    result = blend(source, target, torch.ones(1, 1, 24, 32), scale=0.5, row=2, settings=EXACT)
+    full = torch.zeros(1, 1, 32, 36)
+    full[..., 2:14, :16] = 1
+    assert torch.equal(result.mask, full)
+
+
+def test_the_sources_alpha_is_the_mask_where_there_is_none(scenery):
+    source, target, mask = scenery
+    expected = blend(source, target, mask, settings=EXACT)
+    result = blend(torch.cat((source, mask), 1), target, settings=EXACT)
+    assert torch.equal(result.mask, expected.mask)
+    assert result.report["stages"][0]["notes"] == ["the source's alpha is the mask"]
+
+
+def test_the_targets_alpha_is_carried_through_both_stages(scenery, quick, noise):
+    source, target, mask = scenery
+    alpha = noise(1, 1, 32, 36)
+    result = blend(source, torch.cat((target, alpha), 1), mask, settings=quick())
+    assert torch.equal(result.image[:, 3:], alpha)
+    assert torch.equal(result.paste[:, 3:], alpha)
+    assert torch.equal(result.image[:, :3], blend(*scenery, settings=quick()).image)
+
+
+@pytest.mark.parametrize("single", ["source", "target", "mask"])
+def test_one_picture_serves_a_batch(single, scenery, noise):
+    given = dict(zip(("source", "target", "mask"), scenery, strict=True))
+    pairs = {
+        "source": torch.cat((given["source"], given["source"].flip(3))),
+        "target": torch.cat((given["target"], given["target"].flip(3))),
+        "mask": torch.cat((given["mask"], given["mask"].roll(3, 3))),
+    }
+    pairs[single] = given[single]
+    result = blend(**pairs, settings=EXACT)
+    for sample in (0, 1):
+        one = {name: x[sample : sample + 1] if x.shape[0] > 1 else x for name, x in pairs.items()}
+        expected = blend(**one, settings=EXACT)
+        assert torch.equal(result.image[sample : sample + 1], expected.image)
+    assert result.report["target"]["batch"] == (1 if single == "target" else 2)
+
+
+def test_the_report_is_json_with_sizes_place_stages_and_machine(scenery, quick):
+    source, target, mask = scenery
+    result = blend(source, target, mask, row=3, column=-5, settings=quick())
+    report = json.loads(json.dumps(result.report, allow_nan=False))
+    assert report["source"] == {"batch": 1, "channels": 3, "height": 24, "width": 26}
+    assert report["target"] == {"batch": 1, "channels": 3, "height": 32, "width": 36}
+    assert report["place"] == {"row": 3, "column": -5, "scale": 1.0}
+    assert [stage["stage"] for stage in report["stages"]] == ["poisson", "refine"]
+    for stage in report["stages"]:
+        assert stage["settings"]["max_evaluations"] == 3
+        (picture,) = stage["pictures"]
+        assert 1 <= picture["evaluations"] <= 3
+        assert picture["stop_reason"] in ("converged", "budget spent", "non-finite")
+        assert set(picture["terms_start"]) == {"gradient", "content", "style", "colour"}
+        assert set(picture["terms_end"]) == set(picture["terms_start"])
+    assert report["device"] == "cpu"
+    assert torch.__version__.startswith(report["versions"]["torch"])
+
+
+def test_the_machine_report_counts_memory_in_bytes():
+    report = machine_report(torch.device("cpu"))
+    # python with torch takes more than 100 MB and less than this test may
+    assert 100e6 < report["peak_memory_bytes"] < 64e9
+    assert set(report["versions"]) == {"python", "torch", "torchvision", "kornia", "numpy"}
+
+
+def test_evaluations_of_both_stages_are_handed_on(scenery, quick):
+    seen: list[Evaluation] = []
+    source, target, mask = scenery
+    blend(source, target, mask, settings=quick(), on_evaluation=seen.append)
+    stages = [evaluation.stage for evaluation in seen]
+    assert stages == sorted(stages)  # all of "poisson", then all of "refine"
+    assert set(stages) == {"poisson", "refine"}
+
+
+@pytest.mark.parametrize("stage", ["poisson", "refine"])
+def test_an_exception_in_either_stage_passes_through(stage, scenery, quick):
+    source, target, mask = scenery
+    before = [x.clone() for x in scenery]
+
+    def cancel(evaluation):
+        if evaluation.stage == stage:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        blend(source, target, mask, settings=quick(), on_evaluation=cancel)
+    assert all(torch.equal(x, kept) for x, kept in zip(scenery, before, strict=True))
+
+
+def test_two_runs_and_inference_mode_give_the_same_bytes(scenery, quick):
+    source, target, mask = scenery
+    first = blend(source, target, mask, settings=quick()).image
+    with torch.inference_mode():
+        second = blend(source, target, mask, settings=quick()).image
+    assert torch.equal(first, second)
+
+
+def test_naming_the_targets_device_changes_nothing(scenery):
+    source, target, mask = scenery
+    named = BlendSettings(poisson=EXACT.poisson, refine=None, device="cpu")
+    result = blend(source, target, mask, settings=named)
+    assert torch.equal(result.image, blend(source, target, mask, settings=EXACT).image)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "", "meta", "cuda:99", "hpu"])
+def test_a_device_that_cannot_compute_is_named(device, scenery):
+    source, target, mask = scenery
+    settings = BlendSettings(poisson=EXACT.poisson, refine=None, device=device)
+    with pytest.raises(ValueError, match=f"device must be one to compute on, got '{device}'"):
+        blend(source, target, mask, settings=settings)
+
+
+def test_missing_weights_are_named(scenery, tmp_path):
+    source, target, mask = scenery
+    missing = str(tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match=re.escape(missing)):
+        blend(source, target, mask, settings=BlendSettings(weights_file=missing))
+
+
+def test_the_network_is_not_loaded_where_no_stage_needs_it(scenery, tmp_path):
+    source, target, mask = scenery
+    settings = BlendSettings(
+        EXACT.poisson, refine=None, weights_file=str(tmp_path / "none.safetensors")
+    )
+    assert torch.isfinite(blend(source, target, mask, settings=settings).image).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"source": torch.zeros(24, 26)}, ValueError, r"source must be \(B, 3 or 4, H, W\)"),
+        ({"target": torch.zeros(1, 3, 0, 8)}, ValueError, "target must be .* not empty"),
+        ({"mask": None}, ValueError, "mask must be given for a source without alpha"),
+        ({"mask": torch.zeros(1, 1, 24, 26)}, ValueError, "mask must reach 0.5"),
+        ({"mask": torch.ones(1, 1, 24, 25)}, ValueError, "mask must have the size of source"),
+        ({"row": 100}, ValueError, "source of 26 x 24 pixels must overlap the target"),
+        ({"row": 1.5}, TypeError, "row must be a whole number"),
+        ({"scale": float("nan")}, ValueError, "scale must be in"),
+        ({"scale": 0}, ValueError, "scale must be in"),
+    ],
+)
+def test_arguments_that_cannot_be_blended_are_named(change, error, message, scenery):
+    given = dict(zip(("source", "target", "mask"), scenery, strict=True))
+    with pytest.raises(error, match=message):
+        blend(**(given | change), settings=EXACT)
+
+
+def test_the_package_offers_its_public_names():
+    for name in blending.__all__:
+        assert getattr(blending, name).__name__ == name
+    assert blending.blend is blend
+    with pytest.raises(AttributeError, match="blnd"):
+        _ = blending.blnd
+
+
+@pytest.mark.weights
+def test_the_default_blend_of_a_photograph_beats_its_paste_at_the_seam(photo, disc, bundled):
+    source, target, mask = photo(40, 40), photo(56, 56, 250, 20), disc(40, 40, 14)
+    result = blend(source, target, mask, row=8, column=8)
+    placed = place(source, target, mask, 8, 8)
+    scene = placed.scene(0, margin=56)
+    guidance = guidance_field(scene.source, scene.known, target, scene.support)
+
+    def seam(image):
+        return metrics.seam_error(image, guidance, result.mask)
+
+    assert seam(result.image) < 0.5 * seam(result.paste)
+    style = [metrics.style_error(x, target, bundled) for x in (result.image, result.paste)]
+    assert style[0] < style[1]
+    assert metrics.background_error(result.image, target, result.mask) == 0
