@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse, but a mistake is told in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"blending: error: {message}\n")
+        self.exit(EXIT_USAGE, f"blending: error: {' '.join(message.split())}\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,14 +62,14 @@ def _parser() -> _Parser:
     add("--mask", metavar="FILE", help="white takes the source; its size; default: its alpha")
     add("--at", metavar="COLUMN,ROW", type=_place, default=(0, 0), help="the source's corner, px")
     add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
-    add("--method", choices=METHODS, default="deep", help="deep (default), or exact: no network")
+    add("--method", choices=METHODS, help="deep (default), or exact: no network")
     add(
         "--stage",
         choices=("poisson", "refine", "exact"),
         default="refine",
         help="where to stop (default refine); exact means --method exact --stage poisson",
     )
-    add("--mask-channel", choices=MASK_CHANNELS, default="luminance", help="(default luminance)")
+    add("--mask-channel", choices=MASK_CHANNELS, help="channel of the mask (default luminance)")
     add("--invert-mask", action="store_true", help="black takes the source")
     add("--weights", metavar="FILE", help="another VGG16 safetensors file")
     add("--input-scale", choices=INPUT_SCALES, default="caffe", help="what that file expects")
@@ -92,7 +92,9 @@ def _join_place(arguments: list[str]) -> list[str]:
 def _place(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*", text, re.ASCII)
     if not found:
-        raise argparse.ArgumentTypeError(f"must be COLUMN,ROW in whole pixels, got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be COLUMN,ROW in whole pixels, as in 10,20, got {text!r}"
+        )
     return int(found[1]), int(found[2])
 
 
@@ -109,21 +111,37 @@ def _complete(options: argparse.Namespace) -> None:
     missing = [name for name in ("source", "target", "out") if not getattr(options, name)]
     if missing:
         raise ValueError(f"--{' and --'.join(missing)} must be given (or --demo)")
+    if options.mask is None and (options.invert_mask or options.mask_channel):
+        raise ValueError("--invert-mask and --mask-channel must come with --mask, got none")
     if options.stage == "exact":
+        if options.method == "deep":
+            raise ValueError("--stage exact must go with --method exact, got deep")
         options.method, options.stage = "exact", "poisson"
+    _check_report(options)
+
+
+def _check_report(options: argparse.Namespace) -> None:
+    """The report must not take the place of a picture, not even with --overwrite."""
+    if options.report is None:
+        return
+    for name in ("out", "source", "mask", "target"):
+        path = getattr(options, name)
+        if path and Path(path).resolve() == Path(options.report).resolve():
+            raise ValueError(f"--report must be another file than --{name}, got {path} for both")
 
 
 def _run(options: argparse.Namespace) -> None:
     from .files import check_format, check_output, write_picture, write_text
     from .pictures import read_picture
     from .pipeline import blend
+    from .profiles import srgb_profile
     from .progress import Progress
 
     for path in filter(None, (options.out, options.report)):
         check_output(path, overwrite=options.overwrite)
     target = read_picture(options.target)
     check_format(options.out, target.pixels.shape[1], target.bits)
-    source = read_picture(options.source, icc=target.icc)
+    source = read_picture(options.source, icc=target.icc or srgb_profile())
     settings = _settings(options)
     column, row = options.at
     with Progress(settings) as progress:
@@ -156,15 +174,14 @@ def _mask(options: argparse.Namespace):
     from .pictures import read_mask
 
     if options.mask is None:
-        if options.invert_mask:
-            raise ValueError("--invert-mask must come with --mask, got none")
         return None
-    return adjust_mask(read_mask(options.mask, options.mask_channel), invert=options.invert_mask)
+    mask = read_mask(options.mask, options.mask_channel or "luminance")
+    return adjust_mask(mask, invert=options.invert_mask)
 
 
 def _settings(options: argparse.Namespace) -> BlendSettings:
     return BlendSettings(
-        poisson=PoissonSettings(method=options.method),
+        poisson=PoissonSettings(method=options.method or "deep"),
         refine=RefineSettings() if options.stage == "refine" else None,
         weights_file=options.weights,
         input_scale=options.input_scale,

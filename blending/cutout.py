@@ -7,6 +7,7 @@ from torch import Tensor
 from .validation import check_mask, check_same_size, common_batch, pixel_size
 
 LARGEST_SIDE = 32768
+LARGEST_AREA = 100_000_000  # resampled before it is clipped: 1.2 GB
 OPAQUE_ENOUGH = 1 / 512  # half an 8-bit level: below it, a resampled alpha is none
 
 
@@ -54,13 +55,13 @@ def rescale(
         Colour; where it is known, 0 or 1; the mask. At least float32.
 
     Raises:
-        ValueError: a side would be longer than 32768 pixels.
+        ValueError: a side would be longer than 32768 pixels, or all more than 100 million.
     """
     height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
-    if max(height, width) > LARGEST_SIDE:
+    if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
         raise ValueError(
-            f"scale must keep the source within {LARGEST_SIDE} pixels a side, "
-            f"got {scale:g} for {pixel_size(colour)}"
+            f"scale must keep the source within {LARGEST_SIDE} pixels a side and "
+            f"{LARGEST_AREA // 10**6} million in all, got {scale:g} for {pixel_size(colour)}"
         )
 
     def resize(tensor: Tensor) -> Tensor:

@@ -1,8 +1,6 @@
 """Writing files whole or not at all, and never over one that is there unless told to."""
 
 import os
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +10,14 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from .pictures import PNG_SIGNATURE
+from .png16 import encode_png16
 
 # What each format can hold and how it is saved.
 FORMATS = {
     ".png": ("PNG", True, {}),
     ".jpg": ("JPEG", False, {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", False, {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", True, {"lossless": True}),
+    ".webp": ("WEBP", True, {"lossless": True, "exact": True}),
     ".tif": ("TIFF", True, {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
@@ -78,7 +76,7 @@ def write_picture(
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with _whole(Path(path), overwrite) as file:
         if bits == 16:
-            file.write(_png16(rounded, icc))
+            file.write(encode_png16(rounded, icc))
         else:
             Image.fromarray(rounded).save(file, name, icc_profile=icc, **options)
 
@@ -93,7 +91,7 @@ def write_text(path: str | Path, text: str, *, overwrite: bool) -> None:
 def _whole(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     """A temporary file beside `path` that takes its place when the block ends well."""
     check_output(path, overwrite=overwrite)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".blending-{os.getpid()}.part")
     try:
         with part.open("xb") as file:  # not mkstemp: the file keeps the user's permissions
             yield file
@@ -102,25 +100,3 @@ def _whole(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _png16(array: np.ndarray, icc: bytes | None) -> bytes:
-    """A 16-bit PNG file: Pillow and torchvision write 8 bits only.
-
-    Source: W3C, Portable Network Graphics (third edition), sections 5, 9 and 11.
-    """
-    height, width, channels = array.shape
-    rows = array.astype(">u2").reshape(height, -1).view(np.uint8)
-    above = np.concatenate((np.zeros_like(rows[:1]), rows[:-1]))
-    filtered = np.full((height, rows.shape[1] + 1), 2, np.uint8)  # filter 2: minus the row above
-    filtered[:, 1:] = rows - above
-    colour_type = {3: 2, 4: 6}[channels]
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    chunks = [(b"IHDR", header)]
-    if icc:
-        chunks.append((b"iCCP", b"icc\0\0" + zlib.compress(icc)))
-    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
-    return PNG_SIGNATURE + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )

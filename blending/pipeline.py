@@ -68,7 +68,7 @@ def blend(
     settings = settings or BlendSettings()
     placed = place(source, target, mask, row, column, scale)
     device = target.device if settings.device is None else _device(settings.device)
-    needs_network = settings.poisson.method == "deep" or settings.refine is not None
+    needs_network = settings.poisson.method == "deep" or settings.refine or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
     result = poisson_stage(placed, settings.poisson, network, device, on_evaluation)
     stages = [result.report]
@@ -81,17 +81,19 @@ def blend(
         "source": _size(source),
         "target": _size(target),
         "place": {"row": row, "column": column, "scale": scale},
+        "weights": settings.weights_file or "bundled",
+        "input_scale": settings.input_scale,
         "stages": stages,
         **machine_report(device),
     }
-    return BlendResult(result.image, result.mask, placed.paste, report)
+    return BlendResult(result.image, placed.full_mask, placed.paste, report)
 
 
 def _device(name: str) -> torch.device:
     """The named device, tried; an error that names it where torch cannot compute there."""
     try:
         torch.zeros(1, device=name).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).split(".")[0].splitlines()[0]
         raise ValueError(f"device must be one to compute on, got {name!r}: {reason}") from error
     return torch.device(name)

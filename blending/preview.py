@@ -9,6 +9,7 @@ from .cutout import LARGEST_SIDE
 from .filters import guidance_field, laplacian, stencil_region
 from .metrics import background_error, gradient_error, seam_error
 from .placement import Placed
+from .report import json_ready
 from .validation import check_image, check_same_size, common_batch
 from .window import bounding_box, crop, pick, window_around
 
@@ -29,7 +30,8 @@ class LaplacianPanels:
         residual: |result − guidance| wherever the mask can be seen: black is 0, then red, yellow,
             white at full scale.
         report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
-            background of the result beside those of copy and paste.
+            background of the result beside those of copy and paste; None where a mask has no such
+            pixels.
     """
 
     source: Tensor
@@ -78,11 +80,13 @@ def _panels(
     panels = [(0.5 + field / (2 * scale)).clamp(0, 1) for field in fields]
     figures: dict = {"full_scale_levels": 255 * scale}
     for name, picture in (("result", result), ("paste", scene.paste)):
-        figures[name] = {
-            "seam": seam_error(picture, guidance, scene.mask),
-            "gradient": gradient_error(picture, guidance, scene.mask),
-            "background": background_error(picture, scene.target, scene.mask),
-        }
+        figures[name] = json_ready(
+            {
+                "seam": seam_error(picture, guidance, scene.mask),
+                "gradient": gradient_error(picture, guidance, scene.mask),
+                "background": background_error(picture, scene.target, scene.mask),
+            }
+        )
     panels.append(_heat(residual / scale))
     return [crop(panel, box).to(image.dtype) for panel in panels], figures
 

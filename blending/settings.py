@@ -13,7 +13,7 @@ LARGEST_WEIGHT = 1e9
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the joint objective; 0 leaves a term out. All >= 0 and at most 1e9.
+    """Weights of the joint objective, by default the Poisson stage's; 0 leaves a term out.
 
     Pixel terms are stated for pictures in [0, 1]; feature terms are relative, so the same weights
     serve any VGG16: content is divided by the mean square of the features that are kept, style by
@@ -35,10 +35,10 @@ class Weights:
         tv: total variation.
     """
 
-    gradient: float
-    content: float
-    style: float
-    colour: float
+    gradient: float = 1000.0
+    content: float = 1.0
+    style: float = 0.6
+    colour: float = 150.0
     histogram: float = 0.0
     tv: float = 0.0
 
@@ -69,9 +69,7 @@ class PoissonSettings:
     method: str = "deep"
     start: str = "paste"
     max_evaluations: int = 20
-    weights: Weights = field(
-        default_factory=lambda: Weights(gradient=1000.0, content=1.0, style=0.6, colour=150.0)
-    )
+    weights: Weights = field(default_factory=Weights)
     rim: int = 16
     margin: int = 64
 

@@ -10,6 +10,7 @@ from .joint import gradient_metric, joint_objective
 from .minimize import minimize
 from .placement import Placed, place
 from .poisson import solve_poisson
+from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
 from .validation import check_image, check_mask, check_same_size
 from .window import Scene
@@ -43,6 +44,8 @@ def poisson_stage(
 
     Source: Zhang et al. 2020, first stage; Pérez et al. 2003 for the exact method.
     """
+    if not isinstance(placed, Placed):
+        raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
     settings = settings or PoissonSettings()
     if settings.method == "exact":
         job = Job("poisson", placed, placed.target, EXACT_MARGIN, device, on_evaluation)
@@ -72,6 +75,7 @@ def refine_stage(
         image: (N, 3 or 4, H, W), the blend, in [0, 1].
         target: (N, 3 or 4, H, W), whose style is wanted; the same size.
         mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 stay as they are in `image`.
+            Where the region is the whole picture, all of it may change, whatever the mask says.
         settings: None: the defaults.
         network: as in `poisson_stage`.
         device: as in `poisson_stage`.
@@ -88,6 +92,7 @@ def refine_stage(
     """
     settings = settings or RefineSettings()
     check_image("image", image)
+    check_image("target", target)
     check_same_size("target", target, "image", image)
     check_mask("mask", mask)
     check_same_size("mask", mask, "image", image)
@@ -129,7 +134,7 @@ def _optimise(
     return solution.x, {
         "evaluations": solution.evaluations,
         "stop_reason": solution.reason.value,
-        "terms_start": solution.trace[0],
-        "terms_end": solution.terms,
-        "trace": list(solution.trace),
+        "terms_start": json_ready(solution.trace[0]),
+        "terms_end": json_ready(solution.terms),
+        "trace": [json_ready(terms) for terms in solution.trace],
     }

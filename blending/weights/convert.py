@@ -16,8 +16,8 @@ OUTPUT = Path(__file__).with_name("vgg16.safetensors")
 
 
 def convert(path: Path, output: Path = OUTPUT) -> str:
-    """Write `output` (tensors in name order, float16) and `output`.sha256; returns the digest."""
-    tensors = {name: tensor.to(torch.float16) for name, tensor in sorted(load_file(path).items())}
+    """Write `output` (float16) and `output`.sha256; returns the digest."""
+    tensors = {name: tensor.to(torch.float16) for name, tensor in load_file(path).items()}
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise ValueError(f"{path} must fit float16, got values beyond 65504")
     save_file(tensors, output)

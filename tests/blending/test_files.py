@@ -144,7 +144,7 @@ def break_encoders(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(Image.Image, "save", save)
-    monkeypatch.setattr(files, "_png16", png16)
+    monkeypatch.setattr(files, "encode_png16", png16)
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["disk", "key"])

@@ -205,12 +205,12 @@ def test_missing_weights_are_named(scenery, tmp_path):
         blend(source, target, mask, settings=BlendSettings(weights_file=missing))
 
 
-def test_the_network_is_not_loaded_where_no_stage_needs_it(scenery, tmp_path):
+def test_a_weights_file_is_checked_even_where_no_stage_needs_it(scenery, tmp_path):
     source, target, mask = scenery
-    settings = BlendSettings(
-        EXACT.poisson, refine=None, weights_file=str(tmp_path / "none.safetensors")
-    )
-    assert torch.isfinite(blend(source, target, mask, settings=settings).image).all()
+    path = str(tmp_path / "none.safetensors")
+    settings = BlendSettings(EXACT.poisson, refine=None, weights_file=path)
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors"):
+        blend(source, target, mask, settings=settings)
 
 
 @pytest.mark.parametrize(
