@@ -135,7 +135,7 @@ def place(
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
             f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
-            f"got at most {mask.max().item():.3g}; is it empty or inverted, or is another channel meant?"
+            f"got at most {mask.max().item():.3g}; is it empty, inverted, or another channel?"
         )
     if scale != 1:
         colour, alpha, mask = rescale(colour, alpha, mask, scale)

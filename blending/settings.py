@@ -96,7 +96,7 @@ class RefineSettings:
     region: str = "object"
     max_evaluations: int = 20
     weights: Weights = field(
-        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=0.9, colour=15.0)
+        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=1.2, colour=60.0)
     )
     rim: int = 0
     margin: int = 64

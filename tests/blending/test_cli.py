@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from skimage import data
 
 from blending import __main__ as entry
-from blending import cli, pipeline
+from blending import options, pipeline
 from blending.cli import main
 from blending.job import Evaluation
 from blending.placement import place
@@ -302,12 +302,12 @@ def test_an_existing_file_is_replaced_with_overwrite(run):
 
 def test_the_demo_brings_its_pictures(run):
     assert run(["--demo", "--stage", "exact", "--out", "out.png"])[0] == 0
-    with Image.open(cli.DEMO / "starry_night.jpg") as target:
+    with Image.open(options.DEMO / "starry_night.jpg") as target:
         changed = (result() != np.asarray(target)).any(2)
     rows, columns = np.nonzero(changed)
     assert 0 < changed.mean() < 0.5
-    assert rows.min() >= cli.DEMO_PLACE[1]
-    assert columns.min() >= cli.DEMO_PLACE[0]
+    assert rows.min() >= options.DEMO_PLACE[1]
+    assert columns.min() >= options.DEMO_PLACE[0]
 
 
 @pytest.mark.parametrize(
@@ -316,8 +316,8 @@ def test_the_demo_brings_its_pictures(run):
         ({"source": None}, ["--source must be given"]),
         ({"target": None, "out": None}, ["--target and --out must be given"]),
         ({"mask": None}, ["mask must be given for a source without alpha"]),
-        ({"mask": None, "invert_mask": True}, ["--invert-mask must come with --mask"]),
-        ({"at": "12"}, ["--at", "must be COLUMN,ROW in whole pixels, got '12'"]),
+        ({"mask": None, "invert_mask": True}, ["--invert-mask", "must come with --mask"]),
+        ({"at": "12"}, ["--at", "must be COLUMN,ROW in whole pixels (10,20), got '12'"]),
         ({"at": "1.5,2"}, ["--at", "'1.5,2'"]),
         ({"at": "a,b"}, ["--at", "'a,b'"]),
         ({"at": ""}, ["--at"]),
@@ -339,7 +339,7 @@ def test_the_demo_brings_its_pictures(run):
         ({"device": "hpu"}, ["device", "hpu"]),
         ({"source": "none.png"}, ["none.png"]),
         ({"mask": "none.png"}, ["none.png"]),
-        ({"source": "."}, ["picture file not found"]),
+        ({"source": "."}, ["must be a picture file, got a folder"]),
         ({"mask_channel": "alpha"}, ["mask.png must have alpha"]),
         ({"out": "out.xyz"}, ["out.xyz must end in one of .png"]),
         ({"out": "out"}, ["got no suffix"]),
@@ -347,7 +347,7 @@ def test_the_demo_brings_its_pictures(run):
         ({"out": "source.png/out.png"}, ["must lie in an existing folder"]),
         ({"out": "."}, ["got a folder"]),
         ({"out": "target.png"}, ["target.png exists", "--overwrite"]),
-        ({"report": "target.png"}, ["target.png exists", "--overwrite"]),
+        ({"report": "target.png"}, ["--report must be another file than --target"]),
         ({"report": "none/report.json"}, ["must lie in an existing folder"]),
         ({"stage": "poisson", "weights": "none.safetensors"}, ["none.safetensors"]),
         ({"demo": True}, ["--demo brings its own pictures"]),
@@ -415,7 +415,7 @@ def test_a_mask_of_another_size_is_a_mistake(run):
 
 def test_an_empty_mask_is_a_mistake(run):
     Image.fromarray(np.zeros_like(MASK)).save("black.png")
-    refused(run, arguments(mask="black.png"), "mask must reach 0.5", "empty or inverted?")
+    refused(run, arguments(mask="black.png"), "mask must reach 0.5", "is it empty, inverted")
 
 
 def test_an_unwritable_folder_is_told_before_the_work(run, monkeypatch):
@@ -522,3 +522,14 @@ def test_a_program_ends_with_status_2_and_one_line(folder):
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stage": "exact", "method": "deep"}, "--stage exact must go with --method exact"),
+        ({"mask": None, "mask_channel": "red"}, "--mask-channel must come with --mask"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(run, change, words):
+    refused(run, arguments(**change), words)

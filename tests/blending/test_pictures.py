@@ -346,7 +346,7 @@ def test_a_missing_file_is_named(tmp_path):
     path = tmp_path / "none.png"
     with pytest.raises(FileNotFoundError, match=re.escape(f"picture file not found: {path}")):
         read_picture(path)
-    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
         read_picture(tmp_path)
 
 

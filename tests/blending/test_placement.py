@@ -332,7 +332,10 @@ ERRORS = {
     "mask range": ({"mask": MASK * 1.5}, "mask must be in [0, 1], got 1.5 to 1.5"),
     "mask nan": ({"mask": MASK * math.nan}, "mask must be finite, got NaN or infinity"),
     "mask below a half": ({"mask": MASK * 0.25}, "mask must reach 0.5 somewhere"),
-    "mask all zero": ({"mask": MASK * 0}, "got at most 0; is it empty or inverted?"),
+    "mask all zero": (
+        {"mask": MASK * 0},
+        "got at most 0; is it empty, inverted, or another channel?",
+    ),
     "one channel": ({"source": MASK}, "source must be (B, 3 or 4, H, W) and not empty"),
     "five channels": (
         {"target": torch.zeros(1, 5, 8, 9)},
@@ -369,7 +372,8 @@ ERRORS = {
     "scale nan": ({"scale": math.nan}, "scale must be in [0.001, 1000], got nan"),
     "scale too large": (
         {"source": torch.zeros(1, 3, 1, 40), "mask": ones(1, 40), "scale": 1e3},
-        "scale must keep the source within 32768 pixels a side, got 1000 for 40 x 1 pixels",
+        "scale must keep the source within 32768 pixels a side and 100 million in all, "
+        "got 1000 for 40 x 1 pixels",
     ),
     "below the target": (
         {"row": 8},
