@@ -1,6 +1,8 @@
 """The joint objective that both stages minimise, and the metric that makes it quick to minimise."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,34 @@ STYLE_FLOOR = 0.02  # of the target's own mean squared Gram: below that the styl
 STIFFNESS = 0.1  # what the feature terms add to the gradient term's curvature, in its units
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What the feature terms compare with, none of which depends on x, and their scales."""
+
+    styled: dict[str, Tensor]  # the target's features, for the histogram term
+    grams: dict[str, Tensor]
+    content: Tensor  # the kept features
+    content_weight: Tensor
+    content_scale: Tensor
+    style_scale: Tensor
+
+    def content_loss(self, views: Views) -> Tensor:
+        features = views.features[CONTENT_LAYER]
+        return content_loss(features, self.content, self.content_weight) / self.content_scale
+
+    def style_loss(self, views: Views) -> Tensor:
+        return _style(self.grams, views.features) / self.style_scale
+
+    def histogram_loss(self, views: Views) -> Tensor:
+        losses = (histogram_loss(views.features[n], s) for n, s in self.sorted_taps.items())
+        return _mean(losses) / _mean(taps.square().mean() for taps in self.styled.values())
+
+    @cached_property
+    def sorted_taps(self) -> dict[str, Tensor]:
+        """Sorted once, and only where the histogram term runs."""
+        return {name: taps.flatten(2).sort(2).values for name, taps in self.styled.items()}
+
+
 def joint_objective(
     scene: Scene, background: Tensor, network: Features, weights: Weights, rim: int
 ) -> Objective:
@@ -52,55 +82,28 @@ def joint_objective(
     """
     kept = composite(background, scene.source, scene.mask)
     area = scene.support.sum().item()
-    with torch.no_grad():
-        styled = network(_padded(scene.target), STYLE_LAYERS)
-        grams = {name: gram_matrix(taps) for name, taps in styled.items()}
-        kept_taps = network(_padded(kept), STYLE_LAYERS)
-        content_weight = _at_layer(scene.support, CONTENT_LAYER)
-        content_scale = content_loss(
-            kept_taps[CONTENT_LAYER], torch.zeros_like(kept_taps[CONTENT_LAYER]), content_weight
-        )
-        style_scale = _style(grams, kept_taps) + STYLE_FLOOR * _mean(
-            gram.square().mean() for gram in grams.values()
-        )
-        histogram_scale = _mean(taps.square().mean() for taps in styled.values())
-        sorted_taps = (
-            {name: taps.flatten(2).sort(2).values for name, taps in styled.items()}
-            if weights.histogram
-            else {}
-        )
+    wanted = _wanted(scene, kept, network, bool(weights.histogram))
     guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
     region = stencil_region(scene.support)
     held = interior(scene.support, rim)
-    wanted = kept_taps[CONTENT_LAYER]
     needs_network = weights.content or weights.style or weights.histogram
 
     def views(x: Tensor) -> Views:
         image = composite(background, x, scene.mask)
         return Views(image, network(_padded(image), STYLE_LAYERS) if needs_network else {})
 
-    def content(v: Views) -> Tensor:
-        return content_loss(v.features[CONTENT_LAYER], wanted, content_weight) / content_scale
+    def gradient(v: Views) -> Tensor:
+        return gradient_loss(v.composite, guidance, region, area)
 
-    def histogram(v: Views) -> Tensor:
-        losses = (histogram_loss(v.features[n], s) for n, s in sorted_taps.items())
-        return _mean(losses) / histogram_scale
-
-    return Objective(
-        views,
-        (
-            Term(
-                "gradient",
-                weights.gradient,
-                lambda v: gradient_loss(v.composite, guidance, region, area),
-            ),
-            Term("content", weights.content, content),
-            Term("style", weights.style, lambda v: _style(grams, v.features) / style_scale),
-            Term("colour", weights.colour, lambda v: colour_loss(v.composite, kept, held, area)),
-            Term("histogram", weights.histogram, histogram),
-            Term("tv", weights.tv, lambda v: tv_loss(v.composite, scene.support, area)),
-        ),
+    terms = (
+        Term("gradient", weights.gradient, gradient),
+        Term("content", weights.content, wanted.content_loss),
+        Term("style", weights.style, wanted.style_loss),
+        Term("colour", weights.colour, lambda v: colour_loss(v.composite, kept, held, area)),
+        Term("histogram", weights.histogram, wanted.histogram_loss),
+        Term("tv", weights.tv, lambda v: tv_loss(v.composite, scene.support, area)),
     )
+    return Objective(views, terms)
 
 
 def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor] | None:
@@ -163,3 +166,20 @@ def _style(grams: dict[str, Tensor], taps: dict[str, Tensor]) -> Tensor:
 
 def _mean(values) -> Tensor:
     return torch.stack(list(values)).mean()
+
+
+@torch.no_grad()
+def _wanted(scene: Scene, kept: Tensor, network: Features, keep_styled: bool) -> _Wanted:
+    styled = network(_padded(scene.target), STYLE_LAYERS)
+    grams = {name: gram_matrix(taps) for name, taps in styled.items()}
+    kept_taps = network(_padded(kept), STYLE_LAYERS)
+    content, weight = kept_taps[CONTENT_LAYER], _at_layer(scene.support, CONTENT_LAYER)
+    size = _mean(gram.square().mean() for gram in grams.values())
+    return _Wanted(
+        styled=styled if keep_styled else {},  # as large as a pass of the network
+        grams=grams,
+        content=content,
+        content_weight=weight,
+        content_scale=content_loss(content, torch.zeros_like(content), weight),
+        style_scale=_style(grams, kept_taps) + STYLE_FLOOR * size,
+    )
