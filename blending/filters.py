@@ -1,7 +1,8 @@
 """The 5-point Laplacian and the guidance field, with the edges of frame and source."""
 
 import torch
-from kornia.filters import filter2d
+import torch.nn.functional as F
+from kornia.filters import filter2d, gaussian_blur2d
 from torch import Tensor
 
 NEIGHBOURS = ((0.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 0.0))
@@ -57,6 +58,22 @@ def guidance_field(source: Tensor, known: Tensor, target: Tensor, support: Tenso
     border.
     """
     return torch.where(support, laplacian(source, known), laplacian(target))
+
+
+def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
+    """Blur an image that goes on beyond its frame as at its edge.
+
+    Args:
+        image: (B, C, H, W), float32 or float64.
+        sigma: standard deviation in pixels, > 0.
+        reach: pixels at which the kernel is cut off, >= 1.
+
+    Returns:
+        (B, C, H, W).
+    """
+    padded = F.pad(image, (reach,) * 4, mode="replicate")
+    blurred = gaussian_blur2d(padded, 2 * reach + 1, (sigma, sigma), border_type="constant")
+    return blurred[..., reach:-reach, reach:-reach]
 
 
 def stencil_region(support: Tensor) -> Tensor:

@@ -6,11 +6,10 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from .features import LAYERS, STYLE_LAYERS, Features
-from .filters import guidance_field, stencil_region
+from .filters import gaussian_blur, guidance_field, stencil_region
 from .losses import (
     colour_loss,
     content_loss,
@@ -51,12 +50,17 @@ class _Wanted:
 
     def histogram_loss(self, views: Views) -> Tensor:
         losses = (histogram_loss(views.features[n], s) for n, s in self.sorted_taps.items())
-        return _mean(losses) / _mean(taps.square().mean() for taps in self.styled.values())
+        return _mean(losses) / self.histogram_scale
 
     @cached_property
     def sorted_taps(self) -> dict[str, Tensor]:
         """Sorted once, and only where the histogram term runs."""
         return {name: taps.flatten(2).sort(2).values for name, taps in self.styled.items()}
+
+    @cached_property
+    def histogram_scale(self) -> Tensor:
+        """Likewise."""
+        return _mean(taps.square().mean() for taps in self.styled.values())
 
 
 def joint_objective(
@@ -141,23 +145,22 @@ def interior(support: Tensor, rim: int) -> Tensor:
     inside = support.float()
     if rim == 0:
         return inside
-    reach = 3 * rim
-    size = 2 * reach + 1
-    padded = F.pad(inside, (reach,) * 4, mode="replicate")
-    blurred = gaussian_blur2d(padded, size, (float(rim), float(rim)), border_type="constant")
-    return inside * (2 * blurred[..., reach:-reach, reach:-reach] - 1).clamp(0, 1)
+    return inside * (2 * gaussian_blur(inside, sigma=float(rim), reach=3 * rim) - 1).clamp(0, 1)
 
 
 def _padded(image: Tensor) -> Tensor:
     """The image continued by its edge to the network's grid: pooling then drops no pixel."""
-    height, width = image.shape[2:]
-    return F.pad(image, (0, -width % GRID, 0, -height % GRID), mode="replicate")
+    return F.pad(image, _to_grid(image), mode="replicate")
 
 
 def _at_layer(support: Tensor, layer: str) -> Tensor:
-    height, width = support.shape[2:]
-    padded = F.pad(support.float(), (0, -width % GRID, 0, -height % GRID))
+    padded = F.pad(support.float(), _to_grid(support))
     return F.avg_pool2d(padded, LAYERS[layer][1])
+
+
+def _to_grid(image: Tensor) -> tuple[int, int, int, int]:
+    height, width = image.shape[2:]
+    return 0, -width % GRID, 0, -height % GRID
 
 
 def _style(grams: dict[str, Tensor], taps: dict[str, Tensor]) -> Tensor:

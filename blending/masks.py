@@ -2,9 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
+from .filters import gaussian_blur
 from .settings import check_range
 from .validation import check_mask
 
@@ -66,9 +66,5 @@ def _dilate(mask: Tensor, radius: int) -> Tensor:
 
 def _feather(mask: Tensor, width: int) -> Tensor:
     """A Gaussian blur: an edge rises from 2 % to 98 % over `width` pixels; the frame is no edge."""
-    sigma = width / 4
-    size = 2 * width + 1
     wide = mask.to(torch.promote_types(mask.dtype, torch.float32))
-    padded = F.pad(wide, (width,) * 4, mode="replicate")
-    blurred = gaussian_blur2d(padded, size, (sigma, sigma), border_type="constant")
-    return blurred[..., width:-width, width:-width].clamp(0, 1).to(mask.dtype)
+    return gaussian_blur(wide, sigma=width / 4, reach=width).clamp(0, 1).to(mask.dtype)

@@ -63,7 +63,7 @@ class Placed:
         """Whether this picture has nothing to blend."""
         return not bool((pick(self.mask, sample) > 0).any())
 
-    def scene(self, sample: int, margin: int, device: torch.device | None = None) -> "Scene":
+    def scene(self, sample: int, margin: int, device: torch.device | None = None) -> Scene:
         """The window of one picture: the mask's box and `margin` pixels around it, in the frame.
 
         Args:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from blending.filters import guidance_field, laplacian, neighbour_sum, stencil_region
+from blending.filters import gaussian_blur, guidance_field, laplacian, neighbour_sum, stencil_region
 
 SHAPES = [(1, 3, 1, 1), (1, 1, 1, 6), (2, 3, 5, 7), (3, 4, 8, 8)]
 
@@ -122,3 +122,14 @@ def test_guidance_has_the_shape_of_the_picture(shape):
 )
 def test_the_stencil_region_adds_the_four_neighbours(support, wanted):
     assert torch.equal(stencil_region(plane(support) > 0), plane(wanted) > 0)
+
+
+def test_a_blur_is_the_cut_off_gaussian_of_the_image_continued_by_its_edge():
+    image = torch.arange(12, dtype=torch.float64).view(1, 1, 3, 4).sin()
+    kernel = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.5**2))
+    kernel /= kernel.sum()
+    expected = image[0, 0].numpy()
+    for axis in (0, 1):
+        expected = ndimage.correlate1d(expected, kernel, axis, mode="nearest")
+    blurred = gaussian_blur(image, sigma=1.5, reach=2)[0, 0]
+    assert np.abs(blurred.numpy() - expected).max() < 1e-12
