@@ -1,4 +1,4 @@
-"""The 5-point Laplacian and the guidance field, with the edges of frame and source."""
+"""The 5-point Laplacian, with the edges of frame and source, and the blur."""
 
 import torch
 import torch.nn.functional as F
@@ -40,24 +40,6 @@ def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
     if known is None:
         known = torch.ones_like(image[:1, :1])
     return known * (neighbour_sum(known) * image - neighbour_sum(known * image))
-
-
-def guidance_field(source: Tensor, known: Tensor, target: Tensor, support: Tensor) -> Tensor:
-    """The Laplacian to have: the source's on the support, the target's around it.
-
-    Args:
-        source: (B, 3, H, W), the source laid out on the target's frame.
-        known: (B, 1, H, W), 0 or 1; where the source has pixels.
-        target: (B, 3, H, W).
-        support: (B, 1, H, W), bool; the pixels that are solved.
-
-    Returns:
-        (B, 3, H, W), in image units per pixel².
-
-    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: no edges at the source's own
-    border.
-    """
-    return torch.where(support, laplacian(source, known), laplacian(target))
 
 
 def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:

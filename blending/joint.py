@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .features import LAYERS, STYLE_LAYERS, Features
-from .filters import gaussian_blur, guidance_field, stencil_region
+from .filters import gaussian_blur, stencil_region
+from .guidance import guidance_field
 from .losses import (
     colour_loss,
     content_loss,

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from .cutout import LARGEST_SIDE
-from .filters import guidance_field, laplacian, stencil_region
+from .filters import laplacian, stencil_region
+from .guidance import guidance_field
 from .metrics import background_error, gradient_error, seam_error
 from .placement import Placed
 from .report import json_ready

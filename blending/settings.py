@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field
 
 METHODS = ("deep", "exact")
+GRADIENTS = ("import", "mixed", "monochrome")
 STARTS = ("paste", "exact")
 REGIONS = ("object", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")

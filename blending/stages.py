@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .features import Features, load_features
-from .filters import guidance_field
+from .guidance import guidance_field
 from .job import Job, Observe, OnEvaluation, StageResult
 from .joint import gradient_metric, joint_objective
 from .minimize import minimize

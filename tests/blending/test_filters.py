@@ -1,11 +1,11 @@
-"""The 5-point Laplacian, its edges, the guidance field and the stencil's region."""
+"""The 5-point Laplacian, its edges, the blur and the stencil's region."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from blending.filters import gaussian_blur, guidance_field, laplacian, neighbour_sum, stencil_region
+from blending.filters import gaussian_blur, laplacian, neighbour_sum, stencil_region
 
 SHAPES = [(1, 3, 1, 1), (1, 1, 1, 6), (2, 3, 5, 7), (3, 4, 8, 8)]
 
@@ -87,27 +87,6 @@ def test_each_sample_has_its_own_known_pixels():
     both = laplacian(image, known)
     torch.testing.assert_close(both[:1], laplacian(image[:1], known[:1]))
     torch.testing.assert_close(both[1:], laplacian(image[1:]))
-
-
-def test_guidance_is_the_sources_on_the_support_and_the_targets_around():
-    source, target = plane(PICTURE), plane([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    support = plane([[0, 0, 0], [0, 1, 1], [0, 0, 0]]) > 0
-    known = torch.ones_like(source)
-    wanted = [[2, -1, 0], [-1, -106, -180], [0, 0, 0]]
-    assert torch.equal(guidance_field(source, known, target, support), plane(wanted))
-
-
-def test_guidance_has_no_edge_where_the_source_ends():
-    # The source is a flat 0.8 on the middle two columns and nothing (0) beyond.
-    known = plane([[0.0, 1.0, 1.0, 0.0]] * 3)
-    guidance = guidance_field(0.8 * known, known, torch.full_like(known, 0.3), known > 0)
-    assert torch.equal(guidance, torch.zeros_like(known))
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_guidance_has_the_shape_of_the_picture(shape):
-    image, known = random(*shape), torch.ones(shape[0], 1, *shape[2:], dtype=torch.float64)
-    assert guidance_field(image, known, image, known > 0).shape == shape
 
 
 @pytest.mark.parametrize(

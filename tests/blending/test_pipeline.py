@@ -8,7 +8,7 @@ import torch
 
 import blending
 from blending import metrics
-from blending.filters import guidance_field
+from blending.guidance import guidance_field
 from blending.job import Evaluation
 from blending.pipeline import blend
 from blending.placement import place

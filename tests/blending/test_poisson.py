@@ -7,6 +7,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from skimage import data
 
+from blending import filters, poisson
 from blending.poisson import solve_poisson
 
 LEVEL = 1 / 255
@@ -18,14 +19,18 @@ def laplacian(image):
     return np.stack([-ndimage.laplace(channel, mode="nearest") for channel in image])
 
 
-def direct_solution(guidance, support, boundary):
+def direct_solution(guidance, support, boundary, screen=None, anchor=None):
     """The definition, assembled edge by edge and solved in float64."""
+    if screen is not None:
+        guidance = guidance + screen * anchor
     height, width = support.shape
     number = np.full(support.shape, -1)
     number[support] = np.arange(support.sum())
     entries, right = [], guidance[:, support].T.copy()
     for row, column in zip(*np.nonzero(support), strict=True):
         here = number[row, column]
+        if screen is not None:
+            entries.append((here, here, screen[row, column]))
         for down, along in ((-1, 0), (1, 0), (0, -1), (0, 1)):
             r, c = row + down, column + along
             if not (0 <= r < height and 0 <= c < width):
@@ -51,12 +56,15 @@ def pictures(height, width):
     )
 
 
-def solve(guidance, support, boundary, dtype=torch.float32, **options):
+def solve(guidance, support, boundary, dtype=torch.float32, tolerance=TOLERANCE, **held):
+    """`held`: screen, (H, W), and anchor, (C, H, W)."""
+    held = {name: torch.from_numpy(np.atleast_3d(array.T).T) for name, array in held.items()}
     return solve_poisson(
         torch.from_numpy(guidance)[None].to(dtype),
         torch.from_numpy(support)[None, None],
         torch.from_numpy(boundary)[None].to(dtype),
-        **options,
+        tolerance,
+        **{name: tensor[None].to(dtype) for name, tensor in held.items()},
     )
 
 
@@ -270,3 +278,191 @@ def test_an_empty_support_is_refused():
     words = "support must have at least one pixel, got none"
     with pytest.raises(ValueError, match=words):
         solve(np.zeros((3, 4, 5)), blank(4, 5), np.zeros((3, 4, 5)))
+
+
+def across(height, width):
+    """0 at the left edge, 1 at the right, (H, W)."""
+    return np.broadcast_to(np.linspace(0, 1, width), (height, width)).copy()
+
+
+SCREENS = {
+    "1e-6": lambda shape: np.full(shape, 1e-6),
+    "1e-3": lambda shape: np.full(shape, 1e-3),
+    "0.1": lambda shape: np.full(shape, 0.1),
+    "10": lambda shape: np.full(shape, 10.0),
+    "0 to 1": lambda shape: across(*shape),
+    "half 0, half 10": lambda shape: 10.0 * (across(*shape) > 0.5),
+    "1e-6 to 10": lambda shape: 10 ** (7 * across(*shape) - 6),
+    "noise of 1e-6 to 10": lambda shape: 10 ** np.random.default_rng(0).uniform(-6, 1, shape),
+    "spots of 10": lambda shape: 10.0 * (np.random.default_rng(0).random(shape) < 0.02),
+    "one corner": lambda shape: np.pad([[10.0]], ((0, shape[0] - 1), (0, shape[1] - 1))),
+}
+WHOLE = {"whole frame": ~blank(64, 71), "one row": ~blank(1, 40)}
+
+
+def screened_error_in_levels(support, screen, dtype):
+    """Largest distance to the direct solution, held to the source over the target."""
+    source, target = pictures(*support.shape)
+    screen, guidance = SCREENS[screen](support.shape), laplacian(source)
+    solved = solve(guidance, support, target, dtype, screen=screen, anchor=source[:, ::-1].copy())
+    wanted = direct_solution(guidance, support, target, screen, source[:, ::-1])
+    return np.abs(solved[0].double().numpy() - wanted).max() / LEVEL
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", MASKS)
+def test_a_screened_solution_is_the_direct_one_within_the_tolerance(name, screen):
+    assert screened_error_in_levels(MASKS[name], screen, torch.float32) < TOLERANCE
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_screened_solution_of_the_whole_frame_is_the_direct_one(name, screen):
+    # In float32 the rounding of the guidance alone moves the mean by more, where 1e-6 holds it.
+    dtype = torch.float64 if screen == "1e-6" else torch.float32
+    assert screened_error_in_levels(WHOLE[name], screen, dtype) < TOLERANCE
+
+
+def test_a_screen_that_is_weak_on_one_side_and_very_strong_on_the_other_is_solved_in_float32():
+    source, target = pictures(96, 96)
+    screen, guidance = 1e6 * (across(96, 96) > 0.5), laplacian(source)
+    support = ~blank(96, 96)
+    solved = solve(guidance, support, target, screen=screen, anchor=target)[0].double().numpy()
+    wanted = direct_solution(guidance, support, target, screen, target)
+    assert np.abs(solved - wanted).max() < TOLERANCE * LEVEL
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ["disc", "ring", "top edge", "snake", "whole frame"])
+def test_a_screen_of_zero_changes_no_bit(name, dtype):
+    support = (MASKS | WHOLE)[name]
+    source, target = pictures(*support.shape)
+    plain = solve(laplacian(source), support, target, dtype)
+    for screen in (0.0 * support, 1.0 * ~support):  # nowhere, and outside the support alone
+        held = solve(laplacian(source), support, target, dtype, screen=screen, anchor=source)
+        assert plain.numpy().tobytes() == held.numpy().tobytes()
+
+
+@pytest.mark.parametrize("name", ["disc", "top edge", "whole frame"])
+def test_a_huge_screen_gives_the_anchor(name):
+    # The anchor is missed by (its Laplacian's distance to the guidance) / screen: at most 16 / 1e6.
+    support = (MASKS | WHOLE)[name]
+    source, target = pictures(*support.shape)
+    anchor = source[:, ::-1].copy()
+    screen = np.full(support.shape, 1e6)
+    solved = solve(laplacian(source), support, target, screen=screen, anchor=anchor)[0].numpy()
+    np.testing.assert_allclose(solved[:, support], anchor[:, support], atol=TOLERANCE * LEVEL)
+    np.testing.assert_array_equal(solved[:, ~support], target.astype(np.float32)[:, ~support])
+
+
+@pytest.mark.parametrize("screen", [1e-6, 0.01, 0.5, 10.0])
+def test_an_anchor_that_solves_the_equation_is_the_solution(screen):
+    # Δ anchor = guidance and anchor = boundary: both parts of the energy are at their least.
+    support = MASKS["ring"]
+    _, target = pictures(*support.shape)
+    boundary = np.where(support, 0, target)
+    held = {"screen": np.full(support.shape, screen), "anchor": target}
+    solved = solve(laplacian(target), support, boundary, **held)[0].double().numpy()
+    assert np.abs(solved - target).max() < TOLERANCE * LEVEL
+
+
+@pytest.mark.parametrize("screen", [1e-3, 0.05, 1.0, 10.0])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_across_a_strip_the_boundary_decays_exponentially(rows, screen):
+    # u = exp(−rate·d) solves −u(d−1) + (2 + screen)·u(d) − u(d+1) = 0 where 2·cosh(rate) =
+    # 2 + screen; with 0 at the far end, L: sinh(rate·(L − d)) / sinh(rate·L). Rows are alike.
+    length = 100
+    rate = np.arccosh(1 + screen / 2)
+    boundary = np.zeros((1, rows, length + 1))
+    boundary[..., 0] = 1
+    support = ~blank(rows, length + 1)
+    support[:, [0, -1]] = False
+    held = {"screen": np.full(support.shape, screen), "anchor": np.zeros_like(boundary)}
+    zero = np.zeros_like(boundary)
+    solved = solve(zero, support, boundary, torch.float64, 1e-6, **held)[0, 0].numpy()
+    distance = np.arange(length + 1)
+    wanted = np.sinh(rate * (length - distance)) / np.sinh(rate * length)
+    np.testing.assert_allclose(solved, np.tile(wanted, (rows, 1)), atol=1e-6 * LEVEL)
+    if rate * length > 40:
+        np.testing.assert_allclose(solved[0, :30], np.exp(-rate * distance[:30]), atol=1e-8)
+
+
+@pytest.mark.parametrize(("place", "degree"), [((1, 1), 4), ((0, 0), 2)])
+def test_one_screened_pixel_by_hand(place, degree):
+    # (neighbours + guidance + screen·anchor) / (degree + screen)
+    boundary = np.array([[[9.0, 0.2, 9.0], [0.4, 9.0, 0.6], [9.0, 0.8, 9.0]]])
+    neighbours = {4: 0.2 + 0.4 + 0.6 + 0.8, 2: 0.2 + 0.4}[degree]
+    support = blank(3, 3)
+    support[place] = True
+    held = {"screen": np.full((3, 3), 0.5), "anchor": np.full((1, 3, 3), 0.7)}
+    solved = solve(np.full((1, 3, 3), 0.4), support, boundary, torch.float64, 1e-9, **held)
+    wanted = (neighbours + 0.4 + 0.5 * 0.7) / (degree + 0.5)
+    assert solved[0, 0][place].item() == pytest.approx(wanted, abs=1e-10)
+
+
+def test_a_screened_whole_frame_does_not_keep_the_boundarys_mean():
+    # The sum over all equations: Σ screen·u = Σ screen·anchor, the Laplacian's own sum being 0.
+    source, target = pictures(33, 40)
+    screen = SCREENS["noise of 1e-6 to 10"]((33, 40))
+    support = ~blank(33, 40)
+    solved = solve(laplacian(source), support, target, torch.float64, screen=screen, anchor=source)
+    # The source solves the equations: its Laplacian is the guidance, and it is the anchor.
+    np.testing.assert_allclose(solved[0].numpy(), source, atol=TOLERANCE * LEVEL)
+
+
+def test_on_a_screened_whole_frame_a_constant_guidance_moves_the_mean():
+    # u = anchor + 0.001 / 0.01 everywhere: no difference, and the screen's pull is the guidance.
+    _, anchor = pictures(33, 40)
+    screen = np.full((33, 40), 0.01)
+    guidance = laplacian(anchor) + 0.001
+    solved = solve(guidance, ~blank(33, 40), 0 * anchor, screen=screen, anchor=anchor)[0].numpy()
+    np.testing.assert_allclose(solved, anchor + 0.1, atol=TOLERANCE * LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("screen", "limit"), [("10", 6), ("0.1", 14), ("half 0, half 10", 40), ("1e-6 to 10", 40)]
+)
+def test_a_screen_does_not_slow_the_solve(monkeypatch, screen, limit):
+    # Without a screen the ring takes some 20; with the inverse of that, a strong screen takes 100.
+    counted = []
+
+    def neighbour_sum(image):
+        counted.append(1)
+        return filters.neighbour_sum(image)
+
+    monkeypatch.setattr(poisson, "neighbour_sum", neighbour_sum)
+    assert screened_error_in_levels(MASKS["ring"], screen, torch.float32) < TOLERANCE
+    assert len(counted) - 3 <= limit  # the degree, and the residual before and after
+
+
+def test_the_channels_of_a_screened_solve_have_their_own_anchors():
+    support = MASKS["disc"]
+    anchor = np.stack([np.full(support.shape, value) for value in (0.1, 0.5, 0.9, 1.3)])
+    held = {"screen": np.full(support.shape, 1e6), "anchor": anchor}
+    solved = solve(np.zeros_like(anchor), support, np.zeros_like(anchor), **held)[0].numpy()
+    np.testing.assert_allclose(solved[:, support], anchor[:, support], atol=TOLERANCE * LEVEL)
+
+
+def test_the_screens_inputs_are_not_modified():
+    generator = torch.Generator().manual_seed(0)
+    guidance, boundary, anchor = torch.rand(3, 1, 3, 9, 8, generator=generator)
+    screen = torch.rand(1, 1, 9, 8, generator=generator)
+    support = torch.ones_like(screen) > 0
+    tensors = [guidance, support, boundary, screen, anchor]
+    before = [tensor.clone() for tensor in tensors]
+    solve_poisson(guidance, support, boundary, screen=screen, anchor=anchor)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
+
+
+@pytest.mark.parametrize(("value", "words"), [(-0.5, "-0.5"), (np.nan, "nan")])
+def test_a_screen_below_zero_is_refused(value, words):
+    picture, screen = np.zeros((3, 4, 5)), np.ones((4, 5))
+    screen[2, 3] = value
+    with pytest.raises(ValueError, match=f"screen must be >= 0, got {words}"):
+        solve(picture, ~blank(4, 5), picture, screen=screen, anchor=picture)
+
+
+def test_a_screen_without_an_anchor_is_refused():
+    picture = np.zeros((3, 4, 5))
+    with pytest.raises(ValueError, match="anchor must be given with a screen, got None"):
+        solve(picture, ~blank(4, 5), picture, screen=np.ones((4, 5)))
