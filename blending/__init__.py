@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from .job import Evaluation
     from .pipeline import BlendResult, blend
     from .placement import place
+    from .presets import PRESETS
     from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
     from .stages import poisson_stage, refine_stage
 
 __all__ = [
+    "PRESETS",
     "BlendResult",
     "BlendSettings",
     "Evaluation",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "PRESETS": "presets",
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
     "Evaluation": "job",

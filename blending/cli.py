@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 from .options import EXIT_USAGE, parse_options
-from .settings import BlendSettings, PoissonSettings, RefineSettings
+from .presets import PRESETS
+from .settings import BlendSettings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,12 +81,25 @@ def _mask(options: argparse.Namespace):
 
 
 def _settings(options: argparse.Namespace) -> BlendSettings:
+    preset = PRESETS[options.preset.replace("-", " ")]
+    steps = {"max_evaluations": options.evaluations}
+    poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
+    refine = {"region": options.region, "strength": options.strength}
     return BlendSettings(
-        poisson=PoissonSettings(method=options.method or "deep"),
-        refine=RefineSettings() if options.stage == "refine" else None,
+        poisson=_changed(preset.poisson, {**poisson, **steps}),
+        refine=_changed(preset.refine, {**refine, **steps})
+        if preset.refine and options.stage == "refine"
+        else None,
         weights_file=options.weights,
         input_scale=options.input_scale,
         device=options.device,
+    )
+
+
+def _changed(settings, options: dict):
+    """The settings with the options that were given."""
+    return replace(
+        settings, **{name: value for name, value in options.items() if value is not None}
     )
 
 
@@ -100,4 +115,14 @@ def _summary(report: dict) -> str:
         counted = f"{evaluations} evaluations, " if evaluations else ""
         words.append(f"{stage['stage']} {counted}{stage['seconds']:.1f} s")
         words += stage["notes"]
-    return "; ".join(words)
+    return "; ".join([*words, *map(_guard_rails, filter(None, report["guard_rails"]))])
+
+
+def _guard_rails(figures: dict[str, float | None]) -> str:
+    seam = figures["seam_ratio"]
+    return (
+        f"colour difference {figures['colour_difference']:.1f} ΔE, "
+        f"hues turned {figures['hue_flip_share']:.1%}, "
+        + ("" if seam is None else f"seam {seam:.1%} of the paste's, ")
+        + f"background changed by {figures['background_difference']:.0f} levels"
+    )

@@ -103,3 +103,28 @@ def _hue_weight(hue: Tensor) -> Tensor:
 def _blue_rotation(hue: Tensor) -> Tensor:
     """The paper's sin 2Δθ: chroma and hue trade off in the blues, around 275 degrees."""
     return torch.sin(torch.deg2rad(60 * torch.exp(-(((hue - 275) / 25) ** 2))))
+
+
+def to_opponent(image: Tensor) -> Tensor:
+    """Lightness, red against green, and yellow against blue: a rotation of RGB.
+
+    Args:
+        image: (B, 3, H, W), float; a difference of pictures will do.
+
+    Returns:
+        (B, 3, H, W), in the same units: lightness first, then two channels of chroma; the sum of
+        squares at a pixel is the same.
+
+    Source: Reinhard, Adhikhmin, Gooch, Shirley 2001 use these axes on log cone signals.
+    """
+    return torch.einsum("ij,bjhw->bihw", _axes(image), image)
+
+
+def from_opponent(opponent: Tensor) -> Tensor:
+    """The inverse of `to_opponent`, (B, 3, H, W)."""
+    return torch.einsum("ji,bjhw->bihw", _axes(opponent), opponent)
+
+
+def _axes(like: Tensor) -> Tensor:
+    axes = like.new_tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]])
+    return axes / axes.norm(dim=1, keepdim=True)

@@ -85,12 +85,15 @@ def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> 
 
 
 @torch.no_grad()
-def guard_rails(blend: Tensor, placed: Placed) -> list[dict[str, float | None]]:
+def guard_rails(
+    blend: Tensor, placed: Placed, gradients: str = "import"
+) -> list[dict[str, float | None]]:
     """What should stay low in any good blend, for each picture.
 
     Args:
         blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed where it lies.
         placed: its source, mask and target, from `place`; N or 1 of each.
+        gradients: those that the blend was asked to have, as in `guidance_field`.
 
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
@@ -106,14 +109,14 @@ def guard_rails(blend: Tensor, placed: Placed) -> list[dict[str, float | None]]:
     check_same_size("blend", blend, "target", placed.target)
     batch = common_batch(blend=blend, source=placed.source, mask=placed.mask, target=placed.target)
     return [
-        {} if placed.is_empty(sample) else _figures(pick(blend, sample), placed, sample)
+        {} if placed.is_empty(sample) else _figures(pick(blend, sample), placed, sample, gradients)
         for sample in range(batch)
     ]
 
 
-def _figures(blend: Tensor, placed: Placed, sample: int) -> dict[str, float | None]:
+def _figures(blend: Tensor, placed: Placed, sample: int, gradients: str) -> dict[str, float | None]:
     scene = placed.scene(sample, margin=MARGIN, device=blend.device)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
     result = crop(blend[:, :3], scene.box)
     return json_ready(
         {

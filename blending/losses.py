@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .colour import to_opponent
 from .filters import laplacian
 
 
@@ -48,15 +49,15 @@ def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return (weight * (features - wanted).square()).sum() / (features.shape[1] * weight.sum())
 
 
-def colour_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
-    """Weighted squared difference of colours, per pixel of the mask.
+def luminance_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
+    """Weighted squared difference of lightness, per pixel of the mask.
 
-    L = Σ w (u − s)² / (C · area), u = `composite`, s = `wanted`, w = `weight`.
+    L = Σ w (Y_u − Y_s)² / (3 · area), Y the first opponent channel, w = `weight`.
 
     Args:
-        composite: (B, C, H, W), in [0, 1].
-        wanted: (B, C, H, W), the colours to keep.
-        weight: (B, 1, H, W), in [0, 1].
+        composite: (B, 3, H, W), in [0, 1].
+        wanted: (B, 3, H, W), the colours to keep.
+        weight: (B, 1, H, W), >= 0.
         area: pixels of the mask, > 0; of a batch, of all its masks.
 
     Returns:
@@ -65,23 +66,35 @@ def colour_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) 
     Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
     term, blind to low frequencies, lets the style term turn objects transparent.
     """
-    return (weight * (composite - wanted).square()).sum() / (composite.shape[1] * area)
+    return (weight * to_opponent(composite - wanted)[:, :1].square()).sum() / (3 * area)
 
 
-def gram_matrix(features: Tensor) -> Tensor:
+def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
+    """The same of the two channels of chroma.
+
+    Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
+    turned hue is what an eye forgives least.
+
+    Args and returns: as `luminance_loss`.
+    """
+    return (weight * to_opponent(composite - wanted)[:, 1:].square()).sum() / (3 * area)
+
+
+def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
     """Mean outer product of the feature vectors, divided by the number of channels.
 
     G = F Fᵀ / (C · H · W) with F the C x HW matrix of activations.
 
     Args:
         features: (B, C, H, W).
+        where: (1, 1, H, W), bool, somewhere True; the mean is over these pixels. None: all.
 
     Returns:
         (B, C, C).
 
     Source: Gatys, Ecker, Bethge 2016; the normalisation of Johnson et al. 2016.
     """
-    flat = features.flatten(2)
+    flat = features.flatten(2) if where is None else features[..., where[0, 0]]
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 

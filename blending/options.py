@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from .settings import INPUT_SCALES, MASK_CHANNELS, METHODS
+from .presets import PRESETS, REFINING
+from .settings import GRADIENTS, INPUT_SCALES, MASK_CHANNELS, METHODS, REGIONS
 
 DEMO = Path(__file__).parent / "demo"
 DEMO_PLACE = (529, 39)  # column, row
@@ -41,7 +42,14 @@ def _parser() -> _Parser:
     add("--mask", metavar="FILE", help="white takes the source; its size; default: its alpha")
     add("--at", metavar="COLUMN,ROW", type=_place, default=(0, 0), help="the source's corner, px")
     add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
-    add("--method", choices=METHODS, help="deep (default), or exact: no network")
+    names = [name.replace(" ", "-") for name in PRESETS]
+    add("--preset", choices=names, default=names[0], help=f"what for (default {names[0]})")
+    add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
+    add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
+    add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
+    add("--region", choices=REGIONS, help="what the refine stage may change (default object)")
+    add("--strength", type=float, metavar="F", help="of the refine stage, 0..1 (default 1)")
+    add("--evaluations", type=int, metavar="N", help="most steps a stage (default the preset's)")
     add(
         "--stage",
         choices=("poisson", "refine", "exact"),
@@ -96,7 +104,17 @@ def _complete(options: argparse.Namespace) -> None:
         if options.method == "deep":
             raise ValueError("--stage exact must go with --method exact, got deep")
         options.method, options.stage = "exact", "poisson"
+    refining = [name for name in ("region", "strength") if getattr(options, name) is not None]
+    if refining and not _refines(options):
+        raise ValueError(
+            f"--{' and --'.join(refining)} must go with a refine stage, "
+            f"got --stage {options.stage} --preset {options.preset}"
+        )
     _check_report(options)
+
+
+def _refines(options: argparse.Namespace) -> bool:
+    return options.stage == "refine" and options.preset.replace("-", " ") in REFINING
 
 
 def _check_report(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .features import load_features
+from .guardrails import guard_rails
 from .job import OnEvaluation
 from .placement import place
 from .report import machine_report
@@ -22,7 +23,7 @@ class BlendResult:
         mask: (N, 1, H, W), the mask at its place on the target, 0 below 0.5.
         paste: (N, 3 or 4, H, W), plain copy and paste with that mask, to compare.
         report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
-            reasons), machine.
+            reasons), guard rails (what went wrong, see `guardrails`), machine.
     """
 
     image: Tensor
@@ -84,6 +85,7 @@ def blend(
         "weights": settings.weights_file or "bundled",
         "input_scale": settings.input_scale,
         "stages": stages,
+        "guard_rails": guard_rails(result.image, placed, settings.poisson.gradients),
         **machine_report(device),
     }
     return BlendResult(result.image, placed.full_mask, placed.paste, report)

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 METHODS = ("deep", "exact")
 GRADIENTS = ("import", "mixed", "monochrome")
 STARTS = ("paste", "exact")
-REGIONS = ("object", "picture")
+REGIONS = ("object", "band", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 INPUT_SCALES = ("caffe", "standardised")
 LARGEST_WEIGHT = 1e9
+DEEP_BLEED = 0.5  # by default, where gradients are imported
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,22 @@ class Weights:
     and by score.
 
     Attributes:
-        gradient: squared difference of Laplacians; 1000 is 3000 a squared grey level beside a
-            content loss of 2e5.
+        gradient: squared difference of Laplacians.
         content: squared difference at relu2_2 to the pasted source (refine: to its input).
         style: squared difference of Gram matrices to the target's window.
-        colour: squared difference to the source's colours, away from the mask's rim (refine: to its
-            input's).
+        luminance: squared difference to the source's lightness, but for the mask's rim (refine: to
+            its input's).
+        chroma: the same of the colours apart from lightness; on the rim, too, where the source has
+            a hue.
         histogram: squared distance to the target's channel histograms, relative as content.
         tv: total variation.
     """
 
-    gradient: float = 1000.0
+    gradient: float = 2000.0
     content: float = 1.0
-    style: float = 0.6
-    colour: float = 150.0
+    style: float = 4.0
+    luminance: float = 80.0
+    chroma: float = 1200.0
     histogram: float = 0.0
     tv: float = 0.0
 
@@ -59,27 +62,53 @@ class PoissonSettings:
     Attributes:
         method: "deep", the joint objective by L-BFGS; "exact", the Poisson equation alone, without
             the network.
+        gradients: what is taken of the pictures' gradients under the mask: "import", the source's;
+            "mixed", the stronger one at each pixel, for objects with holes or glass; "monochrome",
+            those of the source's luminance, for texture without colour.
+        bleed: from 0, the source keeps its colours, to 1, the target's seep in without limit; below
+            1 the Poisson equation is screened. None: 0.5 for the deep method importing gradients, 1
+            otherwise.
+        match: whether a source that continues the target (a repaired crop) is first brought to its
+            colours by what both have at the mask's edge, and let bleed freely; a new object is left
+            as it is.
         start: where the joint objective starts: "paste" (keeps the object's own colours) or
             "exact".
         max_evaluations: of the objective, a picture, 1 to 10000.
         weights: of the joint objective.
-        rim: pixels from the mask's edge over which the colour term sets in, 0 to 256.
-        margin: pixels around the mask's box that the style is taken from, 16 to 4096.
+        rim: pixels from the mask's edge over which the colours' hold sets in, 0 to 256; a contour
+            of the source counts as many, so an object cut out tightly is held from its edge on.
+        margin: pixels around the mask's box that the style is taken from, 16 to 4096; None: the
+            whole picture.
     """
 
     method: str = "deep"
+    gradients: str = "import"
+    bleed: float | None = None
+    match: bool = False
     start: str = "paste"
     max_evaluations: int = 20
     weights: Weights = field(default_factory=Weights)
-    rim: int = 16
-    margin: int = 64
+    rim: int = 32
+    margin: int | None = 64
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_choice("method", self.method, METHODS)
+        check_choice("gradients", self.gradients, GRADIENTS)
         check_choice("start", self.start, STARTS)
+        if self.bleed is not None:
+            check_range("bleed", self.bleed, 0, 1)
+        _check_type("match", self.match, bool)
+        check_range("rim", self.rim, 0, 256, whole=True)
         _check_type("weights", self.weights, Weights)
-        _check_shared(self.max_evaluations, self.rim, self.margin)
+        _check_shared(self.max_evaluations, self.margin)
+
+    @property
+    def own_bleed(self) -> float:
+        """The bleed, with None resolved."""
+        if self.bleed is not None:
+            return self.bleed
+        return DEEP_BLEED if self.method == "deep" and self.gradients == "import" else 1.0
 
 
 @dataclass(frozen=True)
@@ -87,26 +116,34 @@ class RefineSettings:
     """Settings of the style refine stage.
 
     Attributes:
-        region: what may change: "object", the pixels under the mask, or the whole "picture".
+        region: what may change: "object", the pixels under the mask; "band", these and `band`
+            pixels around them; or the whole "picture".
+        band: width of that band in pixels, 1 to 256.
+        strength: share of the change that is applied, 0 (the input bit for bit, nothing is
+            computed) to 1.
         max_evaluations: of the objective, a picture, 1 to 10000.
-        weights: of the joint objective; content and colour hold the stage's input.
-        rim: as in the Poisson stage.
+        weights: of the joint objective; content, luminance and chroma hold the stage's input.
         margin: as in the Poisson stage.
     """
 
     region: str = "object"
+    band: int = 24
+    strength: float = 1.0
     max_evaluations: int = 20
     weights: Weights = field(
-        default_factory=lambda: Weights(gradient=30.0, content=1.0, style=1.2, colour=60.0)
+        default_factory=lambda: Weights(
+            gradient=15.0, content=1.0, style=4.5, luminance=20.0, chroma=300.0
+        )
     )
-    rim: int = 0
-    margin: int = 64
+    margin: int | None = 64
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_choice("region", self.region, REGIONS)
+        check_range("band", self.band, 1, 256, whole=True)
+        check_range("strength", self.strength, 0, 1)
         _check_type("weights", self.weights, Weights)
-        _check_shared(self.max_evaluations, self.rim, self.margin)
+        _check_shared(self.max_evaluations, self.margin)
 
 
 @dataclass(frozen=True)
@@ -159,7 +196,7 @@ def _check_type(name: str, value: object, *types: type) -> None:
         raise TypeError(f"{name} must be {words}, got {value!r}")
 
 
-def _check_shared(max_evaluations: int, rim: int, margin: int) -> None:
+def _check_shared(max_evaluations: int, margin: int | None) -> None:
     check_range("max_evaluations", max_evaluations, 1, 10_000, whole=True)
-    check_range("rim", rim, 0, 256, whole=True)
-    check_range("margin", margin, 16, 4096, whole=True)
+    if margin is not None:
+        check_range("margin", margin, 16, 4096, whole=True)

@@ -1,21 +1,28 @@
 """The two stages: each takes pictures, works on one window a picture, and reports what it did."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from .cutout import LARGEST_SIDE
 from .features import Features, load_features
-from .guidance import guidance_field
+from .filters import laplacian
+from .hold import edge_hold, rim_hold
 from .job import Job, Observe, OnEvaluation, StageResult
 from .joint import gradient_metric, joint_objective
+from .masks import adjust_mask
 from .minimize import minimize
+from .objective import Objective
 from .placement import Placed, place
-from .poisson import solve_poisson
+from .preparation import prepare
 from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
 from .validation import check_image, check_mask, check_same_size
 from .window import Scene
 
-EXACT_MARGIN = 1  # the solve needs the mask's neighbours only
+EXACT_MARGIN = 4  # the solve needs the mask's neighbours, the match some more
 
 
 def poisson_stage(
@@ -47,17 +54,12 @@ def poisson_stage(
     if not isinstance(placed, Placed):
         raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
     settings = settings or PoissonSettings()
+    margin = EXACT_MARGIN if settings.method == "exact" else _reach(settings)
+    job = Job("poisson", placed, placed.target, margin, device, on_evaluation)
     if settings.method == "exact":
-        job = Job("poisson", placed, placed.target, EXACT_MARGIN, device, on_evaluation)
-        return job.run(settings, lambda scene, _: (_exact(scene), {}))
+        return job.run(settings, lambda scene, _: _exact(scene, settings))
     network = network or load_features()
-
-    def solve(scene: Scene, observe: Observe) -> tuple[Tensor, dict]:
-        x0 = scene.source if settings.start == "paste" else _exact(scene)
-        return _optimise(scene, scene.target, x0, network, settings, observe)
-
-    job = Job("poisson", placed, placed.target, settings.margin, device, on_evaluation)
-    return job.run(settings, solve)
+    return job.run(settings, lambda scene, tell: _deep(scene, settings, network, tell))
 
 
 def refine_stage(
@@ -71,18 +73,22 @@ def refine_stage(
 ) -> StageResult:
     """Pull a blend further towards its target's style, its content held.
 
+    The result is the input and `strength` times the change that a minimum asks for; at 0 nothing is
+    computed and the input comes back bit for bit.
+
     Args:
         image: (N, 3 or 4, H, W), the blend, in [0, 1].
         target: (N, 3 or 4, H, W), whose style is wanted; the same size.
         mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 stay as they are in `image`.
-            Where the region is the whole picture, all of it may change, whatever the mask says.
+            It is grown where the region is a band; where that is the whole picture, all of it may
+            change, whatever the mask says.
         settings: None: the defaults.
         network: as in `poisson_stage`.
         device: as in `poisson_stage`.
         on_evaluation: as in `poisson_stage`.
 
     Returns:
-        image + mask·change; `image`'s bits outside the mask unless the region is the whole picture.
+        image + mask·change, and that mask; `image`'s bits outside it.
 
     Raises:
         ValueError: shapes, ranges, sizes or batches; a mask that never reaches 0.5.
@@ -98,37 +104,79 @@ def refine_stage(
     check_same_size("mask", mask, "image", image)
     if settings.region == "picture":
         mask = torch.ones_like(mask)
+    elif settings.region == "band":
+        mask = adjust_mask(mask, grow=settings.band)
     placed = place(image[:, :3], target, mask)
+    job = Job("refine", placed, image, _reach(settings), device, on_evaluation)
+    if settings.strength == 0:
+        return job.run(settings, lambda scene, _: (scene.source, {"evaluations": 0}))
     network = network or load_features()
-
-    def solve(scene: Scene, observe: Observe) -> tuple[Tensor, dict]:
-        return _optimise(scene, scene.source, scene.source, network, settings, observe)
-
-    return Job("refine", placed, image, settings.margin, device, on_evaluation).run(settings, solve)
+    return job.run(settings, lambda scene, tell: _refine(scene, settings, network, tell))
 
 
-def _exact(scene: Scene) -> Tensor:
-    """The Poisson equation's solution under the mask; not clipped."""
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
-    boundary = torch.where(scene.support, scene.source, scene.target)
-    return solve_poisson(guidance, scene.support, boundary)
+def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
+    prepared = prepare(scene, settings)
+    return prepared.exact(), prepared.figures
 
 
-def _optimise(
-    scene: Scene,
-    background: Tensor,
+def _deep(
+    scene: Scene, settings: PoissonSettings, network: Features, observe: Observe
+) -> tuple[Tensor, dict]:
+    """The joint objective with the target as background.
+
+    Where other gradients than the source's are wanted, the pasted source is not what is to be kept:
+    the Poisson equation's solution is.
+    """
+    prepared = prepare(scene, settings)
+    scene, guidance = prepared.scene, prepared.guidance
+    if settings.gradients == "import":
+        guidance = prepared.joint_guidance()
+        x0 = scene.source if settings.start == "paste" else prepared.exact()
+    else:
+        x0 = prepared.exact()
+        scene = replace(scene, source=x0.clamp(0, 1), known=torch.ones_like(scene.known))
+    weights = prepared.held_weights(settings.weights)
+    objective = joint_objective(
+        scene, scene.target, guidance, rim_hold(scene, settings.rim), network, weights
+    )
+    x, figures = _minimise(objective, x0, gradient_metric(scene, weights), settings, observe)
+    return x, prepared.figures | figures
+
+
+def _refine(
+    scene: Scene, settings: RefineSettings, network: Features, observe: Observe
+) -> tuple[Tensor, dict]:
+    """The joint objective with the blend as source and background."""
+    guidance = torch.where(scene.support, laplacian(scene.source), laplacian(scene.target))
+    objective = joint_objective(
+        scene, scene.source, guidance, edge_hold(scene), network, settings.weights
+    )
+
+    def applied(x: Tensor) -> Tensor:
+        return scene.source + settings.strength * (x - scene.source)
+
+    def tell(number: int, terms: dict[str, float], x: Tensor) -> None:
+        if observe:
+            observe(number, terms, applied(x))
+
+    metric = gradient_metric(scene, settings.weights)
+    x, figures = _minimise(objective, scene.source, metric, settings, tell)
+    return (x if settings.strength == 1 else applied(x)), figures
+
+
+def _minimise(
+    objective: Objective,
     x0: Tensor,
-    network: Features,
+    metric: Callable[[Tensor], Tensor] | None,
     settings: PoissonSettings | RefineSettings,
     observe: Observe,
 ) -> tuple[Tensor, dict]:
-    """Minimise the joint objective over x; the best x and the figures for the report."""
-    network = network.to(scene.source.device, scene.source.dtype)
+    """The best x and the figures for the report."""
     solution = minimize(
-        joint_objective(scene, background, network, settings.weights, settings.rim),
+        objective,
         x0,
         max_evaluations=settings.max_evaluations,
-        precondition=gradient_metric(scene, settings.weights),
+        precondition=metric,
         on_evaluation=observe,
     )
     return solution.x, {
@@ -138,3 +186,8 @@ def _optimise(
         "terms_end": json_ready(solution.terms),
         "trace": [json_ready(terms) for terms in solution.trace],
     }
+
+
+def _reach(settings: PoissonSettings | RefineSettings) -> int:
+    """Pixels around the mask's box that the window takes in."""
+    return LARGEST_SIDE if settings.margin is None else settings.margin

@@ -1,0 +1,78 @@
+"""What the Poisson stage does to a window before it solves: match, guidance, what is held."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .guidance import guidance_field, without_contours
+from .match import match_boundary, matched_source
+from .poisson import solve_poisson
+from .settings import PoissonSettings, Weights
+from .window import Scene
+
+LEAST_BLEED = 1 / 64  # what a bleed of 0 still lets in, so that its seam stays soft
+SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
+CONTOUR = 0.25  # largest step of the source that is asked for across the mask's edge
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A window ready to be solved.
+
+    Attributes:
+        scene: its source matched, if that was asked for.
+        guidance: (1, 3, h, w), as the settings' gradients say; unchanged at the mask's edge.
+        hold: factor of the luminance's and chroma's weights, >= 0; 1 at a bleed of 0.5.
+        figures: for the report.
+    """
+
+    scene: Scene
+    guidance: Tensor
+    hold: float
+    figures: dict
+
+    def exact(self) -> Tensor:
+        """The Poisson equation's solution under the mask, screened by the hold; not clipped."""
+        scene = self.scene
+        boundary = torch.where(scene.support, scene.source, scene.target)
+        screen = scene.support.to(scene.source) * (self.hold / SEEP**2)
+        return solve_poisson(
+            self.guidance, scene.support, boundary, screen=screen, anchor=scene.source
+        )
+
+    def joint_guidance(self) -> Tensor:
+        """The guidance for the joint objective, which takes no contours from the mask's edge."""
+        scene = self.scene
+        return without_contours(
+            self.guidance, scene.source, scene.known, scene.support, contrast=CONTOUR
+        )
+
+    def held_weights(self, weights: Weights) -> Weights:
+        """The weights with luminance and chroma held as the bleed says."""
+        return replace(
+            weights, luminance=self.hold * weights.luminance, chroma=self.hold * weights.chroma
+        )
+
+
+def prepare(scene: Scene, settings: PoissonSettings) -> Prepared:
+    """Match the source if asked for, make the guidance, turn the bleed into weights."""
+    bleed, figures = settings.own_bleed, {}
+    if settings.match:
+        match = match_boundary(scene)
+        scene = replace(scene, source=matched_source(scene, match))
+        bleed = bleed + match.confidence * (1 - bleed)
+        figures["match"] = {
+            "gain": match.gain.flatten().tolist(),
+            "offset": match.offset.flatten().tolist(),
+            "confidence": match.confidence,
+        }
+    guidance = guidance_field(
+        scene.source, scene.known, scene.target, scene.support, settings.gradients
+    )
+    return Prepared(scene, guidance, hold_factor(bleed), figures | {"bleed": bleed})
+
+
+def hold_factor(bleed: float) -> float:
+    """How hard colours are held at a bleed in [0, 1]: 0 at 1, 1 at 0.5, about 66 at 0."""
+    return (1 - bleed) / (bleed + LEAST_BLEED) * (0.5 + LEAST_BLEED) / 0.5
