@@ -15,7 +15,7 @@ CONTOUR = 30.0
 NOISE = 0.03
 HUE = 0.04  # opponent chroma, in [0, 1], at which half of the chroma is held at the very edge
 REACH = 3  # rims at which the hold is as good as whole
-EDGE = 1  # pixels along the mask's edge that the refine stage holds harder
+EDGE = 2  # pixels along the mask's edge that the refine stage holds harder
 EDGE_HOLD = 10.0
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 

@@ -3,7 +3,14 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights, check_range
+from .settings import (
+    BlendSettings,
+    PoissonSettings,
+    RefineSettings,
+    Weights,
+    check_choice,
+    check_range,
+)
 
 _PAPER_POISSON = Weights(
     gradient=780.0, content=1.0, style=320.0, luminance=0.0, chroma=0.0, tv=3e-4
@@ -52,6 +59,48 @@ PRESETS = MappingProxyType(
 )
 
 REFINING = tuple(name for name, preset in PRESETS.items() if preset.refine)
+
+
+def poisson_preset(
+    name: str, gradients: str = "import", bleed_shift: float = 0.0, max_evaluations: int = 0
+) -> PoissonSettings:
+    """A preset's first stage, changed.
+
+    Args:
+        name: of the preset.
+        gradients: as in `PoissonSettings`.
+        bleed_shift: as in `shifted_bleed`.
+        max_evaluations: 0: the preset's own.
+
+    Raises:
+        ValueError, TypeError: a value that is not allowed.
+    """
+    check_choice("preset", name, tuple(PRESETS))
+    own = PRESETS[name].poisson
+    changed = replace(
+        own, gradients=gradients, max_evaluations=max_evaluations or own.max_evaluations
+    )
+    return shifted_bleed(changed, bleed_shift)
+
+
+def refine_preset(
+    name: str, region: str = "object", strength: float = 1.0, max_evaluations: int = 0
+) -> RefineSettings:
+    """A preset's second stage, changed.
+
+    Args:
+        name: of a preset that has one, out of `REFINING`.
+        region: as in `RefineSettings`.
+        strength: likewise.
+        max_evaluations: 0: the preset's own.
+
+    Raises:
+        ValueError, TypeError: a value that is not allowed.
+    """
+    check_choice("preset", name, REFINING)
+    own = PRESETS[name].refine or RefineSettings()
+    steps = max_evaluations or own.max_evaluations
+    return replace(own, region=region, strength=strength, max_evaluations=steps)
 
 
 def shifted_bleed(settings: PoissonSettings, shift: float) -> PoissonSettings:

@@ -22,9 +22,8 @@ class Weights:
     its own value at the start. All are means over the mask or the window, so they do not depend on
     the canvas.
 
-    The published weights (gradient 1e4, style 1e4, content 1 on 0..255 and on features 58 times too
-    large) make objects transparent when they are minimised in earnest; these were chosen by picture
-    and by score.
+    The published weights make objects transparent when they are minimised in earnest (see the
+    preset "paper"); these were chosen by picture and by score.
 
     Attributes:
         gradient: squared difference of Laplacians.
@@ -42,7 +41,7 @@ class Weights:
     content: float = 1.0
     style: float = 4.0
     luminance: float = 80.0
-    chroma: float = 1200.0
+    chroma: float = 1400.0
     histogram: float = 0.0
     tv: float = 0.0
 
@@ -65,9 +64,8 @@ class PoissonSettings:
         gradients: what is taken of the pictures' gradients under the mask: "import", the source's;
             "mixed", the stronger one at each pixel, for objects with holes or glass; "monochrome",
             those of the source's luminance, for texture without colour.
-        bleed: from 0, the source keeps its colours, to 1, the target's seep in without limit; below
-            1 the Poisson equation is screened. None: 0.5 for the deep method importing gradients, 1
-            otherwise.
+        bleed: from 0, the source keeps its colours, to 1, the target's seep in without limit
+            (pure Poisson). None: 0.5 where the deep method imports gradients, 1 otherwise.
         match: whether a source that continues the target (a repaired crop) is first brought to its
             colours by what both have at the mask's edge, and let bleed freely; a new object is left
             as it is.
@@ -132,7 +130,7 @@ class RefineSettings:
     max_evaluations: int = 20
     weights: Weights = field(
         default_factory=lambda: Weights(
-            gradient=15.0, content=1.0, style=4.5, luminance=20.0, chroma=300.0
+            gradient=15.0, content=1.2, style=4.5, luminance=25.0, chroma=300.0
         )
     )
     margin: int | None = 64

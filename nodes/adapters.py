@@ -84,6 +84,17 @@ def place_inputs() -> list[io.Input]:
     ]
 
 
+def steps_input() -> io.Input:
+    """The budget of a stage."""
+    return io.Int.Input(
+        "max_evaluations",
+        default=0,
+        min=0,
+        max=1000,
+        tooltip="Most steps for a picture, 1 to 1000; 0: as many as the preset has.",
+    )
+
+
 class Feedback:
     """Progress bar, live picture at most twice a second, and Cancel at every evaluation."""
 

@@ -5,7 +5,8 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.settings import METHODS, BlendSettings, PoissonSettings
+from ..blending.presets import PRESETS, poisson_preset
+from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
     CATEGORY,
     Feedback,
@@ -15,6 +16,7 @@ from .adapters import (
     place_inputs,
     planes_to_image,
     planes_to_mask,
+    steps_input,
 )
 
 
@@ -38,19 +40,30 @@ class PoissonStage(io.ComfyNode):
                 ),
                 *place_inputs(),
                 io.Combo.Input(
-                    "method",
-                    options=list(METHODS),
-                    default="deep",
-                    tooltip="deep: texture and style, too, seconds to minutes. exact: the Poisson "
-                    "equation alone, at once.",
+                    "preset",
+                    options=list(PRESETS),
+                    default="painting",
+                    tooltip="painting: texture and style, too. photograph: less style; a patch of "
+                    "the same scene is matched. seam repair: the Poisson equation alone, at once. "
+                    "paper: the published objective. fast: few steps.",
                 ),
-                io.Int.Input(
-                    "max_evaluations",
-                    default=PoissonSettings().max_evaluations,
-                    min=1,
-                    max=1000,
-                    tooltip="Most steps of the deep method for a picture, 1 to 1000.",
+                io.Combo.Input(
+                    "gradients",
+                    options=list(GRADIENTS),
+                    default="import",
+                    tooltip="import: the source's. mixed: the stronger of both at each pixel, for "
+                    "glass and holes. monochrome: the source's without its colours.",
                 ),
+                io.Float.Input(
+                    "bleed",
+                    default=0.0,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="0 is the preset's own; towards 1 the target's colours seep in, "
+                    "towards -1 the source keeps its colours.",
+                ),
+                steps_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="blend", tooltip="The target with the source in it."),
@@ -61,7 +74,7 @@ class PoissonStage(io.ComfyNode):
         )
 
     @classmethod
-    def execute(
+    def execute(  # noqa: PLR0913 - one argument an input
         cls,
         target: Tensor,
         source: Tensor,
@@ -69,13 +82,15 @@ class PoissonStage(io.ComfyNode):
         column: int,
         row: int,
         scale: float,
-        method: str,
+        preset: str,
+        gradients: str,
+        bleed: float,
         max_evaluations: int,
     ) -> io.NodeOutput:
         """Blend."""
         from ..blending import blend
 
-        poisson = PoissonSettings(method=method, max_evaluations=max_evaluations)
+        poisson = poisson_preset(preset, gradients, bleed, max_evaluations)
         feedback = Feedback()
         result = blend(
             image_to_planes("source", source),

@@ -5,7 +5,8 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.settings import REGIONS, RefineSettings
+from ..blending.presets import REFINING, refine_preset
+from ..blending.settings import REGIONS
 from .adapters import (
     CATEGORY,
     Feedback,
@@ -13,6 +14,7 @@ from .adapters import (
     image_to_planes,
     mask_to_planes,
     planes_to_image,
+    steps_input,
 )
 
 
@@ -32,18 +34,28 @@ class StyleRefineStage(io.ComfyNode):
                 io.Image.Input("target", tooltip="Picture whose style is wanted; the same size."),
                 io.Mask.Input("mask", tooltip="The placed mask: what may change (1 = object)."),
                 io.Combo.Input(
+                    "preset",
+                    options=list(REFINING),
+                    default="painting",
+                    tooltip="painting: the default. paper: the published objective. fast: few "
+                    "steps.",
+                ),
+                io.Combo.Input(
                     "region",
                     options=list(REGIONS),
                     default="object",
-                    tooltip="object: only pixels under the mask change. picture: all of them.",
+                    tooltip="object: only pixels under the mask change. band: these and 24 pixels "
+                    "around them. picture: all of them.",
                 ),
-                io.Int.Input(
-                    "max_evaluations",
-                    default=RefineSettings().max_evaluations,
-                    min=1,
-                    max=1000,
-                    tooltip="Most steps for a picture, 1 to 1000.",
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Share of the change that is applied, 0 to 1; 0 returns the blend.",
                 ),
+                steps_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="refined", tooltip="The blend in the target's style."),
@@ -53,7 +65,14 @@ class StyleRefineStage(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, blend: Tensor, target: Tensor, mask: Tensor, region: str, max_evaluations: int
+        cls,
+        blend: Tensor,
+        target: Tensor,
+        mask: Tensor,
+        preset: str,
+        region: str,
+        strength: float,
+        max_evaluations: int,
     ) -> io.NodeOutput:
         """Refine."""
         from ..blending import refine_stage
@@ -63,7 +82,7 @@ class StyleRefineStage(io.ComfyNode):
             image_to_planes("blend", blend),
             image_to_planes("target", target),
             mask_to_planes("mask", mask),
-            RefineSettings(region=region, max_evaluations=max_evaluations),
+            refine_preset(preset, region, strength, max_evaluations),
             device=compute_device(),
             on_evaluation=feedback,
         )

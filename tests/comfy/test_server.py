@@ -52,7 +52,8 @@ def load_mask(name: str = "m.png", **inputs) -> dict:
 
 
 def poisson(**inputs) -> dict:
-    defaults = {"column": 20, "row": 15, "scale": 1, "method": "deep", "max_evaluations": 3}
+    defaults = {"column": 20, "row": 15, "scale": 1, "preset": "painting"}
+    defaults |= {"gradients": "import", "bleed": 0, "max_evaluations": 3}
     links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
     return {"class_type": "DIB_PoissonStage", "inputs": {**links, **defaults, **inputs}}
 
@@ -146,9 +147,9 @@ def test_every_example_has_a_thumbnail_and_its_pictures(path):
             assert (PACK / "blending" / "demo" / node["widgets_values"][0]).is_file()
 
 
-@pytest.mark.parametrize("method", ["deep", "exact"])
-def test_the_blend_keeps_the_target_outside_the_mask(server, pictures, method):
-    outcome = server.run(graph(n4=poisson(method=method)))
+@pytest.mark.parametrize("preset", ["painting", "photograph", "seam repair", "paper", "fast"])
+def test_the_blend_keeps_the_target_outside_the_mask(server, pictures, preset):
+    outcome = server.run(graph(n4=poisson(preset=preset)))
     assert not outcome.error
     target, blend = scene(1, 80, 96).astype(int), saved(server, outcome)
     inside = np.zeros((80, 96), bool)
@@ -164,7 +165,9 @@ def test_refine_and_preview_run_after_the_poisson_stage(server, pictures):
             "blend": ["4", 0],
             "target": ["1", 0],
             "mask": ["4", 1],
+            "preset": "painting",
             "region": "object",
+            "strength": 1,
             "max_evaluations": 3,
         },
     }
@@ -228,7 +231,7 @@ def test_batches_go_through_and_a_mismatch_is_named(server, pictures):
         inputs = {"image": [node, 0], "amount": amount}
         return {"class_type": "RepeatImageBatch", "inputs": inputs}
 
-    three = poisson(target=["5", 0], method="exact")
+    three = poisson(target=["5", 0], preset="seam repair")
     outcome = server.run(graph(n5=repeat("1", 3), n4=three))
     assert len(outcome.outputs["9"]["images"]) == 3
     mixed = {**three, "inputs": {**three["inputs"], "source": ["6", 0]}}
@@ -305,8 +308,10 @@ MISTAKES = {
     "mask of another size": (other_size, "mask must have the size of source"),
     "off the target": (wrong(n4=poisson(column=500)), "must overlap the target"),
     "mask off the target": (wrong(n4=poisson(column=90)), "inside the target"),
-    "unknown method": (wrong(n4=poisson(method="magic")), "method"),
-    "no evaluations": (wrong(n4=poisson(max_evaluations=0)), "max_evaluations"),
+    "unknown preset": (wrong(n4=poisson(preset="magic")), "preset"),
+    "unknown gradients": (wrong(n4=poisson(gradients="magic")), "gradients"),
+    "too much bleed": (wrong(n4=poisson(bleed=1.5)), "bleed"),
+    "fewer than no evaluations": (wrong(n4=poisson(max_evaluations=-1)), "max_evaluations"),
     "scale zero": (wrong(n4=poisson(scale=0)), "scale"),
     "row far out": (wrong(n4=poisson(row=99999)), "row"),
     "not a number": (wrong(n4=poisson(column="left")), "column"),
@@ -318,7 +323,7 @@ def test_a_mistake_ends_in_a_message_that_names_it(server, pictures, name):
     build, words = MISTAKES[name]
     outcome = server.run(build(server))
     assert words in outcome.error
-    assert not server.run(graph(n4=poisson(method="exact"))).error
+    assert not server.run(graph(n4=poisson(preset="seam repair"))).error
 
 
 def test_half_precision_intermediates(half_server):
