@@ -13,7 +13,8 @@ from .window import Scene
 # rim of 32 a contour of 100 levels is held from its inner side on, skin and fur hardly count.
 CONTOUR = 30.0
 NOISE = 0.03
-HUE = 0.04  # opponent chroma, in [0, 1], at which half of the chroma is held at the very edge
+HUE = 0.04  # opponent chroma, in [0, 1], from which a hue counts: half there
+HUE_HOLD = 3.0  # how much harder a hue is held, at the mask's very edge, too
 REACH = 3  # rims at which the hold is as good as whole
 EDGE = 2  # pixels along the mask's edge that the refine stage holds harder
 EDGE_HOLD = 10.0
@@ -46,7 +47,7 @@ def rim_hold(scene: Scene, rim: int) -> Hold:
     way = (_way_from_edge(scene, REACH * rim) - 0.5).clamp_min(0)
     inside = free * torch.special.erf(way / (rim * 2**0.5))
     colourful = to_opponent(scene.source)[:, 1:].square().sum(1, keepdim=True)
-    hued = free * colourful / (colourful + HUE**2)
+    hued = HUE_HOLD * free * colourful / (colourful + HUE**2)
     return Hold(inside, torch.maximum(inside, hued))
 
 

@@ -107,7 +107,7 @@ def _collect(scene: Scene) -> _Samples:
     near = F.max_pool2d(scene.support.float(), size, 1, REACH)[0, 0] > 0
     both = (near & known & ~support).nonzero()
     insides, outsides = [both], [both]
-    inside, outside = support & known, ~support & ~known
+    inside, outside = support, ~support & ~known  # the mask is 0 where the source has no pixels
     for dim in (0, 1):
         step = torch.eye(2, dtype=torch.long, device=known.device)[dim]
         last = known.shape[dim] - 1

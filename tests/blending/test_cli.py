@@ -533,3 +533,59 @@ def test_a_program_ends_with_status_2_and_one_line(folder):
 )
 def test_options_that_contradict_each_other_are_refused(run, change, words):
     refused(run, arguments(**change), words)
+
+
+def stages_of(folder):
+    return json.loads((folder / "report.json").read_text())["stages"]
+
+
+def test_options_change_the_preset(run, folder):
+    words = arguments(
+        stage="refine",
+        preset="fast",
+        evaluations=2,
+        bleed=0.9,
+        gradients="mixed",
+        region="band",
+        strength=0.5,
+        report="report.json",
+    )
+    assert run(words)[0] == 0
+    poisson, refine = (stage["settings"] for stage in stages_of(folder))
+    assert (poisson["bleed"], poisson["gradients"]) == (0.9, "mixed")
+    assert (refine["region"], refine["strength"]) == ("band", 0.5)
+    assert poisson["max_evaluations"] == refine["max_evaluations"] == 2
+
+
+@pytest.mark.parametrize(
+    ("preset", "stages"), [("seam-repair", ["exact"]), ("photograph", ["deep"])]
+)
+def test_presets_without_a_refine_stage_end_after_the_first(run, folder, preset, stages):
+    words = arguments(stage=None, preset=preset, evaluations=2, report="report.json")
+    assert run(words)[0] == 0
+    assert [stage["settings"]["method"] for stage in stages_of(folder)] == stages
+
+
+def test_the_summary_tells_the_guard_rails(run, folder):
+    output = run(arguments())[1]
+    assert "ΔE" in output
+    assert "hues turned" in output
+    assert "background changed by 0 levels" in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "magic"}, "--preset"),
+        ({"bleed": 1.5}, "bleed must be in [0, 1], got 1.5"),
+        ({"stage": "refine", "strength": -1}, "strength must be in [0, 1], got -1"),
+        ({"stage": "refine", "evaluations": 0}, "max_evaluations must be in [1, 10000], got 0"),
+        ({"strength": 0.5}, "--strength must go with a refine stage"),
+        ({"stage": "refine", "preset": "photograph", "region": "band"}, "--region must go with"),
+    ],
+)
+def test_mistakes_about_the_settings_are_named(run, folder, changes, message):
+    status, _, errors = run(arguments(**changes))
+    assert status == 2
+    assert message in errors
+    assert not (folder / "out.png").exists()

@@ -1,11 +1,11 @@
-"""CIELAB and CIEDE2000 against scikit-image, the published pairs, and values by hand."""
+"""CIELAB, CIEDE2000 against scikit-image and published pairs, opponent channels; by hand."""
 
 import numpy as np
 import pytest
 import torch
 from skimage import color
 
-from blending.colour import delta_e_2000, to_lab
+from blending.colour import delta_e_2000, from_opponent, to_lab, to_opponent
 
 # Sharma, Wu, Dalal 2005, table 1: L*, a*, b* of two colours, and ΔE₀₀ to four decimals, as the
 # tests of scikit-image, of ArgyllCMS and of a third project quote it alike.
@@ -187,3 +187,31 @@ def test_wrong_shapes_are_refused(shape):
     for pair in ((wrong, wrong), (wrong, right), (right, wrong)):
         with pytest.raises(ValueError, match=r"must be \(B, 3, H, W\) of one shape, got"):
             delta_e_2000(*pair)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "opponent"),
+    [
+        ((0.5, 0.5, 0.5), (0.5 * 3**0.5, 0, 0)),  # greys have no chroma
+        ((1, 0, 0), (1 / 3**0.5, 1 / 2**0.5, 1 / 6**0.5)),
+        ((0, 1, 0), (1 / 3**0.5, -1 / 2**0.5, 1 / 6**0.5)),
+        ((0, 0, 1), (1 / 3**0.5, 0, -2 / 6**0.5)),
+        ((1, 1, 0), (2 / 3**0.5, 0, 2 / 6**0.5)),  # yellow is blue's opposite
+    ],
+)
+def test_opponent_channels_of_known_colours(rgb, opponent):
+    found = to_opponent(as_picture([rgb])).flatten()
+    assert found.tolist() == pytest.approx(opponent, abs=1e-12)
+    assert from_opponent(as_picture([opponent])).flatten().tolist() == pytest.approx(rgb, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_opponent_channels_are_a_rotation(dtype, noise):
+    picture = noise(2, 3, 5, 7).to(dtype) - 0.5
+    opponent = to_opponent(picture)
+    assert opponent.shape == picture.shape
+    assert opponent.dtype == dtype
+    torch.testing.assert_close(from_opponent(opponent), picture)
+    torch.testing.assert_close(to_opponent(from_opponent(picture)), picture)
+    torch.testing.assert_close(opponent.square().sum(1), picture.square().sum(1))
+    torch.testing.assert_close(to_opponent(2 * picture[:1]), 2 * opponent[:1])

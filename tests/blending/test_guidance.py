@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from blending.filters import laplacian
-from blending.guidance import guidance_field
+from blending.guidance import guidance_field, without_contours
 from blending.settings import GRADIENTS
 
 SHAPES = [(1, 3, 1, 1), (1, 3, 1, 6), (2, 3, 5, 7), (3, 3, 8, 8)]
@@ -224,3 +224,81 @@ def test_other_gradients_are_refused():
     words = "gradients must be one of import, mixed, monochrome, got 'stronger'"
     with pytest.raises(ValueError, match=words):
         guidance_field(image, known, image, known > 0, "stronger")
+
+
+def cut_edge_by_edge(source, known, inside, contrast):
+    """The source's Laplacian, (C, H, W), with the steps to neighbours outside clamped."""
+    channels, height, width = source.shape
+    wanted = np.zeros((channels, height, width))
+    for row, column in np.ndindex(height, width):
+        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            if 0 <= r < height and 0 <= c < width and known[row, column] and known[r, c]:
+                step = source[:, row, column] - source[:, r, c]
+                if inside[row, column] and not inside[r, c]:
+                    step = step.clip(-contrast, contrast)
+                wanted[:, row, column] += step
+    return wanted
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.25, 0.6, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_steps_out_of_the_mask_are_cut_to_the_contrast(shape, contrast):
+    source = random(*shape)
+    known = (random(shape[0], 1, *shape[2:], seed=1) > 0.2).double()
+    support = random(shape[0], 1, *shape[2:], seed=2) > 0.4
+    guidance = guidance_field(source, known, random(*shape, seed=3), support)
+    found = without_contours(guidance, source, known, support, contrast)
+    samples = zip(source.numpy(), known[:, 0].numpy(), support[:, 0].numpy(), strict=True)
+    wanted = torch.from_numpy(np.array([cut_edge_by_edge(*one, contrast) for one in samples]))
+    torch.testing.assert_close(found, torch.where(support, wanted, guidance))
+    assert torch.equal(found[(~support).expand_as(found)], guidance[(~support).expand_as(found)])
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_big_step_is_cut_on_either_side_of_either_way(transposed, flipped, sign):
+    # A step of 0.75 from outside into the mask becomes one of 0.25; the one of 0.5 inside stays.
+    source = 0.5 + sign * (plane([[0.0, 0.0, 0.75, 0.75, 0.25]]) - 0.5)
+    support, wanted = plane([[0, 0, 1, 1, 1]]) > 0, sign * plane([[0, -0.75, 0.25, 0.5, -0.5]])
+    if flipped:
+        source, support, wanted = (x.flip(3) for x in (source, support, wanted))
+    if transposed:
+        source, support, wanted = (x.mT for x in (source, support, wanted))
+    guidance = laplacian(source)
+    known = torch.ones_like(source)
+    assert torch.equal(without_contours(guidance, source, known, support, 0.25), wanted)
+
+
+def test_small_steps_leave_the_guidance_bit_for_bit():
+    source = 0.25 * random(2, 3, 9, 8).float()
+    support, known = random(2, 1, 9, 8, seed=1) > 0.5, torch.ones(2, 1, 9, 8)
+    guidance = random(2, 3, 9, 8, seed=2).float()
+    assert torch.equal(without_contours(guidance, source, known, support, 0.25), guidance)
+
+
+def test_steps_to_neighbours_that_are_not_known_are_none():
+    # The source ends with the mask and is 0 beyond: no step there was in the guidance.
+    support = torch.zeros(1, 1, 6, 7, dtype=torch.bool)
+    support[..., 2:5, 2:6] = True
+    known, source = support.double(), torch.where(support, 0.9 + 0 * random(1, 3, 6, 7), 0)
+    guidance = guidance_field(source, known, random(1, 3, 6, 7, seed=1), support)
+    assert torch.equal(without_contours(guidance, source, known, support, 0.25), guidance)
+
+
+def test_channels_are_cut_each_by_itself():
+    source = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
+    source[0, :, 0, 1] = torch.tensor([0.1, 0.5, 1.0])
+    support = plane([[0, 1]]) > 0
+    found = without_contours(
+        laplacian(source), source, torch.ones(1, 1, 1, 2).double(), support, 0.25
+    )
+    assert found[0, :, 0, 1].tolist() == pytest.approx([0.1, 0.25, 0.25])
+
+
+def test_cutting_contours_modifies_no_input():
+    given = [random(1, 3, 5, 6, seed=seed) for seed in (0, 1)]
+    given += [torch.ones(1, 1, 5, 6).double(), random(1, 1, 5, 6, seed=2) > 0.5]
+    before = [tensor.clone() for tensor in given]
+    without_contours(*given, 0.1)
+    assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))

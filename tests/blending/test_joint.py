@@ -1,23 +1,34 @@
 """The joint objective: terms by hand, slopes by differences, metric by dense matrices."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from blending.joint import gradient_metric, interior, joint_objective
+from blending.guidance import guidance_field
+from blending.hold import Hold
+from blending.joint import gradient_metric, joint_objective
 from blending.settings import Weights
 from blending.window import Scene
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-STYLE_FLOOR = 0.02  # as documented in the module
+STRIDES = dict(zip(LAYERS, (1, 2, 4, 8), strict=True))
+STYLE_FLOOR, VISIBLE_SHARE = 0.02, 0.25  # as documented in the module
+TERMS = ("gradient", "content", "style", "luminance", "chroma", "histogram", "tv")
+EVERY = Weights(**dict.fromkeys(TERMS, 1.0))
 
 
 def weights(**given):
-    return Weights(**({"gradient": 0.0, "content": 0.0, "style": 0.0, "colour": 0.0} | given))
+    return Weights(**(dict.fromkeys(TERMS, 0.0) | given))
+
+
+def joint(scene, network, weights, hold=None):
+    """The objective over the target, with imported gradients, held evenly unless told."""
+    free = scene.support.to(scene.source)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    hold = hold or Hold(free, free)
+    return joint_objective(scene, scene.target, guidance, hold, network, weights)
 
 
 def make_scene(noise, disc, height=24, width=32, soft=False):
@@ -65,30 +76,59 @@ def gram(taps):
     return flat @ flat.T / flat.size
 
 
+def wanted_gram(taps, mask, layer):
+    """A quarter from the pixels that the object leaves wholly visible, the rest from all."""
+    blocks = mask[0, 0].numpy() > 0
+    side = STRIDES[layer]
+    for axis in (0, 1):
+        blocks = np.logical_or.reduceat(blocks, np.arange(0, blocks.shape[axis], side), axis)
+    visible = taps[0].numpy()[:, ~blocks]
+    assert visible.size
+    part = visible @ visible.T / visible.size
+    return VISIBLE_SHARE * part + (1 - VISIBLE_SHARE) * gram(taps)
+
+
+def style_by_layer(scene, network, x):
+    """Each layer's distance relative to the paste's and a floor, every layer a quarter."""
+    pictures = (scene.target, pasted(scene, scene.source), pasted(scene, x))
+    rows, columns = (-size % 8 for size in scene.mask.shape[2:])
+    padding = ((0, 0), (0, 0), (0, rows), (0, columns))
+    target, start, now = (
+        network(torch.from_numpy(np.pad(picture.numpy(), padding, mode="edge")), LAYERS)
+        for picture in pictures
+    )
+    mask = torch.from_numpy(np.pad(scene.mask.numpy(), padding))
+    shares = []
+    for name in LAYERS:
+        wanted = wanted_gram(target[name], mask, name)
+        distances = [((gram(taps[name]) - wanted) ** 2).mean() for taps in (start, now)]
+        shares.append(distances[1] / (distances[0] + STYLE_FLOOR * (wanted**2).mean()) / 4)
+    return shares
+
+
 def mean_over_layers(figure):
     return sum(figure(name) for name in LAYERS) / len(LAYERS)
 
 
 @pytest.mark.parametrize("soft", [False, True])
-def test_content_and_colour_are_zero_at_the_paste(soft, noise, disc, double):
+def test_content_and_colours_are_zero_at_the_paste(soft, noise, disc, double):
     scene = make_scene(noise, disc, soft=soft)
-    every = Weights(gradient=1.0, content=1.0, style=1.0, colour=1.0, histogram=1.0, tv=1.0)
-    terms = joint_objective(scene, scene.target, double, every, rim=0)(scene.source)
-    assert terms["content"] == 0
-    assert terms["colour"] == 0
+    terms = joint(scene, double, EVERY)(scene.source)
+    for name in ("content", "luminance", "chroma"):
+        assert terms[name] == 0
     for name in ("gradient", "style", "histogram", "tv"):
         assert terms[name] > 0
 
 
 def test_a_term_without_weight_is_not_run(scene, double):
-    objective = joint_objective(scene, scene.target, double, weights(colour=1.0, tv=2.0), rim=0)
-    assert set(objective(scene.source)) == {"colour", "tv"}
+    objective = joint(scene, double, weights(chroma=1.0, tv=2.0))
+    assert set(objective(scene.source)) == {"chroma", "tv"}
 
 
 def test_the_gradient_term_sums_squared_residuals_over_mask_and_ring_per_masked_sample(
     scene, double, elsewhere
 ):
-    objective = joint_objective(scene, scene.target, double, weights(gradient=5.0), rim=0)
+    objective = joint(scene, double, weights(gradient=5.0))
     inside = scene.mask[0, 0].numpy() == 1
     seen = ndimage.binary_dilation(inside)  # by the stencil's cross
     wanted = np.where(inside, laplacian(scene.source), laplacian(scene.target))
@@ -98,7 +138,7 @@ def test_the_gradient_term_sums_squared_residuals_over_mask_and_ring_per_masked_
 
 
 def test_the_content_term_is_relative_to_the_kept_features(scene, double, elsewhere):
-    objective = joint_objective(scene, scene.target, double, weights(content=3.0), rim=0)
+    objective = joint(scene, double, weights(content=3.0))
     share = F.avg_pool2d(scene.mask, 2)
     kept, now = (
         double(pasted(scene, x), ("relu2_2",))["relu2_2"] for x in (scene.source, elsewhere)
@@ -107,26 +147,15 @@ def test_the_content_term_is_relative_to_the_kept_features(scene, double, elsewh
     assert value(objective, elsewhere, "content") == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_the_style_term_is_relative_to_its_start_and_a_floor(scene, double, elsewhere):
-    objective = joint_objective(scene, scene.target, double, weights(style=2.0), rim=0)
-    target, start, now = (
-        double(x, LAYERS)
-        for x in (scene.target, pasted(scene, scene.source), pasted(scene, elsewhere))
-    )
-
-    def distance(taps):
-        return mean_over_layers(lambda n: ((gram(taps[n]) - gram(target[n])) ** 2).mean())
-
-    size = mean_over_layers(lambda n: (gram(target[n]) ** 2).mean())
-    scale = distance(start) + STYLE_FLOOR * size
-    expected = 2 * distance(now) / scale
-    assert value(objective, elsewhere, "style") == pytest.approx(expected, rel=1e-9)
-    at_start = 2 * distance(start) / scale
-    assert value(objective, scene.source, "style") == pytest.approx(at_start, rel=1e-9)
+def test_the_style_term_is_relative_to_each_layers_start_and_a_floor(scene, double, elsewhere):
+    objective = joint(scene, double, weights(style=2.0))
+    for x in (scene.source, elsewhere):
+        expected = 2 * sum(style_by_layer(scene, double, x))
+        assert value(objective, x, "style") == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_histogram_term_is_relative_to_the_targets_features(scene, double, elsewhere):
-    objective = joint_objective(scene, scene.target, double, weights(histogram=2.0), rim=0)
+    objective = joint(scene, double, weights(histogram=2.0))
     target, now = (double(x, LAYERS) for x in (scene.target, pasted(scene, elsewhere)))
 
     def distance(name):
@@ -139,16 +168,34 @@ def test_the_histogram_term_is_relative_to_the_targets_features(scene, double, e
     assert value(objective, elsewhere, "histogram") == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_colour_term_holds_the_source_where_the_interior_says(scene, double, elsewhere):
-    held = interior(scene.support, 4)[0, 0].double().numpy()
-    objective = joint_objective(scene, scene.target, double, weights(colour=7.0), rim=4)
-    squares = (held * (elsewhere - scene.source)[0].numpy() ** 2).sum()
-    expected = 7 * squares / (3 * scene.mask.sum().item())
-    assert value(objective, elsewhere, "colour") == pytest.approx(expected, rel=1e-6)
+def test_lightness_and_chroma_are_held_each_where_its_hold_says(scene, double, elsewhere, noise):
+    light, colours = (scene.mask * noise(1, 1, 24, 32, seed=s).double() for s in (6, 7))
+    hold = Hold(light, colours)
+    difference = (elsewhere - scene.source)[0].numpy()
+    mean = difference.mean(0)  # of a pixel's channels; what is left is chroma
+    areas = 3 * scene.mask.sum().item()
+    expected = 7 * (light[0, 0].numpy() * 3 * mean**2).sum() / areas
+    objective = joint(scene, double, weights(luminance=7.0), hold)
+    assert value(objective, elsewhere, "luminance") == pytest.approx(expected, rel=1e-9)
+    expected = 5 * (colours[0, 0].numpy() * ((difference - mean) ** 2).sum(0)).sum() / areas
+    objective = joint(scene, double, weights(chroma=5.0), hold)
+    assert value(objective, elsewhere, "chroma") == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_guidance_is_taken_as_given(scene, double, noise):
+    guidance = noise(1, 3, 24, 32, seed=8).double()
+    free = scene.support.double()
+    objective = joint_objective(
+        scene, scene.target, guidance, Hold(free, free), double, weights(gradient=1.0)
+    )
+    inside = scene.mask[0, 0].numpy() == 1
+    squares = (laplacian(pasted(scene, scene.source)) - guidance[0].numpy()) ** 2
+    expected = squares[:, ndimage.binary_dilation(inside)].sum() / (3 * inside.sum())
+    assert value(objective, scene.source, "gradient") == pytest.approx(expected, rel=1e-9)
 
 
 def test_total_variation_counts_the_pairs_that_the_mask_touches(scene, double, elsewhere):
-    objective = joint_objective(scene, scene.target, double, weights(tv=4.0), rim=0)
+    objective = joint(scene, double, weights(tv=4.0))
     blend, inside = pasted(scene, elsewhere)[0].numpy(), scene.mask[0, 0].numpy() == 1
     total = 0.0
     for axis in (0, 1):
@@ -161,30 +208,17 @@ def test_total_variation_counts_the_pairs_that_the_mask_touches(scene, double, e
 
 def test_windows_beside_the_networks_grid_are_continued_by_their_edge(noise, disc, double):
     scene = make_scene(noise, disc, height=21, width=27)
-    objective = joint_objective(scene, scene.target, double, weights(style=1.0), rim=0)
+    objective = joint(scene, double, weights(style=1.0))
     x = scene.source + 0.1
-
-    def grams(picture):
-        whole = np.pad(picture.numpy(), ((0, 0), (0, 0), (0, 3), (0, 5)), mode="edge")
-        return {name: gram(taps) for name, taps in double(torch.from_numpy(whole), LAYERS).items()}
-
-    target, start, now = (
-        grams(picture) for picture in (scene.target, pasted(scene, scene.source), pasted(scene, x))
-    )
-
-    def distance(found):
-        return mean_over_layers(lambda n: ((found[n] - target[n]) ** 2).mean())
-
-    floor = STYLE_FLOOR * mean_over_layers(lambda n: (target[n] ** 2).mean())
-    expected = distance(now) / (distance(start) + floor)
+    expected = sum(style_by_layer(scene, double, x))
     assert value(objective, x, "style") == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", ["gradient", "content", "style", "colour", "histogram", "tv"])
+@pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_slope_of_each_term_equals_a_central_difference(name, soft, noise, disc, double):
     scene = make_scene(noise, disc, soft=soft)
-    objective = joint_objective(scene, scene.target, double, weights(**{name: 1.0}), rim=3)
+    objective = joint(scene, double, weights(**{name: 1.0}))
     x = (scene.source + 0.2 * (noise(1, 3, 24, 32, seed=3).double() - 0.5)).requires_grad_(True)
     (gradient,) = torch.autograd.grad(objective(x)[name], x)
     # Uphill on the whole, so that the sum does not cancel, with something of every other way.
@@ -198,9 +232,8 @@ def test_the_slope_of_each_term_equals_a_central_difference(name, soft, noise, d
 
 
 def test_pixels_outside_the_mask_have_no_slope(scene, double, elsewhere):
-    every = Weights(gradient=1.0, content=1.0, style=1.0, colour=1.0, histogram=1.0, tv=1.0)
     x = elsewhere.requires_grad_(True)
-    total = sum(joint_objective(scene, scene.target, double, every, rim=0)(x).values())
+    total = sum(joint(scene, double, EVERY)(x).values())
     (gradient,) = torch.autograd.grad(total, x)
     outside = (scene.mask == 0).expand_as(gradient)
     assert (gradient[outside] == 0).all()
@@ -209,15 +242,17 @@ def test_pixels_outside_the_mask_have_no_slope(scene, double, elsewhere):
 
 def test_a_soft_mask_composites_the_guess_over_the_background(noise, disc, double):
     scene = make_scene(noise, disc, soft=True)
-    objective = joint_objective(scene, scene.target, double, weights(colour=1.0), rim=0)
+    objective = joint(scene, double, weights(luminance=1.0))
     x = scene.source + 0.1
     expected = (0.1 * scene.mask).square().sum().item() / scene.support.sum().item()
-    assert value(objective, x, "colour") == pytest.approx(expected, rel=1e-9)
+    assert value(objective, x, "luminance") == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("gradient", "colour"), [(2.0, 0.0), (5.0, 3.0)])
+@pytest.mark.parametrize(
+    ("gradient", "luminance", "chroma"), [(2.0, 0.0, 0.0), (5.0, 3.0, 40.0)]
+)
 def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
-    gradient, colour, noise
+    gradient, luminance, chroma, noise
 ):
     height, width = 7, 9  # n + 1 is 8 and 10: the sine transform needs no padding
     ones = torch.ones(1, 1, height, width, dtype=torch.float64)
@@ -230,16 +265,21 @@ def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     stencil = np.kron(second_difference(height), np.eye(width))
     stencil += np.kron(np.eye(height), second_difference(width))
     size = height * width
-    curvature = stencil @ stencil + (colour / gradient + 0.1) * np.eye(size)
+    smooth = stencil @ stencil + 0.1 * np.eye(size)
+    # Lightness is the channels' mean: one equation of all three, coupled by a 3 x 3 matrix.
+    lightness = np.ones((3, 3)) / 3
+    held = (luminance * lightness + chroma * (np.eye(3) - lightness)) / gradient
+    curvature = np.kron(np.eye(3), smooth) + np.kron(held, np.eye(size))
     slope = noise(1, 3, height, width, seed=1).double()
-    expected = np.linalg.solve(curvature, slope.view(3, size).numpy().T).T
+    expected = np.linalg.solve(curvature, slope.flatten().numpy()).reshape(3, size)
     expected *= 3 * size / (2 * gradient)
-    metric = gradient_metric(scene, weights(gradient=gradient, colour=colour))
+    given = weights(gradient=gradient, luminance=luminance, chroma=chroma)
+    metric = gradient_metric(scene, given)
     assert np.allclose(metric(slope).view(3, size), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(scene, noise):
-    metric = gradient_metric(scene, weights(gradient=10.0, colour=1.0))
+    metric = gradient_metric(scene, weights(gradient=10.0, luminance=1.0, chroma=9.0))
     a, b = (noise(1, 3, 24, 32, seed=seed).double() - 0.5 for seed in (8, 9))
     assert (a * metric(b)).sum().item() == pytest.approx((b * metric(a)).sum().item(), rel=1e-9)
     assert (a * metric(a)).sum() > 0
@@ -250,26 +290,3 @@ def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(scene, nois
 
 def test_without_a_gradient_term_there_is_no_metric(scene):
     assert gradient_metric(scene, weights(style=1.0)) is None
-
-
-def test_without_a_rim_the_interior_is_the_support(disc):
-    support = disc(20, 24, 7) > 0
-    assert torch.equal(interior(support, 0), support.float())
-
-
-@pytest.mark.parametrize("rim", [2, 5, 16])
-def test_the_interior_rises_from_a_straight_edge_as_the_error_function(rim):
-    support = torch.zeros(1, 1, 10, 120, dtype=torch.bool)
-    support[..., 60:] = True
-    found = interior(support, rim)
-    assert (found[..., :60] == 0).all()
-    for offset in range(60):
-        expected = math.erf((offset + 0.5) / rim / math.sqrt(2))
-        # A sum over pixels instead of an integral, and the Gaussian cut at 3 sigma (0.3 %)
-        allowed = 0.006 + 0.49 / (24 * rim**2)
-        assert found[0, 0, 5, 60 + offset].item() == pytest.approx(expected, abs=allowed)
-
-
-def test_the_frame_is_no_edge_of_the_interior():
-    full = torch.ones(1, 1, 9, 13, dtype=torch.bool)
-    torch.testing.assert_close(interior(full, 16), full.float(), rtol=0, atol=1e-5)

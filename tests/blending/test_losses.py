@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from blending.losses import (
-    colour_loss,
+    chroma_loss,
     content_loss,
     gradient_loss,
     gram_matrix,
     histogram_loss,
+    luminance_loss,
     matched_to_histogram,
     style_loss,
     tv_loss,
@@ -71,11 +72,30 @@ def test_content_loss_does_not_depend_on_the_weights_scale():
     )
 
 
-def test_colour_loss_by_hand():
-    # Σ w d² = 0.25·4 + 1·9 = 10 in each of 3 channels, over 3 channels · area 5.
+def test_a_grey_difference_is_luminance_alone():
+    # A grey d is √3·d long: Σ w·3d² = 3·(0.25·4 + 1·9) = 30, over 3 · area 5.
     composite = torch.tensor([[[[2.0, 3.0, 9.0]]]]).expand(1, 3, 1, 3)
-    weight = torch.tensor([[[[0.25, 1.0, 0.0]]]])
-    assert colour_loss(composite, torch.zeros(1, 3, 1, 3), weight, area=5).item() == 2
+    weight, black = torch.tensor([[[[0.25, 1.0, 0.0]]]]), torch.zeros(1, 3, 1, 3)
+    assert luminance_loss(composite, black, weight, area=5).item() == pytest.approx(2)
+    assert chroma_loss(composite, black, weight, area=5).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_difference_without_a_sum_is_chroma_alone():
+    # (3, −1, −2) is 14 in its square: 0.5 · 14 over 3 · area 2.
+    composite = torch.tensor([3.0, -1.0, -2.0]).view(1, 3, 1, 1)
+    weight, black = torch.full((1, 1, 1, 1), 0.5), torch.zeros(1, 3, 1, 1)
+    assert luminance_loss(composite, black, weight, area=2).item() == pytest.approx(0, abs=1e-12)
+    assert chroma_loss(composite, black, weight, area=2).item() == pytest.approx(7 / 6)
+
+
+def test_luminance_and_chroma_are_parts_of_the_squared_difference():
+    # Lightness is the mean of a pixel's channels: its share is three times the mean's square.
+    x, wanted, weight = (random(1, 3, 5, 6, seed=s) for s in (0, 1, 2))
+    weight, difference = weight[:, :1], (x - wanted).numpy()
+    light = 3 * (weight[:, 0].numpy() * difference.mean(1) ** 2).sum() / (3 * 7)
+    whole = (weight.numpy() * difference**2).sum() / (3 * 7)
+    assert luminance_loss(x, wanted, weight, 7).item() == pytest.approx(light)
+    assert chroma_loss(x, wanted, weight, 7).item() == pytest.approx(whole - light)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 4, 5), (2, 5, 3, 7)])
@@ -94,6 +114,20 @@ def test_gram_matrix_is_the_loop_over_pixels(shape):
 def test_gram_matrix_by_hand():
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
     assert torch.equal(gram_matrix(features), torch.tensor([[[5.0, 1.0], [1.0, 10.0]]]) / 4)
+
+
+def test_a_gram_matrix_of_some_pixels_is_that_of_a_picture_of_them_alone():
+    features, where = random(1, 4, 5, 6), region()
+    some = features.numpy()[..., where[0, 0].numpy()]
+    expected = torch.from_numpy(some @ some.transpose(0, 2, 1) / some[0].size)
+    torch.testing.assert_close(gram_matrix(features, where), expected)
+    torch.testing.assert_close(gram_matrix(features, where | True), gram_matrix(features))
+
+
+def test_the_gram_matrix_of_one_pixel_by_hand():
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
+    where = torch.tensor([[[[False, True]]]])
+    assert torch.equal(gram_matrix(features, where), torch.tensor([[[4.0, -2.0], [-2.0, 1.0]]]) / 2)
 
 
 def test_style_loss_by_hand():
@@ -181,8 +215,10 @@ def test_tv_loss_is_a_mean_over_channels():
 LOSSES = {
     "gradient": lambda x: gradient_loss(x, random(1, 3, 5, 6, seed=1), region(), 10.0),
     "content": lambda x: content_loss(x, random(1, 3, 5, 6, seed=1), random(1, 1, 5, 6, seed=2)),
-    "colour": lambda x: colour_loss(x, random(1, 3, 5, 6, seed=1), random(1, 1, 5, 6, seed=2), 10),
+    "luminance": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 10),
+    "chroma": lambda x: chroma_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 10),
     "gram": gram_matrix,
+    "gram of some": lambda x: gram_matrix(x, region()),
     "style": lambda x: style_loss(x, random(1, 3, 3, seed=1)),
     "histogram": lambda x: histogram_loss(x, random(1, 3, 17, seed=1).sort(2).values),
     "tv": lambda x: tv_loss(x, region(), 10.0),
@@ -195,7 +231,7 @@ def test_the_gradient_is_that_of_finite_differences(name):
     assert torch.autograd.gradcheck(LOSSES[name], x)
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name != "gram"])
+@pytest.mark.parametrize("name", [name for name in LOSSES if "gram" not in name.split()])
 def test_a_loss_is_a_scalar_above_zero(name):
     loss = LOSSES[name](random(1, 3, 5, 6))
     assert loss.shape == ()
@@ -206,6 +242,7 @@ def test_losses_are_zero_where_everything_is_as_wanted():
     x, weight = random(1, 3, 5, 6), random(1, 1, 5, 6, seed=2)
     flat = torch.full_like(x, 0.5)
     assert content_loss(x, x, weight).item() == 0
-    assert colour_loss(x, x, weight, 10).item() == 0
+    assert luminance_loss(x, x, weight, 10).item() == 0
+    assert chroma_loss(x, x, weight, 10).item() == 0
     assert gradient_loss(flat, torch.zeros_like(x), region(), 10).item() == 0
     assert tv_loss(flat, region(), 10).item() == 0

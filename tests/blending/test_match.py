@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from blending.filters import gaussian_blur
-from blending.match import BoundaryMatch, match_boundary, matched_source
+from blending.match import MOST_SAMPLES, BoundaryMatch, _collect, match_boundary, matched_source
 from blending.placement import place
 from blending.window import Scene
 
@@ -57,12 +57,36 @@ def test_known_gain_and_offset_are_recovered_where_both_are_seen(texture, region
     assert match.confidence == 1
 
 
-def test_pixels_under_the_mask_count_only_where_the_source_ends_with_it(texture, region):
+def test_the_target_under_the_mask_does_not_count(texture, region):
     target = texture()
-    blanked = torch.where(region > 0, 0.5, target)
-    match = match_boundary(scene(undone(target), blanked, region))
+    for known in (torch.ones_like(region), region):
+        whole, blanked = (
+            match_boundary(scene(undone(target), below, region, known))
+            for below in (target, torch.where(region > 0, 0.5, target))
+        )
+        assert torch.equal(whole.gain, blanked.gain)
+        assert whole.confidence == blanked.confidence
+
+
+def test_pairs_across_the_edge_do_not_count_where_both_are_seen(noise, region):
+    target = noise(1, 3, SIDE, SIDE)  # neighbours have nothing in common
+    match = match_boundary(scene(undone(target), target, region))
     close(match.gain, GAIN, SHRUNK)
     assert match.confidence == 1
+
+
+def test_pixels_up_to_3_outside_count(texture):
+    target = texture()
+    mask = torch.zeros(1, 1, SIDE, SIDE)
+    mask[..., 20:40, 20:40] = 1
+    matches = []
+    for column in (43, 42):  # the fourth and the third to the right
+        source = undone(target)
+        source[..., column] = 0
+        matches.append(match_boundary(scene(source, target, mask)).gain)
+    whole = match_boundary(scene(undone(target), target, mask)).gain
+    assert torch.equal(matches[0], whole)
+    assert not torch.equal(matches[1], whole)
 
 
 def test_across_the_edge_the_gain_is_not_drawn_towards_0(texture, region):
@@ -113,9 +137,32 @@ def test_unrelated_pictures_are_not_trusted(texture, region, known_beyond):
         assert match.confidence < 0.1
 
 
+@pytest.mark.parametrize(("share", "least", "most"), [(0.45, 0, 0), (0.68, 0.1, 0.9), (0.9, 1, 1)])
+def test_the_confidence_rises_with_the_correlation(noise, region, share, least, most):
+    # Noise without neighbourhood: some 1200 samples, so the correlation is the share within 0.08.
+    common, other = noise(1, 3, SIDE, SIDE, seed=1), noise(1, 3, SIDE, SIDE, seed=2)
+    target = share * common + (1 - share**2) ** 0.5 * other
+    assert least <= match_boundary(scene(common, target, region)).confidence <= most
+
+
+def test_contrast_below_a_level_is_no_evidence(texture, region):
+    target = texture(spread=0.001)
+    assert match_boundary(scene(target, target, region)).confidence == 0
+
+
+def test_a_channel_without_correlation_keeps_its_gain(texture, region):
+    target = texture()
+    for seed in range(1, 6):  # some correlate a little, some negatively
+        source = undone(target)
+        source[:, 2] = 0.5 + 0.6 * (texture(seed)[:, 2] - 0.5)
+        match = match_boundary(scene(source, target, region))
+        close(match.gain[:, :2], GAIN[:, :2], SHRUNK)
+        assert match.gain[0, 2].item() == pytest.approx(1, abs=1e-5)
+
+
 def test_the_negative_is_not_trusted(texture, region):
     target = texture()
-    match = match_boundary(scene(1 - target, target, region))
+    match = match_boundary(scene(0.8 - 0.5 * target, target, region))
     assert match.confidence == 0
     close(match.gain, torch.ones(1, 3, 1, 1), 1e-6)
 
@@ -141,6 +188,7 @@ def test_an_object_across_the_boundary_does_not_turn_the_fit(texture, region):
     source[..., 24:34, :] = 0.95  # about a sixth of the boundary
     match = match_boundary(scene(source, target, region))
     close(match.gain, GAIN, 0.05)
+    close(match.offset, OFFSET, 0.03)
 
 
 def test_the_gain_keeps_its_limits(texture, region):
@@ -221,6 +269,7 @@ def test_a_sieve_has_more_samples_than_are_taken(noise):
     target = noise(1, 3, 512, 512)
     match = match_boundary(scene(undone(target), target, mask))
     close(match.gain, GAIN, SHRUNK)
+    assert _collect(scene(target, target, mask)).source.shape[1] <= MOST_SAMPLES
 
 
 def test_the_match_is_applied_as_far_as_it_is_trusted(texture, region):

@@ -139,8 +139,13 @@ def test_the_report_is_json_with_sizes_place_stages_and_machine(scenery, quick):
         (picture,) = stage["pictures"]
         assert 1 <= picture["evaluations"] <= 3
         assert picture["stop_reason"] in ("converged", "budget spent", "non-finite")
-        assert set(picture["terms_start"]) == {"gradient", "content", "style", "colour"}
+        pixel_terms, feature_terms = {"gradient", "luminance", "chroma"}, {"content", "style"}
+        assert set(picture["terms_start"]) == pixel_terms | feature_terms
         assert set(picture["terms_end"]) == set(picture["terms_start"])
+    (rails,) = report["guard_rails"]
+    figures = {"colour_difference", "hue_flip_share", "seam_ratio", "background_difference"}
+    assert set(rails) == figures
+    assert rails["background_difference"] == 0
     assert report["device"] == "cpu"
     assert torch.__version__.startswith(report["versions"]["torch"])
 
@@ -234,8 +239,9 @@ def test_arguments_that_cannot_be_blended_are_named(change, error, message, scen
 
 
 def test_the_package_offers_its_public_names():
-    for name in blending.__all__:
+    for name in set(blending.__all__) - {"PRESETS"}:
         assert getattr(blending, name).__name__ == name
+    assert "painting" in blending.PRESETS
     assert blending.blend is blend
     with pytest.raises(AttributeError, match="blnd"):
         _ = blending.blnd

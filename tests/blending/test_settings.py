@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from blending.settings import (
+    GRADIENTS,
+    METHODS,
     BlendSettings,
     PoissonSettings,
     RefineSettings,
@@ -23,7 +25,7 @@ TERMS = tuple(field.name for field in dataclasses.fields(Weights))
 
 
 def weights(**changes):
-    return Weights(**({"gradient": 1.0, "content": 1.0, "style": 1.0, "colour": 1.0} | changes))
+    return Weights(**(dict.fromkeys(TERMS, 1.0) | changes))
 
 
 @pytest.mark.parametrize("settings", [*STAGES, BlendSettings])
@@ -64,7 +66,7 @@ def test_a_weight_that_is_no_number_is_refused(value):
 
 def test_weights_that_are_all_zero_are_refused():
     with pytest.raises(ValueError, match="weights must have at least one above 0, got none"):
-        Weights(gradient=0, content=0, style=0, colour=0)
+        Weights(gradient=0, content=0, style=0, luminance=0, chroma=0)
 
 
 @pytest.mark.parametrize("name", TERMS)
@@ -73,17 +75,18 @@ def test_one_weight_above_zero_is_enough(name):
     assert getattr(Weights(**(zeros | {name: 0.5})), name) == 0.5
 
 
-RANGES = [("max_evaluations", 1, 10_000), ("rim", 0, 256), ("margin", 16, 4096)]
+BOTH = [("max_evaluations", 1, 10_000), ("margin", 16, 4096)]
+COUNTS = [(stage, *values) for stage in STAGES for values in BOTH]
+COUNTS += [(PoissonSettings, "rim", 0, 256), (RefineSettings, "band", 1, 256)]
+SHARES = [(PoissonSettings, "bleed", 0, 1), (RefineSettings, "strength", 0, 1)]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize(("name", "low", "high"), RANGES)
+@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS + SHARES)
 def test_both_ends_of_a_range_are_allowed(stage, name, low, high):
     assert [getattr(stage(**{name: end}), name) for end in (low, high)] == [low, high]
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize(("name", "low", "high"), RANGES)
+@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS)
 def test_values_just_beyond_a_range_are_refused(stage, name, low, high):
     for value in (low - 1, high + 1):
         words = f"{name} must be in [{low:g}, {high:g}], got {value}"
@@ -91,12 +94,53 @@ def test_values_just_beyond_a_range_are_refused(stage, name, low, high):
             stage(**{name: value})
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", [name for name, _, _ in RANGES])
-@pytest.mark.parametrize("value", [20.0, "20", True, None])
+@pytest.mark.parametrize(("stage", "name"), [case[:2] for case in COUNTS])
+@pytest.mark.parametrize("value", [20.0, "20", True])
 def test_counts_must_be_whole_numbers(stage, name, value):
     with pytest.raises(TypeError, match=f"{name} must be a whole number, got {value!r}"):
         stage(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [(stage, "max_evaluations") for stage in STAGES]
+    + [(PoissonSettings, "rim"), (RefineSettings, "band"), (RefineSettings, "strength")],
+)
+def test_these_may_not_be_none(stage, name):
+    with pytest.raises(TypeError, match=f"{name} must be a .*number, got None"):
+        stage(**{name: None})
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_margin_is_the_whole_picture(stage):
+    assert stage(margin=None).margin is None
+
+
+@pytest.mark.parametrize(("stage", "name"), [case[:2] for case in SHARES])
+def test_shares_are_numbers_from_0_to_1(stage, name):
+    for value in (-1e-9, 1 + 1e-9, math.nan):
+        with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\], got {value!r}"):
+            stage(**{name: value})
+    for wrong in ("0.5", True):
+        with pytest.raises(TypeError, match=f"{name} must be a number, got {wrong!r}"):
+            stage(**{name: wrong})
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes"])
+def test_match_is_true_or_false(value):
+    with pytest.raises(TypeError, match=f"match must be bool, got {value!r}"):
+        PoissonSettings(match=value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("gradients", GRADIENTS)
+def test_the_bleed_is_half_where_the_deep_method_imports_and_else_whole(method, gradients):
+    expected = 0.5 if (method, gradients) == ("deep", "import") else 1.0
+    own = PoissonSettings(method=method, gradients=gradients)
+    assert own.bleed is None
+    assert own.own_bleed == expected
+    for bleed in (0, 0.25, 1.0):  # 0 is a bleed, not its lack
+        assert dataclasses.replace(own, bleed=bleed).own_bleed == bleed
 
 
 @pytest.mark.parametrize(
@@ -104,7 +148,8 @@ def test_counts_must_be_whole_numbers(stage, name, value):
     [
         (PoissonSettings, "method", "deep, exact"),
         (PoissonSettings, "start", "paste, exact"),
-        (RefineSettings, "region", "object, picture"),
+        (PoissonSettings, "gradients", "import, mixed, monochrome"),
+        (RefineSettings, "region", "object, band, picture"),
         (BlendSettings, "input_scale", "caffe, standardised"),
     ],
 )

@@ -1,0 +1,69 @@
+"""What the quality benchmark makes of the figures, on numbers chosen by hand."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as a script
+
+from quality_figures import (  # noqa: E402
+    HELD_OUT,
+    RELATIVE,
+    geometric_mean,
+    held_out_gains,
+    relative,
+    remembering,
+    summary,
+)
+
+
+def styles(value):
+    return dict.fromkeys(RELATIVE, value)
+
+
+def test_the_geometric_mean_of_2_and_8_is_4_and_a_zero_makes_it_0():
+    assert geometric_mean([2.0, 8.0]) == pytest.approx(4)
+    assert geometric_mean([2.0, 0.0]) == 0
+
+
+def test_style_errors_become_multiples_of_the_first_row():
+    rows = {"copy-paste": styles(4.0) | {"seam ratio": 1.0}, "other": styles(1.0)}
+    found = relative(rows)
+    assert found["copy-paste"] == styles(1.0) | {"seam ratio": 1.0}
+    assert found["other"] == styles(0.25)
+
+
+def test_a_paste_without_style_error_gives_none():
+    assert relative({"copy-paste": styles(0.0)})["copy-paste"] == styles(None)
+
+
+def test_a_summary_leaves_out_what_a_case_lacks():
+    cases = [{"a": {"x": 1.0}, "b": {"x": 3.0}}, {"a": {"x": 2.0}}, {"a": {"x": None}}]
+    assert summary(cases, ["x"], max) == {"a": {"x": 2.0}, "b": {"x": 3.0}}
+    assert summary([{"a": {"x": None}}], ["x"], max) == {"a": {"x": None}}
+
+
+def test_the_gain_is_the_median_over_layers_and_cases():
+    cases = [
+        {"p: poisson": dict.fromkeys(HELD_OUT, 6.0), "p: refine": dict.fromkeys(HELD_OUT, after)}
+        for after in (1.0, 2.0, 3.0)
+    ]
+    assert held_out_gains(cases) == {"p": 3.0}
+    assert held_out_gains([{"copy-paste": styles(1.0), "q: poisson": styles(1.0)}]) == {}
+
+
+def test_a_remembered_picture_is_not_computed_again():
+    calls = []
+
+    def network(image, layers):
+        calls.append(layers)
+        return dict.fromkeys(layers, image.sum())
+
+    picture, other = torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+    remembered = remembering(network, picture)
+    assert remembered(picture, ("relu1_2",)) == {"relu1_2": 12}
+    assert len(calls) == 1
+    assert remembered(other, ("relu1_2",)) == {"relu1_2": 0}
+    assert calls[1:] == [("relu1_2",)]
