@@ -13,20 +13,27 @@ from .window import Scene
 # rim of 32 a contour of 100 levels is held from its inner side on, skin and fur hardly count.
 CONTOUR = 30.0
 NOISE = 0.03
-HUE = 0.04  # opponent chroma, in [0, 1], from which a hue counts: half there
-HUE_HOLD = 3.0  # how much harder a hue is held, at the mask's very edge, too
+HUE = 0.04  # opponent chroma, in [0, 1], at which half of the chroma is held at the very edge
 REACH = 3  # rims at which the hold is as good as whole
 EDGE = 2  # pixels along the mask's edge that the refine stage holds harder
 EDGE_HOLD = 10.0
+TEXTURE = 3.0  # pixels: the refine stage paints strokes up to this width, tones stay
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 @dataclass(frozen=True)
 class Hold:
-    """(1, 1, h, w) each, >= 0, 0 outside the mask."""
+    """How hard colours are held where.
+
+    Attributes:
+        luminance: (1, 1, h, w), >= 0, 0 outside the mask.
+        chroma: likewise.
+        texture: pixels; lightness is free in details finer than this.
+    """
 
     luminance: Tensor
     chroma: Tensor
+    texture: float = 0.0
 
 
 def rim_hold(scene: Scene, rim: int) -> Hold:
@@ -47,7 +54,7 @@ def rim_hold(scene: Scene, rim: int) -> Hold:
     way = (_way_from_edge(scene, REACH * rim) - 0.5).clamp_min(0)
     inside = free * torch.special.erf(way / (rim * 2**0.5))
     colourful = to_opponent(scene.source)[:, 1:].square().sum(1, keepdim=True)
-    hued = HUE_HOLD * free * colourful / (colourful + HUE**2)
+    hued = free * colourful / (colourful + HUE**2)
     return Hold(inside, torch.maximum(inside, hued))
 
 
@@ -56,7 +63,7 @@ def edge_hold(scene: Scene) -> Hold:
     free = scene.support.to(scene.source.dtype)
     outside = F.max_pool2d(1 - free, 2 * EDGE + 1, 1, EDGE)
     hold = free * (1 + (EDGE_HOLD - 1) * outside)
-    return Hold(hold, hold)
+    return Hold(hold, hold, TEXTURE)
 
 
 def _way_from_edge(scene: Scene, reach: int) -> Tensor:

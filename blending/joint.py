@@ -63,7 +63,11 @@ def joint_objective(
 
     terms = [
         Term("gradient", weights.gradient, pixel_term(gradient_loss, guidance, region)),
-        Term("luminance", weights.luminance, pixel_term(luminance_loss, kept, hold.luminance)),
+        Term(
+            "luminance",
+            weights.luminance,
+            pixel_term(luminance_loss, kept, hold.luminance, hold.texture),
+        ),
         Term("chroma", weights.chroma, pixel_term(chroma_loss, kept, hold.chroma)),
         Term("tv", weights.tv, pixel_term(tv_loss, scene.support)),
     ]

@@ -1,11 +1,13 @@
 """The terms of the objective as pure functions; each is a mean over the area that it says."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .colour import to_opponent
-from .filters import laplacian
+from .filters import gaussian_blur, laplacian
 
 
 def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: float) -> Tensor:
@@ -49,15 +51,19 @@ def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     return (weight * (features - wanted).square()).sum() / (features.shape[1] * weight.sum())
 
 
-def luminance_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
+def luminance_loss(
+    composite: Tensor, wanted: Tensor, weight: Tensor, texture: float, area: float
+) -> Tensor:
     """Weighted squared difference of lightness, per pixel of the mask.
 
-    L = Σ w (Y_u − Y_s)² / (3 · area), Y the first opponent channel, w = `weight`.
+    L = Σ (g * √w (Y_u − Y_s))² / (3 · area), Y the first opponent channel, w = `weight`, g a
+    Gaussian: details finer than it are free.
 
     Args:
         composite: (B, 3, H, W), in [0, 1].
         wanted: (B, 3, H, W), the colours to keep.
         weight: (B, 1, H, W), >= 0.
+        texture: the Gaussian's standard deviation in pixels, >= 0; 0: none.
         area: pixels of the mask, > 0; of a batch, of all its masks.
 
     Returns:
@@ -66,7 +72,10 @@ def luminance_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: floa
     Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
     term, blind to low frequencies, lets the style term turn objects transparent.
     """
-    return (weight * to_opponent(composite - wanted)[:, :1].square()).sum() / (3 * area)
+    difference = weight.sqrt() * to_opponent(composite - wanted)[:, :1]
+    if texture:
+        difference = gaussian_blur(difference, texture, reach=math.ceil(3 * texture))
+    return difference.square().sum() / (3 * area)
 
 
 def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
@@ -75,7 +84,7 @@ def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) 
     Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
     turned hue is what an eye forgives least.
 
-    Args and returns: as `luminance_loss`.
+    Args and returns: as `luminance_loss`, in every detail.
     """
     return (weight * to_opponent(composite - wanted)[:, 1:].square()).sum() / (3 * area)
 

@@ -24,12 +24,14 @@ class Prepared:
         scene: its source matched, if that was asked for.
         guidance: (1, 3, h, w), as the settings' gradients say; unchanged at the mask's edge.
         hold: factor of the luminance's and chroma's weights, >= 0; 1 at a bleed of 0.5.
+        sameness: from 0 to 1, how surely the source continues the target; 0 without a match.
         figures: for the report.
     """
 
     scene: Scene
     guidance: Tensor
     hold: float
+    sameness: float
     figures: dict
 
     def exact(self) -> Tensor:
@@ -48,20 +50,24 @@ class Prepared:
             self.guidance, scene.source, scene.known, scene.support, contrast=CONTOUR
         )
 
-    def held_weights(self, weights: Weights) -> Weights:
-        """The weights with luminance and chroma held as the bleed says."""
+    def joint_weights(self, weights: Weights) -> Weights:
+        """The weights with the colours held as the bleed says, and style only for what is new."""
         return replace(
-            weights, luminance=self.hold * weights.luminance, chroma=self.hold * weights.chroma
+            weights,
+            style=(1 - self.sameness) * weights.style,
+            luminance=self.hold * weights.luminance,
+            chroma=self.hold * weights.chroma,
         )
 
 
 def prepare(scene: Scene, settings: PoissonSettings) -> Prepared:
     """Match the source if asked for, make the guidance, turn the bleed into weights."""
-    bleed, figures = settings.own_bleed, {}
+    bleed, sameness, figures = settings.own_bleed, 0.0, {}
     if settings.match:
         match = match_boundary(scene)
         scene = replace(scene, source=matched_source(scene, match))
-        bleed = bleed + match.confidence * (1 - bleed)
+        sameness = match.confidence
+        bleed = bleed + sameness * (1 - bleed)
         figures["match"] = {
             "gain": match.gain.flatten().tolist(),
             "offset": match.offset.flatten().tolist(),
@@ -70,7 +76,8 @@ def prepare(scene: Scene, settings: PoissonSettings) -> Prepared:
     guidance = guidance_field(
         scene.source, scene.known, scene.target, scene.support, settings.gradients
     )
-    return Prepared(scene, guidance, hold_factor(bleed), figures | {"bleed": bleed})
+    figures["bleed"] = bleed
+    return Prepared(scene, guidance, hold_factor(bleed), sameness, figures)
 
 
 def hold_factor(bleed: float) -> float:

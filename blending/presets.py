@@ -48,7 +48,7 @@ PRESETS = MappingProxyType(
             PoissonSettings(match=True, weights=Weights(style=1.0)), refine=None
         ),
         # A diffusion crop pasted back shows the same scene: its colours may flow, nothing to learn.
-        "seam repair": BlendSettings(PoissonSettings(method="exact"), refine=None),
+        "seam repair": BlendSettings(PoissonSettings(method="exact", match=True), refine=None),
         # The published objective, to compare with.
         "paper": _paper(),
         # For trying places and masks: a first idea of "painting" in a third of the time.

@@ -67,8 +67,8 @@ class PoissonSettings:
         bleed: from 0, the source keeps its colours, to 1, the target's seep in without limit
             (pure Poisson). None: 0.5 where the deep method imports gradients, 1 otherwise.
         match: whether a source that continues the target (a repaired crop) is first brought to its
-            colours by what both have at the mask's edge, and let bleed freely; a new object is left
-            as it is.
+            colours by what both have at the mask's edge, let bleed freely and spared the style; a
+            new object is left as it is.
         start: where the joint objective starts: "paste" (keeps the object's own colours) or
             "exact".
         max_evaluations: of the objective, a picture, 1 to 10000.
@@ -130,7 +130,7 @@ class RefineSettings:
     max_evaluations: int = 20
     weights: Weights = field(
         default_factory=lambda: Weights(
-            gradient=15.0, content=1.2, style=4.5, luminance=25.0, chroma=300.0
+            gradient=15.0, content=1.2, style=4.5, luminance=150.0, chroma=300.0
         )
     )
     margin: int | None = 64

@@ -131,11 +131,12 @@ def _deep(
     scene, guidance = prepared.scene, prepared.guidance
     if settings.gradients == "import":
         guidance = prepared.joint_guidance()
-        x0 = scene.source if settings.start == "paste" else prepared.exact()
+        is_new = settings.start == "paste" and prepared.sameness < 0.5
+        x0 = scene.source if is_new else prepared.exact()
     else:
         x0 = prepared.exact()
         scene = replace(scene, source=x0.clamp(0, 1), known=torch.ones_like(scene.known))
-    weights = prepared.held_weights(settings.weights)
+    weights = prepared.joint_weights(settings.weights)
     objective = joint_objective(
         scene, scene.target, guidance, rim_hold(scene, settings.rim), network, weights
     )

@@ -79,8 +79,8 @@ def seamless_clone(placed: Placed) -> Tensor:
 
     It erodes the mask: what it gets is grown by as much, so that it takes the gradients of the
     pixels that the others take (with the bare mask, tightly cut objects turn to ghosts). Around
-    them it solves the rest of the mask's box, too. The source is continued by its outermost pixels to the target's size, which makes
-    the place exact whatever the frame cuts off.
+    them it solves the rest of the mask's box, too. The source is continued by its outermost pixels
+    to the target's size, which makes the place exact whatever the frame cuts off.
     """
     import cv2
 

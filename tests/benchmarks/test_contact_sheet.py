@@ -8,7 +8,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as a script
 
-from contact_sheet import GAP, LABEL, contact_sheet  # noqa: E402
+from contact_sheet import GAP, LABEL, contact_sheet
 
 
 def plain(red, height, width):

@@ -8,7 +8,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as a script
 
-from quality_figures import (  # noqa: E402
+from quality_figures import (
     HELD_OUT,
     RELATIVE,
     geometric_mean,

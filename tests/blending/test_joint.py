@@ -248,9 +248,7 @@ def test_a_soft_mask_composites_the_guess_over_the_background(noise, disc, doubl
     assert value(objective, x, "luminance") == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("gradient", "luminance", "chroma"), [(2.0, 0.0, 0.0), (5.0, 3.0, 40.0)]
-)
+@pytest.mark.parametrize(("gradient", "luminance", "chroma"), [(2.0, 0.0, 0.0), (5.0, 3.0, 40.0)])
 def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     gradient, luminance, chroma, noise
 ):

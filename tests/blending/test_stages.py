@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ DEEP = PoissonSettings(max_evaluations=5, margin=16)
 REFINE = RefineSettings(max_evaluations=5, margin=16)
 PICTURE = RefineSettings(region="picture", max_evaluations=5, margin=16)
 OBJECT_STAGES = ("deep", "exact", "refine")
+TERMS = tuple(field.name for field in fields(Weights))
 
 
 class Cancelled(Exception):
@@ -168,12 +170,33 @@ def test_refining_the_picture_may_change_every_pixel(scenery, stage):
 
 @pytest.mark.parametrize("name", [*OBJECT_STAGES, "picture"])
 @pytest.mark.parametrize("soft", [False, True])
-def test_identical_source_and_target_come_back_bit_for_bit(name, soft, photo, disc, noise, stage):
-    target = photo(40, 48)
+def test_identical_source_and_target_come_back_bit_for_bit(name, soft, photo, disc, noise, network):
+    # Of even contrast: a contour on the mask's edge is not asked for a second time, even so. And
+    # without the style term where pixels are visible: theirs is another style than the window's.
+    target = 0.3 + 0.2 * photo(40, 48)
     source, mask = target[..., 5:37, 8:40], disc(32, 32, 12)
     if soft:
         mask = mask * (0.5 + 0.5 * noise(1, 1, 32, 32))
-    assert torch.equal(stage(name, source, target, mask, 5, 8).image, target)
+    placed = place(source, target, mask, 5, 8)
+    settings = {"deep": DEEP, "exact": EXACT, "refine": REFINE, "picture": PICTURE}[name]
+    if name in ("deep", "refine"):
+        settings = replace(settings, weights=replace(settings.weights, style=0.0))
+    if name in ("deep", "exact"):
+        image = poisson_stage(placed, settings, network).image
+    else:
+        image = refine_stage(target, target, placed.full_mask, settings, network).image
+    assert torch.equal(image, target)
+
+
+@pytest.mark.parametrize("name", ["deep", "refine"])
+def test_identical_source_and_target_hardly_change_for_the_style_of_what_is_visible(
+    name, photo, disc, stage
+):
+    target, mask = photo(40, 48), disc(32, 32, 12)
+    image = stage(name, target[..., 5:37, 8:40], target, mask, 5, 8).image
+    change = (image - target).abs().sum() / (3 * mask.sum())
+    # a limit that was measured: 1 level with the bundled network, 3 with this one
+    assert 0 < change < 4 * LEVEL
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -303,7 +326,8 @@ def test_evaluations_are_numbered_up_to_the_budget_with_live_pictures(name, scen
         if name != "picture":
             assert torch.equal(picture[..., outside], target[..., outside])
     best = min(seen, key=lambda evaluation: sum(evaluation.terms.values())).number - 1
-    assert torch.equal(pictures[best], result.image)
+    # mixed by strength, the picture on show is rounded once more
+    assert (pictures[best] - result.image).abs().max() <= 1e-6
 
 
 def test_the_first_live_picture_of_the_deep_stage_is_the_paste(scenery, network):
@@ -319,7 +343,7 @@ def test_the_first_live_picture_from_an_exact_start_is_the_exact_stages(scenery,
     settings = PoissonSettings(start="exact", max_evaluations=1, margin=16)
     poisson_stage(placed, settings, network, on_evaluation=lambda e: pictures.append(e.picture()))
     # windows of two sizes: the same equation, each solved to a tenth of a level
-    expected = poisson_stage(placed, EXACT).image
+    expected = poisson_stage(placed, replace(EXACT, bleed=0.5)).image
     assert (pictures[0] - expected).abs().max() <= 0.2 * LEVEL
 
 
@@ -379,7 +403,7 @@ def test_the_objective_is_lowered(name, scenery, stage):
     start, end = (sum(figures[key].values()) for key in ("terms_start", "terms_end"))
     assert end < 0.9 * start
     assert figures["terms_start"]["content"] == 0
-    assert figures["terms_start"]["colour"] == 0
+    assert figures["terms_start"]["luminance"] == figures["terms_start"]["chroma"] == 0
 
 
 @pytest.mark.parametrize("name", [*OBJECT_STAGES, "picture"])
@@ -398,7 +422,7 @@ def test_the_report_is_json_and_tells_what_was_done(name, scenery, stage):
     assert 0 <= figures["seconds"] <= report["seconds"] + 0.001
 
 
-@pytest.mark.parametrize(("settings", "margin"), [(EXACT, 1), (DEEP, 16)])
+@pytest.mark.parametrize(("settings", "margin"), [(EXACT, 4), (DEEP, 16)])
 def test_the_window_is_the_masks_box_with_its_margin_on_a_grid_of_8(
     settings, margin, network, photo
 ):
@@ -520,22 +544,163 @@ def test_a_network_that_fails_hands_on_the_start_and_says_so(scenery, network):
 
 
 def test_weights_without_feature_terms_need_no_style(scenery, network):
-    plain = Weights(gradient=1000.0, content=0.0, style=0.0, colour=0.0)
+    plain = Weights(**(dict.fromkeys(TERMS, 0.0) | {"gradient": 1000.0}))
     settings = PoissonSettings(start="exact", max_evaluations=4, weights=plain, margin=16)
     result = poisson_stage(place(*scenery), settings, network)
     assert set(result.report["pictures"][0]["terms_end"]) == {"gradient"}
 
 
-def test_more_colour_keeps_the_object_nearer_to_its_source(scenery, network):
+def test_holding_keeps_the_object_nearer_to_its_source(scenery, network):
     source, target, mask, row, column = scenery
-    distances = []
-    for colour in (0.0, 10_000.0):
-        held = Weights(gradient=1000.0, content=1.0, style=0.6, colour=colour)
-        settings = PoissonSettings(start="exact", weights=held, rim=0, margin=16)
+    inside = mask.numpy()[0, 0] > 0
+    # a pixel's lightness is its channels' mean; what is left is its chroma
+    parts = {"luminance": lambda d: d.mean(0), "chroma": lambda d: d - d.mean(0)}
+
+    def distance(part, weight):
+        given = {"gradient": 1000.0, "content": 1.0, "style": 0.6, part: weight}
+        held = Weights(**(dict.fromkeys(TERMS, 0.0) | given))
+        settings = PoissonSettings(start="exact", bleed=0.5, weights=held, rim=0, margin=16)
         image = poisson_stage(place(source, target, mask, row, column), settings, network).image
-        part = image[..., row : row + 24, column : column + 26]
-        distances.append(((part - source).abs() * mask).mean().item())
-    assert distances[1] < 0.5 * distances[0]
+        difference = (image[..., row : row + 24, column : column + 26] - source)[0].numpy()
+        return np.abs(parts[part](difference)[..., inside]).mean()
+
+    for part in parts:
+        assert distance(part, 10_000.0) < 0.5 * distance(part, 0.0)
+
+
+@pytest.mark.parametrize("gradients", ["mixed", "monochrome"])
+def test_other_gradients_start_from_their_exact_blend(gradients, scenery, network):
+    placed, pictures = place(*scenery), []
+    settings = replace(DEEP, gradients=gradients)
+    result = poisson_stage(
+        placed, settings, network, on_evaluation=lambda now: pictures.append(now.picture())
+    )
+    expected = poisson_stage(placed, replace(EXACT, gradients=gradients)).image
+    assert (pictures[0] - expected).abs().max() <= 0.2 * LEVEL  # of two windows, as above
+    figures = result.report["pictures"][0]
+    assert figures["bleed"] == 1
+    assert "luminance" not in figures["terms_start"]  # at a bleed of 1 nothing is held
+    start, end = (sum(figures[key].values()) for key in ("terms_start", "terms_end"))
+    assert end < start
+    assert 0 < figures["evaluations"] <= 5
+    inside = torch.from_numpy(on_target(scenery[2], placed.target, *scenery[3:]))
+    assert torch.equal(result.image[..., ~inside], placed.target[..., ~inside])
+    plain = poisson_stage(placed, DEEP, network).image
+    assert (result.image - plain)[..., inside].abs().mean() > 2 * LEVEL
+
+
+@pytest.mark.parametrize("settings", [DEEP, EXACT])
+def test_the_report_has_the_bleed_and_what_was_matched(settings, photo, disc, network):
+    target, mask = photo(48, 48), disc(48, 48, 10)
+    placed = place(0.9 * target, target, mask)
+    figures = poisson_stage(placed, settings, network).report["pictures"][0]
+    assert figures["bleed"] == settings.own_bleed
+    assert "match" not in figures
+    result = poisson_stage(placed, replace(settings, match=True), network)
+    figures = json.loads(json.dumps(result.report))["pictures"][0]
+    assert figures["match"]["confidence"] == figures["bleed"] == 1
+    assert figures["match"]["gain"] == pytest.approx([1 / 0.9] * 3, abs=0.02)
+
+
+def test_a_tightly_cut_object_does_not_glow(disc, network):
+    # A black disc cut out of white, on grey: the step of the cut is not painted a second time.
+    mask = disc(48, 48, 12)
+    source, target = (1 - mask).expand(-1, 3, -1, -1), torch.full((1, 3, 48, 48), 0.5)
+    plain = Weights(content=0.0, style=0.0)
+    settings = PoissonSettings(weights=plain, margin=16)
+    image = poisson_stage(place(source, target, mask), settings, network).image
+    inside = image[mask.expand_as(image) > 0]
+    assert inside.max() <= 0.5 + 0.5 * LEVEL
+    assert inside.min() < 0.05  # it is still a dark object
+
+
+def refined(scenery, network, **changes):
+    """The paste refined, its target and mask."""
+    placed = place(*scenery)
+    given = (placed.paste, placed.target, placed.full_mask)
+    return refine_stage(*given, replace(REFINE, **changes), network), *given
+
+
+@pytest.mark.parametrize("region", ["object", "band", "picture"])
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_without_strength_the_input_comes_back_bit_for_bit(region, soft, dtype, photo, disc, noise):
+    image, target = photo(32, 32).to(dtype), photo(32, 32, 250, 20).to(dtype)
+    mask = disc(32, 32, 10) * (0.5 + 0.5 * noise(1, 1, 32, 32) if soft else 1)
+    seen = []
+    settings = RefineSettings(region=region, band=3, strength=0)
+    result = refine_stage(image, target, mask.to(dtype), settings, on_evaluation=seen.append)
+    assert torch.equal(result.image, image)
+    assert seen == []
+    assert result.report["pictures"][0]["evaluations"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="clipped to [0, 1] under the mask although nothing was done")
+def test_without_strength_overshoot_comes_back_too(photo, disc):
+    image = 1.5 * photo(32, 32) - 0.2  # resampled pictures leave [0, 1]
+    settings = RefineSettings(strength=0)
+    result = refine_stage(image, image.clamp(0, 1), disc(32, 32, 10), settings)
+    assert torch.equal(result.image, image)
+
+
+def test_without_strength_no_weights_are_needed(scenery, monkeypatch, tmp_path):
+    monkeypatch.setattr(features, "BUNDLED", tmp_path / "none.safetensors")
+    result, paste, *_ = refined(scenery, None, strength=0.0)
+    assert torch.equal(result.image, paste)
+
+
+def test_half_the_strength_is_half_way(scenery, network):
+    (whole, paste, *_), (half, *_) = (refined(scenery, network, strength=s) for s in (1.0, 0.5))
+    free = (whole.image > 0) & (whole.image < 1)  # where nothing was clipped
+    expected = (paste + whole.image) / 2
+    assert (half.image - expected)[free].abs().max() <= 1e-6
+    assert (whole.image - paste).abs().max() > 5 * LEVEL
+    assert half.report["pictures"][0]["trace"] == whole.report["pictures"][0]["trace"]
+
+
+def test_live_pictures_show_the_strength(scenery, network):
+    placed, pictures = place(*scenery), []
+    result = refine_stage(
+        placed.paste,
+        placed.target,
+        placed.full_mask,
+        replace(REFINE, strength=0.25),
+        network,
+        on_evaluation=lambda now: pictures.append((now.terms, now.picture())),
+    )
+    best = min(pictures, key=lambda seen: sum(seen[0].values()))[1]
+    assert (best - result.image).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("band", [1, 4])
+def test_the_band_may_change_and_nothing_beyond(band, photo, disc, network):
+    image, target, mask = photo(48, 48), photo(48, 48, 250, 20), disc(48, 48, 10)
+    settings = replace(REFINE, region="band", band=band)
+    result = refine_stage(image, target, mask, settings, network)
+    away = ndimage.distance_transform_edt(mask[0, 0].numpy() == 0)
+    allowed = torch.from_numpy(away <= band)
+    assert torch.equal(result.mask[0, 0] > 0, allowed)
+    changed = (result.image != image).any(1)[0]
+    assert not changed[~allowed].any()
+    ring = allowed & (mask[0, 0] == 0)
+    assert changed[ring].float().mean() > 0.9
+    assert result.report["pictures"][0]["pixels"] == allowed.sum()
+
+
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_without_a_margin_the_window_is_the_picture(name, photo, network):
+    target = photo(24, 70, 200, 20)
+    mask = torch.zeros(1, 1, 24, 70)
+    mask[..., 9:15, 30:36] = 1
+    placed = place(photo(24, 70), target, mask)
+    if name == "poisson":
+        settings = PoissonSettings(margin=None, max_evaluations=1)
+        result = poisson_stage(placed, settings, network)
+    else:
+        settings = RefineSettings(margin=None, max_evaluations=1)
+        result = refine_stage(placed.paste, target, mask, settings, network)
+    expected = {"row": 0, "column": 0, "height": 24, "width": 70}
+    assert result.report["pictures"][0]["window"] == expected
 
 
 def test_the_exact_stage_needs_no_weights(scenery, monkeypatch, tmp_path):
@@ -602,3 +767,53 @@ def test_refining_brings_the_style_nearer_and_keeps_the_edges(scenery, bundled):
         for image in (placed.paste, result.image)
     ]
     assert np.corrcoef(*edges)[0, 1] > 0.8
+
+
+def embedded(picture, side, row, column):
+    """The picture in the middle of nowhere: set into one that its own mirror images fill."""
+    height, width = picture.shape[2:]
+    padding = (column, side - width - column, row, side - height - row)
+    rows, columns = (
+        np.pad(np.arange(size), before_after, mode="symmetric")
+        for size, before_after in ((height, padding[2:]), (width, padding[:2]))
+    )
+    return picture[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)].clone()
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_the_canvas_does_not_matter(name, photo, disc, bundled):
+    scene, source, mask = photo(128, 128, 200, 20), photo(28, 28, 60, 200), disc(28, 28, 14)
+    margin, objects = 32, []
+    # The object at the middle, whose surroundings are the same for 50 pixels; the last place is off
+    # the network's grid of 8, so that its window is another one.
+    for side, row, column in ((128, 0, 0), (256, 64, 64), (512, 195, 189)):
+        target = embedded(scene, side, row, column)
+        placed = place(source, target, mask, row + 50, column + 50)
+        if name == "poisson":
+            settings = PoissonSettings(max_evaluations=6, margin=margin)
+            image = poisson_stage(placed, settings, bundled).image
+        else:
+            settings = RefineSettings(max_evaluations=6, margin=margin)
+            image = refine_stage(placed.paste, target, placed.full_mask, settings, bundled).image
+        objects.append(image[..., row + 50 : row + 78, column + 50 : column + 78])
+    assert (objects[0] - source)[mask.expand_as(source) > 0].abs().mean() > 2 * LEVEL
+    aligned, beside = (
+        (other - objects[0])[mask.expand_as(source) > 0] / LEVEL for other in objects[1:]
+    )
+    assert aligned.abs().max() < 0.1  # the same window: the same sums, perhaps in another order
+    assert beside.mean().abs() < 1
+    # Brush strokes lie on the network's grid: beside it they are others, by 3 levels or so.
+    assert beside.abs().mean() < (1 if name == "poisson" else 5)
+
+
+@pytest.mark.parametrize("name", ["deep", "refine"])
+def test_a_batch_of_four_gives_what_single_runs_give(name, photo, disc, stage):
+    sources = torch.cat([photo(18, 20, 40 + 60 * n, 150 - 30 * n) for n in range(4)])
+    targets = torch.cat([photo(26, 28, 250 - 50 * n, 20 + 90 * n) for n in range(4)])
+    masks = torch.cat([disc(18, 20, radius) for radius in (4, 6, 8, 9)])
+    batch = stage(name, sources, targets, masks, 3, 4).image
+    for n in range(4):
+        one = slice(n, n + 1)
+        single = stage(name, sources[one], targets[one], masks[one], 3, 4).image
+        assert (batch[one] - single).abs().max() <= LEVEL
