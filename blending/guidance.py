@@ -42,9 +42,14 @@ def guidance_field(
 
 
 def without_contours(
-    guidance: Tensor, source: Tensor, known: Tensor, support: Tensor, contrast: float
+    guidance: Tensor,
+    source: Tensor,
+    known: Tensor,
+    target: Tensor,
+    support: Tensor,
+    contrast: float,
 ) -> Tensor:
-    """The guidance with the source's steps across the mask's edge cut down to a contrast.
+    """The guidance with the source's steps across the mask's edge cut down.
 
     Where an object was cut out tightly, its contour lies on the mask's edge, and the guidance asks
     for the step from the source's own background to the object, over again on the target. Joined
@@ -54,8 +59,9 @@ def without_contours(
         guidance: (B, C, H, W), with the source's Laplacian on the support.
         source: (B, C, H, W), in [0, 1].
         known: (B, 1, H, W), 0 or 1; where the source has pixels.
+        target: (B, C, H, W), in [0, 1].
         support: (B, 1, H, W), bool.
-        contrast: largest step that is kept, >= 0, in image units.
+        contrast: by how much a step may differ from the target's own there, >= 0, in image units.
 
     Returns:
         (B, C, H, W).
@@ -66,10 +72,11 @@ def without_contours(
     for dim in (2, 3):
         edges = source.shape[dim] - 1
         here, there = (support.narrow(dim, first, edges) for first in (0, 1))
-        step = source.diff(dim=dim) * known.narrow(dim, 0, edges) * known.narrow(dim, 1, edges)
-        step = step - step.clamp(-contrast, contrast)
-        excess.narrow(dim, 0, edges).sub_(torch.where(here & ~there, step, 0))
-        excess.narrow(dim, 1, edges).add_(torch.where(there & ~here, step, 0))
+        both = known.narrow(dim, 0, edges) * known.narrow(dim, 1, edges)
+        beyond = both * (source - target).diff(dim=dim)
+        beyond = beyond - beyond.clamp(-contrast, contrast)
+        excess.narrow(dim, 0, edges).sub_(torch.where(here & ~there, beyond, 0))
+        excess.narrow(dim, 1, edges).add_(torch.where(there & ~here, beyond, 0))
     return guidance - excess
 
 

@@ -68,8 +68,7 @@ class Placed:
 
         Args:
             sample: which picture; it must not be empty.
-            margin: pixels around the mask's box; the window's offsets are rounded down to multiples
-                of 8, so that the network's pooling grid is that of the whole picture.
+            margin: pixels around the mask's box.
             device: where to compute; None: where the target is.
         """
         mask = pick(self.mask, sample)

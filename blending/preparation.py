@@ -8,12 +8,12 @@ from torch import Tensor
 from .guidance import guidance_field, without_contours
 from .match import match_boundary, matched_source
 from .poisson import solve_poisson
-from .settings import PoissonSettings, Weights
+from .settings import LARGEST_WEIGHT, PoissonSettings, Weights
 from .window import Scene
 
 LEAST_BLEED = 1 / 64  # what a bleed of 0 still lets in, so that its seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
-CONTOUR = 0.25  # largest step of the source that is asked for across the mask's edge
+CONTOUR = 0.25  # how far a step of the source across the mask's edge may leave the target's
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,12 @@ class Prepared:
         """The guidance for the joint objective, which takes no contours from the mask's edge."""
         scene = self.scene
         return without_contours(
-            self.guidance, scene.source, scene.known, scene.support, contrast=CONTOUR
+            self.guidance,
+            scene.source,
+            scene.known,
+            scene.target,
+            scene.support,
+            contrast=CONTOUR,
         )
 
     def joint_weights(self, weights: Weights) -> Weights:
@@ -55,8 +60,8 @@ class Prepared:
         return replace(
             weights,
             style=(1 - self.sameness) * weights.style,
-            luminance=self.hold * weights.luminance,
-            chroma=self.hold * weights.chroma,
+            luminance=min(self.hold * weights.luminance, LARGEST_WEIGHT),
+            chroma=min(self.hold * weights.chroma, LARGEST_WEIGHT),
         )
 
 

@@ -109,7 +109,8 @@ def refine_stage(
     placed = place(image[:, :3], target, mask)
     job = Job("refine", placed, image, _reach(settings), device, on_evaluation)
     if settings.strength == 0:
-        return job.run(settings, lambda scene, _: (scene.source, {"evaluations": 0}))
+        result = job.run(settings, lambda scene, _: (scene.source, {"evaluations": 0}))
+        return replace(result, image=image.expand_as(result.image).clone())
     network = network or load_features()
     return job.run(settings, lambda scene, tell: _refine(scene, settings, network, tell))
 
@@ -154,7 +155,7 @@ def _refine(
     )
 
     def applied(x: Tensor) -> Tensor:
-        return scene.source + settings.strength * (x - scene.source)
+        return x if settings.strength == 1 else torch.lerp(scene.source, x, settings.strength)
 
     def tell(number: int, terms: dict[str, float], x: Tensor) -> None:
         if observe:
@@ -162,7 +163,7 @@ def _refine(
 
     metric = gradient_metric(scene, settings.weights)
     x, figures = _minimise(objective, scene.source, metric, settings, tell)
-    return (x if settings.strength == 1 else applied(x)), figures
+    return applied(x), figures
 
 
 def _minimise(

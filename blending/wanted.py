@@ -18,7 +18,7 @@ STYLE_FLOOR = 0.02  # of the target's own squared Gram: below that the styles co
 # The target's Gram matrices are this much those of its visible pixels, and for the rest those of
 # the whole window. The pixels hidden under the object belong to the place, but what stood there
 # must not be painted into the object: at 0 a tower behind a cat came out as bars in its fur. At 1
-# the object missed the place's style (RESULTS.md).
+# the object misses the place's style (RESULTS.md).
 VISIBLE_SHARE = 0.25
 
 
@@ -69,8 +69,11 @@ def wanted_features(scene: Scene, kept: Tensor, network: Features, keep_styled: 
     `keep_styled`: for the histogram term; as large as a pass of the network.
     """
     styled = network(on_grid(scene.target), STYLE_LAYERS)
-    grams = {name: _local_gram(taps, scene.support, name) for name, taps in styled.items()}
     kept_taps = network(on_grid(kept), STYLE_LAYERS)
+    grams = {
+        name: _local_gram(taps, kept_taps[name], scene.support, name)
+        for name, taps in styled.items()
+    }
     content, weight = kept_taps[CONTENT_LAYER], _share_at(scene.support, CONTENT_LAYER)
     return Wanted(
         styled=styled if keep_styled else {},
@@ -87,13 +90,20 @@ def on_grid(image: Tensor) -> Tensor:
     return F.pad(image, _to_grid(image), mode="replicate")
 
 
-def _local_gram(taps: Tensor, support: Tensor, layer: str) -> Tensor:
-    """The target's Gram matrix: its visible pixels' and the whole window's, mixed."""
+def _local_gram(taps: Tensor, kept: Tensor, support: Tensor, layer: str) -> Tensor:
+    """The target's Gram matrix: its visible pixels' and the whole window's, mixed.
+
+    What is kept and has the window's style already, as a target pasted on itself, is to stay so:
+    the nearer it is, the less the visible pixels count.
+    """
     whole = gram_matrix(taps)
-    visible = _share_at(support, layer) == 0
+    padded = F.pad(support.float(), _to_grid(support), mode="replicate")
+    visible = F.max_pool2d(padded, LAYERS[layer][1]) == 0
     if not visible.any():
         return whole
-    return VISIBLE_SHARE * gram_matrix(taps, visible) + (1 - VISIBLE_SHARE) * whole
+    distance, size = style_loss(kept, whole), STYLE_FLOOR * whole.square().mean()
+    share = VISIBLE_SHARE * distance / (distance + size).clamp_min(1e-30)
+    return share * gram_matrix(taps, visible) + (1 - share) * whole
 
 
 def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -61,10 +61,14 @@ def crop(tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
 def window_around(
     box: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """The box with a margin inside a (..., H, W) frame, offsets rounded down to multiples of 8."""
+    """The box with a margin inside a (..., H, W) frame.
+
+    Away from the frame the window begins where the object does, not on the canvas's grid: so the
+    network's pooling, and with it the result, does not depend on the place.
+    """
     top, left, height, width = box
-    first_row = max(top - margin, 0) // 8 * 8
-    first_column = max(left - margin, 0) // 8 * 8
+    first_row = max(top - margin, 0)
+    first_column = max(left - margin, 0)
     last_row = min(top + height + margin, shape[-2])
     last_column = min(left + width + margin, shape[-1])
     return first_row, first_column, last_row - first_row, last_column - first_column

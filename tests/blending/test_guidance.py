@@ -247,7 +247,7 @@ def test_only_steps_out_of_the_mask_are_cut_to_the_contrast(shape, contrast):
     known = (random(shape[0], 1, *shape[2:], seed=1) > 0.2).double()
     support = random(shape[0], 1, *shape[2:], seed=2) > 0.4
     guidance = guidance_field(source, known, random(*shape, seed=3), support)
-    found = without_contours(guidance, source, known, support, contrast)
+    found = without_contours(guidance, source, known, 0 * source, support, contrast)
     samples = zip(source.numpy(), known[:, 0].numpy(), support[:, 0].numpy(), strict=True)
     wanted = torch.from_numpy(np.array([cut_edge_by_edge(*one, contrast) for one in samples]))
     torch.testing.assert_close(found, torch.where(support, wanted, guidance))
@@ -267,14 +267,16 @@ def test_a_big_step_is_cut_on_either_side_of_either_way(transposed, flipped, sig
         source, support, wanted = (x.mT for x in (source, support, wanted))
     guidance = laplacian(source)
     known = torch.ones_like(source)
-    assert torch.equal(without_contours(guidance, source, known, support, 0.25), wanted)
+    assert torch.equal(without_contours(guidance, source, known, 0 * source, support, 0.25), wanted)
 
 
 def test_small_steps_leave_the_guidance_bit_for_bit():
     source = 0.25 * random(2, 3, 9, 8).float()
     support, known = random(2, 1, 9, 8, seed=1) > 0.5, torch.ones(2, 1, 9, 8)
     guidance = random(2, 3, 9, 8, seed=2).float()
-    assert torch.equal(without_contours(guidance, source, known, support, 0.25), guidance)
+    assert torch.equal(
+        without_contours(guidance, source, known, 0 * source, support, 0.25), guidance
+    )
 
 
 def test_steps_to_neighbours_that_are_not_known_are_none():
@@ -283,22 +285,34 @@ def test_steps_to_neighbours_that_are_not_known_are_none():
     support[..., 2:5, 2:6] = True
     known, source = support.double(), torch.where(support, 0.9 + 0 * random(1, 3, 6, 7), 0)
     guidance = guidance_field(source, known, random(1, 3, 6, 7, seed=1), support)
-    assert torch.equal(without_contours(guidance, source, known, support, 0.25), guidance)
+    assert torch.equal(
+        without_contours(guidance, source, known, 0 * source, support, 0.25), guidance
+    )
 
 
 def test_channels_are_cut_each_by_itself():
     source = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
     source[0, :, 0, 1] = torch.tensor([0.1, 0.5, 1.0])
     support = plane([[0, 1]]) > 0
-    found = without_contours(
-        laplacian(source), source, torch.ones(1, 1, 1, 2).double(), support, 0.25
-    )
+    known = torch.ones(1, 1, 1, 2).double()
+    found = without_contours(laplacian(source), source, known, 0 * source, support, 0.25)
     assert found[0, :, 0, 1].tolist() == pytest.approx([0.1, 0.25, 0.25])
 
 
 def test_cutting_contours_modifies_no_input():
     given = [random(1, 3, 5, 6, seed=seed) for seed in (0, 1)]
-    given += [torch.ones(1, 1, 5, 6).double(), random(1, 1, 5, 6, seed=2) > 0.5]
+    given += [torch.ones(1, 1, 5, 6).double(), random(1, 3, 5, 6, seed=3)]
+    given += [random(1, 1, 5, 6, seed=2) > 0.5]
     before = [tensor.clone() for tensor in given]
     without_contours(*given, 0.1)
     assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))
+
+
+def test_a_step_that_the_target_has_too_is_no_contour():
+    # The mask's edge lies on an edge of both: nothing is asked for twice.
+    source = plane([[0.0, 0.0, 0.75, 0.75]])
+    support, known = plane([[0, 0, 1, 1]]) > 0, torch.ones_like(source)
+    guidance = laplacian(source)
+    for target, wanted in ((source, 0.75), (0.2 * source, 0.15 + 0.25), (-source, -0.75 + 0.25)):
+        found = without_contours(guidance, source, known, target, support, 0.25)
+        assert found[0, 0, 0].tolist() == pytest.approx([0, -0.75, wanted, 0])

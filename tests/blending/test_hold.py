@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from blending.hold import CONTOUR, EDGE, HUE, HUE_HOLD, NOISE, edge_hold, rim_hold
+from blending.hold import CONTOUR, EDGE, HUE, NOISE, TEXTURE, edge_hold, rim_hold
 from blending.window import Scene
 
 
@@ -165,20 +165,20 @@ def test_chroma_is_held_at_the_edge_where_the_source_has_a_hue():
     source[:, 1] -= HUE / math.sqrt(2)
     hold = rim_hold(make_scene(source, mask), 16)
     ways = [*range(1, 48), 48, 48, 48]
-    expected = [0.0] * 10 + [max(held(way, 16), 0.5 * HUE_HOLD) for way in ways]
+    expected = [0.0] * 10 + [max(held(way, 16), 0.5) for way in ways]
     assert hold.chroma[0, 0, 0].tolist() == pytest.approx(expected, abs=1e-9)
     vivid = torch.zeros_like(source)
     vivid[:, 0] = 1
     chroma = rim_hold(make_scene(vivid, mask), 16).chroma[0, 0, 0, 10]
-    assert chroma == pytest.approx(HUE_HOLD * (2 / 3) / (2 / 3 + HUE**2))  # 1 less the mean's 1/3
+    assert chroma == pytest.approx((2 / 3) / (2 / 3 + HUE**2))  # 1 less the mean's 1/3
 
 
 def test_chroma_is_held_at_least_as_hard_as_luminance(photo, disc):
     hold = rim_hold(make_scene(photo(40, 40), disc(40, 40, 15)), 8)
     assert (hold.chroma >= hold.luminance).all()
     assert (hold.chroma > hold.luminance).any()
-    for found, most in ((hold.luminance, 1), (hold.chroma, max(1, HUE_HOLD))):
-        assert 0 <= found.min() <= found.max() <= most
+    for found in (hold.luminance, hold.chroma):
+        assert 0 <= found.min() <= found.max() <= 1
         assert (found[disc(40, 40, 15) == 0] == 0).all()
 
 
@@ -198,6 +198,12 @@ def test_the_edge_is_held_ten_times_as_hard():
     for found in (hold.luminance, hold.chroma):
         for row in range(3):  # the frame is no edge
             assert found[0, 0, row].tolist() == expected
+
+
+def test_refining_leaves_fine_lightness_free_and_blending_does_not(noise, disc):
+    scene = make_scene(noise(1, 3, 16, 16), disc(16, 16, 5))
+    assert edge_hold(scene).texture == TEXTURE > 0
+    assert rim_hold(scene, 4).texture == rim_hold(scene, 0).texture == 0
 
 
 def test_a_mask_without_an_edge_is_held_evenly(noise):

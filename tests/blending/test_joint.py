@@ -1,5 +1,7 @@
 """The joint objective: terms by hand, slopes by differences, metric by dense matrices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -174,9 +176,12 @@ def test_lightness_and_chroma_are_held_each_where_its_hold_says(scene, double, e
     difference = (elsewhere - scene.source)[0].numpy()
     mean = difference.mean(0)  # of a pixel's channels; what is left is chroma
     areas = 3 * scene.mask.sum().item()
-    expected = 7 * (light[0, 0].numpy() * 3 * mean**2).sum() / areas
-    objective = joint(scene, double, weights(luminance=7.0), hold)
-    assert value(objective, elsewhere, "luminance") == pytest.approx(expected, rel=1e-9)
+    for texture in (0.0, 2.0):
+        seen = np.sqrt(3 * light[0, 0].numpy()) * mean
+        seen = ndimage.gaussian_filter(seen, texture, mode="nearest", radius=6) if texture else seen
+        objective = joint(scene, double, weights(luminance=7.0), replace(hold, texture=texture))
+        expected = 7 * (seen**2).sum() / areas
+        assert value(objective, elsewhere, "luminance") == pytest.approx(expected, rel=1e-6)
     expected = 5 * (colours[0, 0].numpy() * ((difference - mean) ** 2).sum(0)).sum() / areas
     objective = joint(scene, double, weights(chroma=5.0), hold)
     assert value(objective, elsewhere, "chroma") == pytest.approx(expected, rel=1e-9)

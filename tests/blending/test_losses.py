@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from blending.losses import (
     chroma_loss,
@@ -76,7 +77,7 @@ def test_a_grey_difference_is_luminance_alone():
     # A grey d is √3·d long: Σ w·3d² = 3·(0.25·4 + 1·9) = 30, over 3 · area 5.
     composite = torch.tensor([[[[2.0, 3.0, 9.0]]]]).expand(1, 3, 1, 3)
     weight, black = torch.tensor([[[[0.25, 1.0, 0.0]]]]), torch.zeros(1, 3, 1, 3)
-    assert luminance_loss(composite, black, weight, area=5).item() == pytest.approx(2)
+    assert luminance_loss(composite, black, weight, 0, area=5).item() == pytest.approx(2)
     assert chroma_loss(composite, black, weight, area=5).item() == pytest.approx(0, abs=1e-12)
 
 
@@ -84,7 +85,7 @@ def test_a_difference_without_a_sum_is_chroma_alone():
     # (3, −1, −2) is 14 in its square: 0.5 · 14 over 3 · area 2.
     composite = torch.tensor([3.0, -1.0, -2.0]).view(1, 3, 1, 1)
     weight, black = torch.full((1, 1, 1, 1), 0.5), torch.zeros(1, 3, 1, 1)
-    assert luminance_loss(composite, black, weight, area=2).item() == pytest.approx(0, abs=1e-12)
+    assert luminance_loss(composite, black, weight, 0, area=2).item() == pytest.approx(0, abs=1e-12)
     assert chroma_loss(composite, black, weight, area=2).item() == pytest.approx(7 / 6)
 
 
@@ -94,7 +95,7 @@ def test_luminance_and_chroma_are_parts_of_the_squared_difference():
     weight, difference = weight[:, :1], (x - wanted).numpy()
     light = 3 * (weight[:, 0].numpy() * difference.mean(1) ** 2).sum() / (3 * 7)
     whole = (weight.numpy() * difference**2).sum() / (3 * 7)
-    assert luminance_loss(x, wanted, weight, 7).item() == pytest.approx(light)
+    assert luminance_loss(x, wanted, weight, 0, 7).item() == pytest.approx(light)
     assert chroma_loss(x, wanted, weight, 7).item() == pytest.approx(whole - light)
 
 
@@ -114,6 +115,33 @@ def test_gram_matrix_is_the_loop_over_pixels(shape):
 def test_gram_matrix_by_hand():
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
     assert torch.equal(gram_matrix(features), torch.tensor([[[5.0, 1.0], [1.0, 10.0]]]) / 4)
+
+
+@pytest.mark.parametrize("texture", [0.5, 1.0, 3.0])
+def test_lightness_is_compared_as_a_gaussian_sees_it(texture):
+    x, wanted, weight = (random(1, 3, 20, 26, seed=s) for s in (0, 1, 2))
+    weight, difference = weight[:, :1], (x - wanted)[0].numpy().mean(0)
+    rough = np.sqrt(3 * weight[0, 0].numpy()) * difference
+    # the kernel ends where three deviations do, on a whole pixel
+    radius = int(np.ceil(3 * texture))
+    seen = ndimage.gaussian_filter(rough, texture, mode="nearest", radius=radius)
+    expected = (seen**2).sum() / (3 * 7)
+    found = luminance_loss(x, wanted, weight, texture, 7).item()
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_strokes_finer_than_the_texture_are_nearly_free_and_tones_are_not():
+    strokes = torch.zeros(1, 3, 40, 40, dtype=torch.float64)
+    strokes[..., ::2] = 0.2
+    wanted, weight = torch.full_like(strokes, 0.1), torch.ones(1, 1, 40, 40, dtype=torch.float64)
+    costs = [
+        [luminance_loss(x, wanted, weight, texture, 1600).item() for texture in (0, 3)]
+        for x in (strokes, wanted + 0.1)
+    ]
+    assert costs[0][0] == pytest.approx(0.01)
+    # half a stroke more at the frame, which goes on as it ends, leaves a little
+    assert costs[0][1] < 0.03 * costs[0][0]
+    assert costs[1] == pytest.approx([0.01, 0.01])
 
 
 def test_a_gram_matrix_of_some_pixels_is_that_of_a_picture_of_them_alone():
@@ -215,7 +243,8 @@ def test_tv_loss_is_a_mean_over_channels():
 LOSSES = {
     "gradient": lambda x: gradient_loss(x, random(1, 3, 5, 6, seed=1), region(), 10.0),
     "content": lambda x: content_loss(x, random(1, 3, 5, 6, seed=1), random(1, 1, 5, 6, seed=2)),
-    "luminance": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 10),
+    "luminance": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 0, 10),
+    "tones": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 1.5, 10),
     "chroma": lambda x: chroma_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 10),
     "gram": gram_matrix,
     "gram of some": lambda x: gram_matrix(x, region()),
@@ -242,7 +271,7 @@ def test_losses_are_zero_where_everything_is_as_wanted():
     x, weight = random(1, 3, 5, 6), random(1, 1, 5, 6, seed=2)
     flat = torch.full_like(x, 0.5)
     assert content_loss(x, x, weight).item() == 0
-    assert luminance_loss(x, x, weight, 10).item() == 0
+    assert luminance_loss(x, x, weight, 0, 10).item() == 0
     assert chroma_loss(x, x, weight, 10).item() == 0
     assert gradient_loss(flat, torch.zeros_like(x), region(), 10).item() == 0
     assert tv_loss(flat, region(), 10).item() == 0

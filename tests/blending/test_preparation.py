@@ -128,8 +128,10 @@ def test_one_scene_is_matched_bleeds_freely_and_the_figures_say_so(method, bleed
     assert figures["match"]["gain"] == pytest.approx([0.8] * 3, abs=0.01)
     # At the boundary's middle, not at black: T − 0.8 · S there is the 0.1 of the making.
     assert figures["match"]["offset"] == pytest.approx([0.1] * 3, abs=0.01)
-    assert figures["match"]["confidence"] == figures["bleed"] == 1
+    assert figures["match"]["confidence"] == figures["bleed"] == prepared.sameness == 1
     assert prepared.hold == 0
+    weights = prepared.joint_weights(Weights())
+    assert weights.style == weights.luminance == weights.chroma == 0
     assert torch.equal(prepared.guidance, guidance_of(prepared.scene))
 
 
@@ -148,13 +150,14 @@ def test_a_half_trusted_match_bleeds_half_the_way_more(one_scene, noise):
         prepared = prepare(mixed, PoissonSettings(bleed=bleed, match=True))
         assert prepared.figures["bleed"] == pytest.approx(bleed + trust * (1 - bleed))
         assert prepared.hold == pytest.approx(hold_factor(prepared.figures["bleed"]))
+        assert prepared.joint_weights(Weights(style=3.0)).style == pytest.approx(3 * (1 - trust))
 
 
 def test_another_scene_is_left_as_it_is(one_scene, noise):
     other = gaussian_blur(noise(1, 3, 48, 48, seed=5), 2.0, 6)
     foreign = replace(one_scene, target=0.5 + 0.15 * (other - other.mean()) / other.std())
     prepared = prepare(foreign, PoissonSettings(match=True))
-    assert prepared.figures["match"]["confidence"] == 0
+    assert prepared.figures["match"]["confidence"] == prepared.sameness == 0
     assert prepared.figures["bleed"] == 0.5
     assert torch.equal(prepared.scene.source, foreign.source)
 
@@ -162,5 +165,6 @@ def test_another_scene_is_left_as_it_is(one_scene, noise):
 def test_nothing_is_matched_unless_asked(one_scene):
     prepared = prepare(one_scene, PoissonSettings())
     assert prepared.scene is one_scene
+    assert prepared.sameness == 0
     assert prepared.figures == {"bleed": 0.5}
     assert prepared.hold == pytest.approx(1)

@@ -48,6 +48,7 @@ def test_a_photograph_is_matched_and_not_redrawn():
 
 def test_seam_repair_needs_no_network(monkeypatch, tmp_path, noise, disc):
     monkeypatch.setattr(features, "BUNDLED", tmp_path / "none.safetensors")
+    assert PRESETS["seam repair"].poisson.match
     source, target, mask = noise(1, 3, 12, 12), noise(1, 3, 12, 12, seed=1), disc(12, 12, 4)
     result = blend(source, target, mask, settings=PRESETS["seam repair"])
     assert torch.isfinite(result.image).all()

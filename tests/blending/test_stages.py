@@ -171,32 +171,17 @@ def test_refining_the_picture_may_change_every_pixel(scenery, stage):
 @pytest.mark.parametrize("name", [*OBJECT_STAGES, "picture"])
 @pytest.mark.parametrize("soft", [False, True])
 def test_identical_source_and_target_come_back_bit_for_bit(name, soft, photo, disc, noise, network):
-    # Of even contrast: a contour on the mask's edge is not asked for a second time, even so. And
-    # without the style term where pixels are visible: theirs is another style than the window's.
-    target = 0.3 + 0.2 * photo(40, 48)
+    target = photo(40, 48)
     source, mask = target[..., 5:37, 8:40], disc(32, 32, 12)
     if soft:
         mask = mask * (0.5 + 0.5 * noise(1, 1, 32, 32))
     placed = place(source, target, mask, 5, 8)
     settings = {"deep": DEEP, "exact": EXACT, "refine": REFINE, "picture": PICTURE}[name]
-    if name in ("deep", "refine"):
-        settings = replace(settings, weights=replace(settings.weights, style=0.0))
     if name in ("deep", "exact"):
         image = poisson_stage(placed, settings, network).image
     else:
         image = refine_stage(target, target, placed.full_mask, settings, network).image
     assert torch.equal(image, target)
-
-
-@pytest.mark.parametrize("name", ["deep", "refine"])
-def test_identical_source_and_target_hardly_change_for_the_style_of_what_is_visible(
-    name, photo, disc, stage
-):
-    target, mask = photo(40, 48), disc(32, 32, 12)
-    image = stage(name, target[..., 5:37, 8:40], target, mask, 5, 8).image
-    change = (image - target).abs().sum() / (3 * mask.sum())
-    # a limit that was measured: 1 level with the bundled network, 3 with this one
-    assert 0 < change < 4 * LEVEL
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -326,8 +311,7 @@ def test_evaluations_are_numbered_up_to_the_budget_with_live_pictures(name, scen
         if name != "picture":
             assert torch.equal(picture[..., outside], target[..., outside])
     best = min(seen, key=lambda evaluation: sum(evaluation.terms.values())).number - 1
-    # mixed by strength, the picture on show is rounded once more
-    assert (pictures[best] - result.image).abs().max() <= 1e-6
+    assert torch.equal(pictures[best], result.image)
 
 
 def test_the_first_live_picture_of_the_deep_stage_is_the_paste(scenery, network):
@@ -559,7 +543,7 @@ def test_holding_keeps_the_object_nearer_to_its_source(scenery, network):
     def distance(part, weight):
         given = {"gradient": 1000.0, "content": 1.0, "style": 0.6, part: weight}
         held = Weights(**(dict.fromkeys(TERMS, 0.0) | given))
-        settings = PoissonSettings(start="exact", bleed=0.5, weights=held, rim=0, margin=16)
+        settings = replace(DEEP, start="exact", bleed=0.5, weights=held, rim=0)
         image = poisson_stage(place(source, target, mask, row, column), settings, network).image
         difference = (image[..., row : row + 24, column : column + 26] - source)[0].numpy()
         return np.abs(parts[part](difference)[..., inside]).mean()
@@ -602,6 +586,19 @@ def test_the_report_has_the_bleed_and_what_was_matched(settings, photo, disc, ne
     assert figures["match"]["gain"] == pytest.approx([1 / 0.9] * 3, abs=0.02)
 
 
+def test_one_scene_starts_from_the_exact_blend_and_is_spared_the_style(photo, disc, network):
+    target, mask, pictures = photo(48, 48), disc(48, 48, 10), []
+    # darker to the left: no gain undoes that, the Poisson equation does
+    placed = place(0.8 * target + torch.linspace(0, 0.2, 48), target, mask)
+    settings = replace(DEEP, match=True)
+    result = poisson_stage(
+        placed, settings, network, on_evaluation=lambda now: pictures.append(now.picture())
+    )
+    assert set(result.report["pictures"][0]["terms_start"]) == {"gradient", "content"}
+    expected = poisson_stage(placed, replace(EXACT, match=True)).image
+    assert (pictures[0] - expected).abs().max() <= 0.2 * LEVEL  # of two windows, as above
+
+
 def test_a_tightly_cut_object_does_not_glow(disc, network):
     # A black disc cut out of white, on grey: the step of the cut is not painted a second time.
     mask = disc(48, 48, 12)
@@ -635,7 +632,6 @@ def test_without_strength_the_input_comes_back_bit_for_bit(region, soft, dtype, 
     assert result.report["pictures"][0]["evaluations"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="clipped to [0, 1] under the mask although nothing was done")
 def test_without_strength_overshoot_comes_back_too(photo, disc):
     image = 1.5 * photo(32, 32) - 0.2  # resampled pictures leave [0, 1]
     settings = RefineSettings(strength=0)
@@ -689,17 +685,17 @@ def test_the_band_may_change_and_nothing_beyond(band, photo, disc, network):
 
 @pytest.mark.parametrize("name", ["poisson", "refine"])
 def test_without_a_margin_the_window_is_the_picture(name, photo, network):
-    target = photo(24, 70, 200, 20)
-    mask = torch.zeros(1, 1, 24, 70)
-    mask[..., 9:15, 30:36] = 1
-    placed = place(photo(24, 70), target, mask)
+    target = photo(24, 130, 200, 20)
+    mask = torch.zeros(1, 1, 24, 130)
+    mask[..., 9:15, 100:106] = 1
+    placed = place(photo(24, 130), target, mask)
     if name == "poisson":
         settings = PoissonSettings(margin=None, max_evaluations=1)
         result = poisson_stage(placed, settings, network)
     else:
         settings = RefineSettings(margin=None, max_evaluations=1)
         result = refine_stage(placed.paste, target, mask, settings, network)
-    expected = {"row": 0, "column": 0, "height": 24, "width": 70}
+    expected = {"row": 0, "column": 0, "height": 24, "width": 130}
     assert result.report["pictures"][0]["window"] == expected
 
 

@@ -75,7 +75,6 @@ def test_all_visible_or_none_is_the_whole_window(value, noise, double):
         close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
 
 
-@pytest.mark.xfail(strict=True, reason="what continues the window to the grid counts as visible")
 def test_a_window_beside_the_grid_has_no_more_visible_pixels(noise, double):
     target = picture(noise, 21, 27)
     mask = torch.ones(1, 1, 21, 27, dtype=torch.float64)
