@@ -248,17 +248,17 @@ def test_the_inputs_are_not_modified(scale):
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
-def test_the_scene_is_the_masks_box_with_a_margin_aligned_to_8():
-    # The mask's box is rows 41-43 and columns 52-55: with 16, from 25 → 24 and 36 → 32 to 60, 72.
+def test_the_scene_is_the_masks_box_with_a_margin():
+    # The mask's box is rows 41-43 and columns 52-55: with 16, from 25 and 36 to 60 and 72.
     mask = torch.zeros(1, 1, 10, 10)
     mask[..., 1:4, 2:6] = 0.75
     source, target = random(1, 3, 10, 10), random(1, 4, 90, 100, seed=1)
     scene = place(source, target, mask, 40, 50).scene(0, 16)
-    assert scene.box == (24, 32, 36, 40)
-    assert torch.equal(scene.target, target[:, :3, 24:60, 32:72])
+    assert scene.box == (25, 36, 35, 36)
+    assert torch.equal(scene.target, target[:, :3, 25:60, 36:72])
     for name, tensor in (("source", source), ("mask", mask), ("known", torch.ones_like(mask))):
-        wanted = torch.zeros(1, tensor.shape[1], 36, 40)
-        wanted[..., 16:26, 18:28] = tensor
+        wanted = torch.zeros(1, tensor.shape[1], 35, 36)
+        wanted[..., 15:25, 14:24] = tensor
         assert torch.equal(getattr(scene, name), wanted), name
 
 
@@ -267,17 +267,17 @@ def test_the_scene_of_a_source_larger_than_its_window_is_cut():
     mask[..., 30, 33] = 1
     source = random(1, 3, 60, 60)
     scene = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).scene(0, 4)
-    assert scene.box == (16, 16, 14, 16)  # around (25, 27): 21 → 16 to 30, 23 → 16 to 32
-    assert torch.equal(scene.source, source[..., 21:35, 22:38])
+    assert scene.box == (21, 23, 9, 9)  # around (25, 27)
+    assert torch.equal(scene.source, source[..., 26:35, 29:38])
 
 
 @pytest.mark.parametrize("row", [-3, 0, 5, 33, 44])
 @pytest.mark.parametrize("column", [-3, 0, 13, 37])
-def test_every_scene_is_aligned_and_inside_the_frame(row, column):
+def test_every_scene_has_its_margin_inside_the_frame(row, column):
     placed = place(random(1, 3, 6, 7), random(1, 3, 47, 41), ones(6, 7), row, column)
     scene = placed.scene(0, 16)
     top, left, height, width = scene.box
-    assert top % 8 == left % 8 == 0
+    assert (top, left) == (max(max(row, 0) - 16, 0), max(max(column, 0) - 16, 0))
     assert top + height == min(row + 6 + 16, 47)
     assert left + width == min(column + 7 + 16, 41)
     shapes = {t.shape[2:] for t in (scene.source, scene.mask, scene.known, scene.target)}
@@ -307,8 +307,8 @@ def test_each_sample_has_its_own_scene():
     masks[0, 0, 2, 2] = masks[1, 0, 28, 27] = 1
     placed = place(random(1, 3, 30, 30), random(2, 3, 30, 30, seed=1), masks)
     first, second = placed.scene(0, 0), placed.scene(1, 0)
-    assert (first.box, second.box) == ((0, 0, 3, 3), (24, 24, 5, 4))
-    assert torch.equal(second.target, placed.target[1:, :, 24:29, 24:28])
+    assert (first.box, second.box) == ((2, 2, 1, 1), (28, 27, 1, 1))
+    assert torch.equal(second.target, placed.target[1:, :, 28:29, 27:28])
     assert first.support.sum() == second.support.sum() == 1
 
 

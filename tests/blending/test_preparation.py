@@ -111,7 +111,7 @@ def test_less_bleed_is_nearer_to_the_source(scene, disc):
 def test_the_joint_guidance_cuts_contours_beyond_a_quarter(scene):
     bright = replace(scene, source=torch.where(scene.support, 0.1, 1.0) * scene.source)
     prepared = prepare(bright, PoissonSettings())
-    arguments = (bright.source, bright.known, bright.support)
+    arguments = (bright.source, bright.known, bright.target, bright.support)
     expected = without_contours(prepared.guidance, *arguments, contrast=0.25)
     assert torch.equal(prepared.joint_guidance(), expected)
     assert not torch.equal(expected, prepared.guidance)

@@ -407,14 +407,12 @@ def test_the_report_is_json_and_tells_what_was_done(name, scenery, stage):
 
 
 @pytest.mark.parametrize(("settings", "margin"), [(EXACT, 4), (DEEP, 16)])
-def test_the_window_is_the_masks_box_with_its_margin_on_a_grid_of_8(
-    settings, margin, network, photo
-):
+def test_the_window_is_the_masks_box_with_its_margin(settings, margin, network, photo):
     target = photo(96, 96, 200, 20)
     mask = torch.zeros(1, 1, 96, 96)
     mask[..., 45:52, 30:60] = 1
     result = poisson_stage(place(photo(96, 96), target, mask), settings, network)
-    top, left = (45 - margin) // 8 * 8, (30 - margin) // 8 * 8
+    top, left = 45 - margin, 30 - margin
     expected = {
         "row": top,
         "column": left,
@@ -782,7 +780,7 @@ def test_the_canvas_does_not_matter(name, photo, disc, bundled):
     scene, source, mask = photo(128, 128, 200, 20), photo(28, 28, 60, 200), disc(28, 28, 14)
     margin, objects = 32, []
     # The object at the middle, whose surroundings are the same for 50 pixels; the last place is off
-    # the network's grid of 8, so that its window is another one.
+    # the grid of 8 that the network pools by.
     for side, row, column in ((128, 0, 0), (256, 64, 64), (512, 195, 189)):
         target = embedded(scene, side, row, column)
         placed = place(source, target, mask, row + 50, column + 50)
@@ -794,13 +792,9 @@ def test_the_canvas_does_not_matter(name, photo, disc, bundled):
             image = refine_stage(placed.paste, target, placed.full_mask, settings, bundled).image
         objects.append(image[..., row + 50 : row + 78, column + 50 : column + 78])
     assert (objects[0] - source)[mask.expand_as(source) > 0].abs().mean() > 2 * LEVEL
-    aligned, beside = (
-        (other - objects[0])[mask.expand_as(source) > 0] / LEVEL for other in objects[1:]
-    )
-    assert aligned.abs().max() < 0.1  # the same window: the same sums, perhaps in another order
-    assert beside.mean().abs() < 1
-    # Brush strokes lie on the network's grid: beside it they are others, by 3 levels or so.
-    assert beside.abs().mean() < (1 if name == "poisson" else 5)
+    for other in objects[1:]:  # the same window: the same sums, perhaps in another order
+        change = (other - objects[0])[mask.expand_as(source) > 0] / LEVEL
+        assert change.abs().max() < 0.1
 
 
 @pytest.mark.parametrize("name", ["deep", "refine"])

@@ -50,10 +50,17 @@ def test_the_picture_is_continued_by_its_edge_to_multiples_of_8(noise):
     assert torch.equal(on_grid(found), found)
 
 
-def test_the_grams_are_a_quarter_the_visible_pixels_and_else_the_windows(noise, double):
+def share_of_the_visible(kept, whole):
+    """A quarter where the styles differ, fading where that is below 2 % of the target's own."""
+    distance = ((gram(kept[0].flatten(1).numpy()) - whole) ** 2).mean()
+    return 0.25 * distance / (distance + 0.02 * (whole**2).mean())
+
+
+def test_the_grams_are_partly_the_visible_pixels_and_else_the_windows(noise, double):
     target, mask = picture(noise), block()
-    wanted = wanted_features(make_scene(target, mask), target, double, keep_styled=False)
-    taps = double(target, LAYERS)
+    kept = 1 - target
+    wanted = wanted_features(make_scene(target, mask), kept, double, keep_styled=False)
+    taps, kept_taps = double(target, LAYERS), double(kept, LAYERS)
     assert VISIBLE_SHARE == 0.25
     for name, side in STRIDES.items():
         hidden = np.zeros((24 // side, 32 // side), bool)
@@ -61,7 +68,9 @@ def test_the_grams_are_a_quarter_the_visible_pixels_and_else_the_windows(noise, 
             hidden[row // side, column // side] = True
         vectors = taps[name][0].numpy()
         visible, whole = gram(vectors[:, ~hidden]), gram(vectors.reshape(len(vectors), -1))
-        close(wanted.grams[name], 0.25 * visible + 0.75 * whole)
+        share = share_of_the_visible(kept_taps[name], whole)
+        assert 0 < share < 0.25
+        close(wanted.grams[name], share * visible + (1 - share) * whole)
         assert not np.allclose(visible, whole, rtol=1e-3)
 
 
@@ -83,15 +92,24 @@ def test_a_window_beside_the_grid_has_no_more_visible_pixels(noise, double):
         close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
 
 
+def test_what_has_the_style_already_is_to_keep_it(noise, double):
+    target = picture(noise)
+    wanted = wanted_features(make_scene(target, block()), target, double, keep_styled=False)
+    for name, taps in double(target, LAYERS).items():
+        close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
+
+
 def test_each_layer_falls_back_by_itself(noise, double):
     # One visible column: no pixel of the deeper layers is free of the object.
     target, mask = picture(noise, 8, 16), torch.ones(1, 1, 8, 16, dtype=torch.float64)
     mask[..., 7] = 0
-    wanted = wanted_features(make_scene(target, mask), target, double, keep_styled=False)
+    kept = 1 - target
+    wanted = wanted_features(make_scene(target, mask), kept, double, keep_styled=False)
     taps = double(target, LAYERS)
     shallow = taps["relu1_2"][0].numpy()
     whole = gram(shallow.reshape(len(shallow), -1))
-    close(wanted.grams["relu1_2"], 0.25 * gram(shallow[:, :, 7]) + 0.75 * whole)
+    share = share_of_the_visible(double(kept, LAYERS)["relu1_2"], whole)
+    close(wanted.grams["relu1_2"], share * gram(shallow[:, :, 7]) + (1 - share) * whole)
     for name in LAYERS[1:]:
         close(wanted.grams[name], gram(taps[name][0].flatten(1).numpy()))
 
