@@ -61,7 +61,8 @@ def without_contours(
         known: (B, 1, H, W), 0 or 1; where the source has pixels.
         target: (B, C, H, W), in [0, 1].
         support: (B, 1, H, W), bool.
-        contrast: by how much a step may differ from the target's own there, >= 0, in image units.
+        contrast: by how much a step may leave the range from 0 to the target's own there, >= 0, in
+            image units.
 
     Returns:
         (B, C, H, W).
@@ -73,8 +74,9 @@ def without_contours(
         edges = source.shape[dim] - 1
         here, there = (support.narrow(dim, first, edges) for first in (0, 1))
         both = known.narrow(dim, 0, edges) * known.narrow(dim, 1, edges)
-        beyond = both * (source - target).diff(dim=dim)
-        beyond = beyond - beyond.clamp(-contrast, contrast)
+        step, own = both * source.diff(dim=dim), both * target.diff(dim=dim)
+        kept = step.clamp(own.clamp_max(0) - contrast, own.clamp_min(0) + contrast)
+        beyond = step - kept
         excess.narrow(dim, 0, edges).sub_(torch.where(here & ~there, beyond, 0))
         excess.narrow(dim, 1, edges).add_(torch.where(there & ~here, beyond, 0))
     return guidance - excess

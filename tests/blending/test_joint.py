@@ -78,8 +78,8 @@ def gram(taps):
     return flat @ flat.T / flat.size
 
 
-def wanted_gram(taps, mask, layer):
-    """A quarter from the pixels that the object leaves wholly visible, the rest from all."""
+def wanted_gram(taps, mask, layer, share):
+    """A share from the pixels that the object leaves wholly visible, the rest from all."""
     blocks = mask[0, 0].numpy() > 0
     side = STRIDES[layer]
     for axis in (0, 1):
@@ -87,7 +87,7 @@ def wanted_gram(taps, mask, layer):
     visible = taps[0].numpy()[:, ~blocks]
     assert visible.size
     part = visible @ visible.T / visible.size
-    return VISIBLE_SHARE * part + (1 - VISIBLE_SHARE) * gram(taps)
+    return share * part + (1 - share) * gram(taps)
 
 
 def style_by_layer(scene, network, x):
@@ -99,10 +99,13 @@ def style_by_layer(scene, network, x):
         network(torch.from_numpy(np.pad(picture.numpy(), padding, mode="edge")), LAYERS)
         for picture in pictures
     )
-    mask = torch.from_numpy(np.pad(scene.mask.numpy(), padding))
+    mask = torch.from_numpy(np.pad(scene.mask.numpy(), padding, mode="edge"))
     shares = []
     for name in LAYERS:
-        wanted = wanted_gram(target[name], mask, name)
+        whole = gram(target[name])
+        foreign, size = ((gram(start[name]) - whole) ** 2).mean(), (whole**2).mean()
+        share = VISIBLE_SHARE * foreign / (foreign + STYLE_FLOOR * size)
+        wanted = wanted_gram(target[name], mask, name, share)
         distances = [((gram(taps[name]) - wanted) ** 2).mean() for taps in (start, now)]
         shares.append(distances[1] / (distances[0] + STYLE_FLOOR * (wanted**2).mean()) / 4)
     return shares
