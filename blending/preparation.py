@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .filters import laplacian
 from .guidance import guidance_field, without_contours
 from .match import match_boundary, matched_source
 from .poisson import solve_poisson
@@ -44,9 +45,13 @@ class Prepared:
         )
 
     def joint_guidance(self) -> Tensor:
-        """The guidance for the joint objective, which takes no contours from the mask's edge."""
+        """The guidance for the joint objective, which takes no contours from the mask's edge.
+
+        Outside the mask it is the target's Laplacian, which looks at what the object hides. The
+        paste's is better where the source continues the target, and what was there is gone.
+        """
         scene = self.scene
-        return without_contours(
+        guidance = without_contours(
             self.guidance,
             scene.source,
             scene.known,
@@ -54,6 +59,8 @@ class Prepared:
             scene.support,
             contrast=CONTOUR,
         )
+        seen = torch.lerp(guidance, laplacian(scene.paste), self.sameness)
+        return torch.where(scene.support, guidance, seen)
 
     def joint_weights(self, weights: Weights) -> Weights:
         """The weights with the colours held as the bleed says, and style only for what is new."""

@@ -807,3 +807,17 @@ def test_a_batch_of_four_gives_what_single_runs_give(name, photo, disc, stage):
         one = slice(n, n + 1)
         single = stage(name, sources[one], targets[one], masks[one], 3, 4).image
         assert (batch[one] - single).abs().max() <= LEVEL
+
+
+def test_a_matched_patch_of_the_same_scene_is_restored_over_a_blanked_target(noise, network):
+    smooth = torch.nn.functional.avg_pool2d(noise(1, 3, 64, 64), 5, 1, 2)
+    scene = 0.2 + 0.6 * smooth
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 24:40, 22:44] = 1
+    source = scene * torch.tensor([1.1, 0.9, 1.05]).view(1, 3, 1, 1)
+    placed = place(source, torch.where(mask > 0, 0.5, scene), mask)
+    settings = PoissonSettings(match=True, max_evaluations=5, margin=16)
+    found = poisson_stage(placed, settings, network)
+    assert found.report["pictures"][0]["match"]["confidence"] > 0.9
+    difference = (found.image - scene)[..., 24:40, 22:44]
+    assert difference.square().mean() < 1e-4 * (source - scene).square().mean()
