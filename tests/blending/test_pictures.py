@@ -1,5 +1,6 @@
 """Reading picture files: what other programs wrote, decoded by hand."""
 
+import functools
 import io
 import re
 import struct
@@ -76,6 +77,7 @@ def srgb_profile():
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+@functools.cache  # a profile carries the second in which it was made
 def swapped_profile():
     """sRGB with red and blue primaries exchanged: converting to it exchanges the channels."""
     profile = srgb_profile()
