@@ -10,7 +10,7 @@ from .guidance import guidance_field, without_contours
 from .match import match_boundary, matched_source
 from .poisson import solve_poisson
 from .settings import LARGEST_WEIGHT, PoissonSettings, Weights
-from .window import Scene
+from .window import Scene, composite
 
 LEAST_BLEED = 1 / 64  # what a bleed of 0 still lets in, so that its seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
@@ -48,7 +48,7 @@ class Prepared:
         """The guidance for the joint objective, which takes no contours from the mask's edge.
 
         Outside the mask it is the target's Laplacian, which looks at what the object hides. The
-        paste's is better where the source continues the target, and what was there is gone.
+        exact blend's is better where the source continues the target, and what was there is gone.
         """
         scene = self.scene
         guidance = without_contours(
@@ -59,14 +59,23 @@ class Prepared:
             scene.support,
             contrast=CONTOUR,
         )
-        seen = torch.lerp(guidance, laplacian(scene.paste), self.sameness)
+        if not self.sameness:
+            return guidance
+        blend = composite(scene.target, self.exact(), scene.mask)
+        seen = torch.lerp(guidance, laplacian(blend), self.sameness)
         return torch.where(scene.support, guidance, seen)
 
     def joint_weights(self, weights: Weights) -> Weights:
-        """The weights with the colours held as the bleed says, and style only for what is new."""
+        """The weights with the colours held as the bleed says.
+
+        What continues the target has its style already, and its features would hold the colours
+        that are to go: content and style count for what is new.
+        """
+        new = 1 - self.sameness
         return replace(
             weights,
-            style=(1 - self.sameness) * weights.style,
+            content=new * weights.content,
+            style=new * weights.style,
             luminance=min(self.hold * weights.luminance, LARGEST_WEIGHT),
             chroma=min(self.hold * weights.chroma, LARGEST_WEIGHT),
         )
