@@ -1,6 +1,7 @@
 """What the Poisson stage does to a window before it solves: match, guidance, what is held."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class Prepared:
     sameness: float
     figures: dict
 
+    @cached_property
     def exact(self) -> Tensor:
         """The Poisson equation's solution under the mask, screened by the hold; not clipped."""
         scene = self.scene
@@ -61,7 +63,7 @@ class Prepared:
         )
         if not self.sameness:
             return guidance
-        blend = composite(scene.target, self.exact(), scene.mask)
+        blend = composite(scene.target, self.exact, scene.mask)
         seen = torch.lerp(guidance, laplacian(blend), self.sameness)
         return torch.where(scene.support, guidance, seen)
 

@@ -117,7 +117,7 @@ def refine_stage(
 
 def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
     prepared = prepare(scene, settings)
-    return prepared.exact(), prepared.figures
+    return prepared.exact, prepared.figures
 
 
 def _deep(
@@ -133,9 +133,9 @@ def _deep(
     if settings.gradients == "import":
         guidance = prepared.joint_guidance()
         is_new = settings.start == "paste" and prepared.sameness < 0.5
-        x0 = scene.source if is_new else prepared.exact()
+        x0 = scene.source if is_new else prepared.exact
     else:
-        x0 = prepared.exact()
+        x0 = prepared.exact
         scene = replace(scene, source=x0.clamp(0, 1), known=torch.ones_like(scene.known))
     weights = prepared.joint_weights(settings.weights)
     objective = joint_objective(

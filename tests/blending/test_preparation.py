@@ -72,7 +72,7 @@ def test_an_exact_blend_with_a_bleed_of_1_is_the_plain_solve_bit_for_bit(gradien
     guidance = guidance_field(*arguments, gradients)
     assert torch.equal(prepared.guidance, guidance)
     boundary = torch.where(scene.support, scene.source, scene.target)
-    assert torch.equal(prepared.exact(), solve_poisson(guidance, scene.support, boundary))
+    assert torch.equal(prepared.exact, solve_poisson(guidance, scene.support, boundary))
 
 
 @pytest.mark.parametrize(("bleed", "screen"), [(0.5, 1 / 256), (0, 66 / 256), (0.9, None)])
@@ -84,7 +84,7 @@ def test_the_targets_colours_seep_in_as_a_chains_solution_says(bleed, screen):
     mask = torch.zeros(1, 1, 5, columns, dtype=torch.float64)
     mask[..., first : last + 1] = 1
     target = torch.full((1, 3, 5, columns), 0.4, dtype=torch.float64)
-    found = prepare(make_scene(target + 0.3, target, mask), replace(EXACT, bleed=bleed)).exact()
+    found = prepare(make_scene(target + 0.3, target, mask), replace(EXACT, bleed=bleed)).exact
     k = np.arccosh(1 + screen / 2)
     middle, half = (first + last) / 2, (last - first) / 2 + 1
     places = np.arange(first, last + 1)
@@ -98,7 +98,7 @@ def test_less_bleed_is_nearer_to_the_source(scene, disc):
     deep_inside = (disc(32, 40, 3) > 0).expand_as(scene.source)  # 8 pixels from the edge
 
     def distance(bleed, where):
-        difference = prepare(scene, replace(EXACT, bleed=bleed)).exact() - scene.source
+        difference = prepare(scene, replace(EXACT, bleed=bleed)).exact - scene.source
         return difference[where].abs().mean().item()
 
     support = scene.support.expand_as(scene.source)
