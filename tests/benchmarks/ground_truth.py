@@ -27,12 +27,20 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from blending import BlendSettings, PoissonSettings, blend, place, poisson_stage  # noqa: E402
+from peers import opencv_clone  # noqa: E402
+
+from blending import (  # noqa: E402
+    PRESETS,
+    BlendSettings,
+    PoissonSettings,
+    blend,
+    place,
+    poisson_stage,
+)
 from blending.masks import adjust_mask  # noqa: E402
-from blending.match import match_boundary, matched_source  # noqa: E402
+from blending.match import match_boundary  # noqa: E402
 from blending.pictures import read_picture  # noqa: E402
 from blending.placement import Placed  # noqa: E402
-from blending.window import crop  # noqa: E402
 
 SEED = 20200301
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
@@ -161,27 +169,8 @@ def feathered_paste(case: Case) -> Tensor:
 
 
 def seamless_clone(case: Case) -> Tensor:
-    import cv2
-
     mask = adjust_mask(case.mask, grow=6)
-    rows, columns = (mask[0, 0] > 0).nonzero().unbind(1)
-    # The box around the mask is centred on the point, rounded down.
-    top, left = int(rows.min()), int(columns.min())
-    height, width = int(rows.max()) - top + 1, int(columns.max()) - left + 1
-    centre = (case.column + left + width // 2, case.row + top + height // 2)
-
-    def bytes_of(image: Tensor) -> np.ndarray:
-        array = image[0].permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(np.rint(array * 255).astype(np.uint8))
-
-    result = cv2.seamlessClone(
-        bytes_of(continued(case)),
-        bytes_of(case.target),
-        bytes_of(mask.expand(-1, 3, -1, -1)),  # a copy: the mask is changed there
-        centre,
-        cv2.NORMAL_CLONE,
-    )
-    return torch.from_numpy(result).permute(2, 0, 1)[None] / 255
+    return opencv_clone(continued(case), case.target, mask, case.row, case.column)
 
 
 def exact(case: Case) -> Tensor:
@@ -189,13 +178,7 @@ def exact(case: Case) -> Tensor:
 
 
 def exact_and_match(case: Case) -> Tensor:
-    placed = case.placed
-    scene = placed.scene(0, SURROUND)
-    source, known = torch.zeros_like(case.picture), torch.zeros_like(placed.full_mask)
-    crop(source, scene.box).copy_(matched_source(scene, match_boundary(scene)))
-    crop(known, scene.box).copy_(scene.known)
-    matched = Placed(source, placed.full_mask, known, placed.target, 0, 0)
-    return poisson_stage(matched, PoissonSettings(method="exact")).image
+    return poisson_stage(case.placed, PoissonSettings(method="exact", match=True)).image
 
 
 def with_preset(settings: BlendSettings) -> Callable[[Case], Tensor]:
@@ -217,11 +200,7 @@ def methods(presets: list[str]) -> dict[str, Callable[[Case], Tensor]]:
     if find_spec("cv2"):
         named["OpenCV seamlessClone"] = seamless_clone
     named |= {"exact": exact, "exact + match": exact_and_match}
-    if presets:
-        from blending.presets import PRESETS
-
-        named |= {f"preset {name}": with_preset(PRESETS[name]) for name in presets}
-    return named
+    return named | {f"preset {name}": with_preset(PRESETS[name]) for name in presets}
 
 
 def confidence(case: Case) -> float:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-import numpy as np
-import torch
 import torch.nn.functional as F
+from peers import opencv_clone
 from quality_cases import Case
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from blending import PRESETS, BlendSettings, PoissonSettings, poisson_stage, ref
 from blending.features import Features
 from blending.job import StageResult
 from blending.placement import Placed
-from blending.window import bounding_box, composite
+from blending.window import composite
 
 HAS_OPENCV = find_spec("cv2") is not None
 OPENCV_ERODES = 3  # pixels that seamlessClone takes off the mask, by a square of 7 x 7
@@ -82,25 +81,13 @@ def seamless_clone(placed: Placed) -> Tensor:
     them it solves the rest of the mask's box, too. The source is continued by its outermost pixels
     to the target's size, which makes the place exact whatever the frame cuts off.
     """
-    import cv2
-
     height, width = placed.mask.shape[2:]
     below = placed.target.shape[2] - placed.row - height
     right = placed.target.shape[3] - placed.column - width
     source = F.pad(placed.source, (placed.column, right, placed.row, below), mode="replicate")
     size = 2 * OPENCV_ERODES + 1
     mask = F.max_pool2d((placed.full_mask > 0).float(), size, 1, OPENCV_ERODES)
-    # The box around the mask is centred on the point, rounded down.
-    top, left, height, width = bounding_box(mask > 0)
-    centre = (left + width // 2, top + height // 2)
-    cloned = cv2.seamlessClone(
-        _levels(source),
-        _levels(placed.target),
-        _levels(mask.expand(-1, 3, -1, -1)),  # a copy: the mask is changed there
-        centre,
-        cv2.NORMAL_CLONE,
-    )
-    return torch.from_numpy(cloned).permute(2, 0, 1)[None] / 255
+    return opencv_clone(source, placed.target, mask, 0, 0)
 
 
 def rounded(image: Tensor) -> Tensor:
@@ -112,9 +99,3 @@ def _stage_result(method: str, stage: StageResult, before: float = 0.0) -> Resul
     """A stage's picture; `before` is the seconds that its input took."""
     clipped = stage.report["pictures"][0].get("clipped_share")
     return Result(method, rounded(stage.image), before + stage.report["seconds"], clipped)
-
-
-def _levels(image: Tensor) -> np.ndarray:
-    """(H, W, 3), uint8, of its own memory."""
-    array = image[0].permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(np.rint(array * 255).astype(np.uint8))

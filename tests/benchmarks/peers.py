@@ -1,0 +1,40 @@
+"""Peers of the benchmarks that are called the same way everywhere."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from blending.window import bounding_box
+
+
+def opencv_clone(source: Tensor, target: Tensor, mask: Tensor, row: int, column: int) -> Tensor:
+    """OpenCV's `seamlessClone`, normal, after Pérez et al. 2003, in 8 bits.
+
+    Args:
+        source: (1, 3, h, w), in [0, 1].
+        target: (1, 3, H, W), in [0, 1].
+        mask: (1, 1, h, w), in [0, 1]; it erodes this by a square of 7 x 7.
+        row: of the source's corner on the target.
+        column: likewise.
+
+    Returns:
+        (1, 3, H, W).
+    """
+    import cv2
+
+    # The box around the mask is centred on the point, rounded down.
+    top, left, height, width = bounding_box(mask > 0)
+    cloned = cv2.seamlessClone(
+        _levels(source),
+        _levels(target),
+        _levels(mask.expand(-1, 3, -1, -1)),  # a copy: the mask is changed there
+        (column + left + width // 2, row + top + height // 2),
+        cv2.NORMAL_CLONE,
+    )
+    return torch.from_numpy(cloned).permute(2, 0, 1)[None] / 255
+
+
+def _levels(image: Tensor) -> np.ndarray:
+    """(H, W, 3), uint8, of its own memory."""
+    array = image[0].permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(np.rint(array * 255).astype(np.uint8))
