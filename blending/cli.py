@@ -81,7 +81,7 @@ def _mask(options: argparse.Namespace):
 
 
 def _settings(options: argparse.Namespace) -> BlendSettings:
-    preset = PRESETS[options.preset.replace("-", " ")]
+    preset = PRESETS[options.preset]
     steps = {"max_evaluations": options.evaluations}
     poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
     refine = {"region": options.region, "strength": options.strength}

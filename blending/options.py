@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,13 +38,16 @@ def _parser() -> _Parser:
         description="Blend a cut-out of a source picture into a target picture.",
     )
     add = parser.add_argument
-    add("--source", metavar="FILE", help="the picture to cut from")
-    add("--target", metavar="FILE", help="the picture to blend into")
-    add("--mask", metavar="FILE", help="white takes the source; its size; default: its alpha")
-    add("--at", metavar="COLUMN,ROW", type=_place, default=(0, 0), help="the source's corner, px")
-    add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
+    _add_pictures(add)
     names = [name.replace(" ", "-") for name in PRESETS]
-    add("--preset", choices=names, default=names[0], help=f"what for (default {names[0]})")
+    add(
+        "--preset",
+        type=lambda name: name.replace("-", " "),
+        choices=tuple(PRESETS),
+        default="painting",
+        metavar="NAME",
+        help=f"what for: {', '.join(names)} (default {names[0]})",
+    )
     add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
     add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
     add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
@@ -56,8 +60,6 @@ def _parser() -> _Parser:
         default="refine",
         help="where to stop (default refine); exact means --method exact --stage poisson",
     )
-    add("--mask-channel", choices=MASK_CHANNELS, help="of the mask (default luminance)")
-    add("--invert-mask", action="store_true", help="black takes the source")
     add("--weights", metavar="FILE", help="another VGG16 safetensors file")
     add("--input-scale", choices=INPUT_SCALES, default="caffe", help="what that file expects")
     add("--device", help="where to compute, such as cpu or cuda (default cpu)")
@@ -66,6 +68,16 @@ def _parser() -> _Parser:
     add("--overwrite", action="store_true", help="replace files that are there")
     add("--demo", action="store_true", help="blend the bundled example (default out: demo.png)")
     return parser
+
+
+def _add_pictures(add: Callable[..., object]) -> None:
+    add("--source", metavar="FILE", help="the picture to cut from")
+    add("--target", metavar="FILE", help="the picture to blend into")
+    add("--mask", metavar="FILE", help="white takes the source; its size; default: its alpha")
+    add("--mask-channel", choices=MASK_CHANNELS, help="of the mask (default luminance)")
+    add("--invert-mask", action="store_true", help="black takes the source")
+    add("--at", metavar="COLUMN,ROW", type=_place, default=(0, 0), help="the source's corner, px")
+    add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
 
 
 def _join_place(arguments: list[str]) -> list[str]:
@@ -114,7 +126,7 @@ def _complete(options: argparse.Namespace) -> None:
 
 
 def _refines(options: argparse.Namespace) -> bool:
-    return options.stage == "refine" and options.preset.replace("-", " ") in REFINING
+    return options.stage == "refine" and options.preset in REFINING
 
 
 def _check_report(options: argparse.Namespace) -> None:

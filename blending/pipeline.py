@@ -69,7 +69,8 @@ def blend(
     settings = settings or BlendSettings()
     placed = place(source, target, mask, row, column, scale)
     device = target.device if settings.device is None else _device(settings.device)
-    needs_network = settings.poisson.method == "deep" or settings.refine or settings.weights_file
+    is_refined = settings.refine is not None and settings.refine.strength > 0
+    needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
     result = poisson_stage(placed, settings.poisson, network, device, on_evaluation)
     stages = [result.report]

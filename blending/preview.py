@@ -11,6 +11,7 @@ from .guidance import guidance_field
 from .metrics import background_error, gradient_error, seam_error
 from .placement import Placed
 from .report import json_ready
+from .settings import GRADIENTS, check_choice
 from .validation import check_image, check_same_size, common_batch
 from .window import bounding_box, crop, pick, window_around
 
@@ -43,7 +44,7 @@ class LaplacianPanels:
     report: dict
 
 
-def laplacian_panels(image: Tensor, placed: Placed) -> LaplacianPanels:
+def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -> LaplacianPanels:
     """Show the Laplacians that a blend is made of.
 
     One scale serves all panels of a picture: the 98th percentile of the guidance's size there.
@@ -51,29 +52,31 @@ def laplacian_panels(image: Tensor, placed: Placed) -> LaplacianPanels:
     Args:
         image: (N, 3 or 4, H, W), the blend to look at, the target's size.
         placed: its source, mask and target, from `place`.
+        gradients: as in `PoissonSettings`, those that the blend was made with.
 
     Raises:
-        ValueError: shapes, sizes or batches.
+        ValueError: shapes, sizes or batches; gradients of another name.
     """
+    check_choice("gradients", gradients, GRADIENTS)
     check_image("image", image)
     check_same_size("image", image, "target", placed.target)
     batch = common_batch(image=image, source=placed.source, mask=placed.mask, target=placed.target)
     box = bounding_box(placed.full_mask.amax(0, keepdim=True) > 0)
     box = window_around(box, MARGIN, placed.target.shape)
-    rows = [_panels(pick(image, sample), placed, sample, box) for sample in range(batch)]
+    rows = [_panels(pick(image, sample), placed, sample, box, gradients) for sample in range(batch)]
     panels = [torch.cat(column) for column in zip(*(panels for panels, _ in rows), strict=True)]
     return LaplacianPanels(*panels, report={"pictures": [figures for _, figures in rows]})
 
 
 def _panels(
-    image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int]
+    image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int], gradients: str
 ) -> tuple[list[Tensor], dict]:
     if placed.is_empty(sample):
         grey = torch.full_like(crop(image[:, :3], box), 0.5)
         return [grey, grey, grey, grey, torch.zeros_like(grey)], {"empty": True}
     scene = placed.scene(sample, margin=LARGEST_SIDE)
     result = image[:, :3].to(scene.target)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
     scale = _full_scale(crop(guidance, box))
     found = laplacian(result)
     residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)

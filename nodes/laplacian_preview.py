@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..blending.settings import GRADIENTS
 from .adapters import CATEGORY, image_to_planes, mask_to_planes, place_inputs, planes_to_image
 
 
@@ -28,6 +29,13 @@ class LaplacianPreview(io.ComfyNode):
                 io.Image.Input("source", tooltip="The source of that blend."),
                 io.Mask.Input("mask", tooltip="The source's mask (1 = take); its size."),
                 *place_inputs(),
+                io.Combo.Input(
+                    "gradients",
+                    options=list(GRADIENTS),
+                    default="import",
+                    optional=True,
+                    tooltip="Those that the Poisson Stage was told to take.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -52,6 +60,7 @@ class LaplacianPreview(io.ComfyNode):
         column: int,
         row: int,
         scale: float,
+        gradients: str = "import",
     ) -> io.NodeOutput:
         """Show."""
         from ..blending.placement import place
@@ -65,7 +74,7 @@ class LaplacianPreview(io.ComfyNode):
             column,
             scale,
         )
-        shown = laplacian_panels(image_to_planes("result", result), placed)
+        shown = laplacian_panels(image_to_planes("result", result), placed, gradients)
         sheet = (shown.source, shown.target, shown.guidance, shown.result, shown.residual)
         panels = planes_to_image(torch.stack(sheet, 1).flatten(0, 1))
         return io.NodeOutput(

@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from contact_sheet import contact_sheet  # noqa: E402
-from ground_truth import table  # noqa: E402
 from quality_cases import find_cases, read_case  # noqa: E402
 from quality_figures import (  # noqa: E402
     MEANS,
@@ -35,6 +34,7 @@ from quality_figures import (  # noqa: E402
     summary,
 )
 from quality_methods import HAS_OPENCV, results  # noqa: E402
+from tables import table  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from blending import PRESETS, load_features  # noqa: E402

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from blending import PoissonSettings, poisson_stage
 from blending.metrics import background_error, gradient_error, seam_error
 from blending.placement import place
 from blending.preview import laplacian_panels
@@ -165,6 +166,25 @@ def test_the_report_of_a_mask_without_a_ring_is_valid_json(photo):
     placed = place(photo(20, 20), photo(20, 20, 250, 20), torch.ones(1, 1, 20, 20))
     report = laplacian_panels(placed.paste, placed).report
     json.dumps(report, allow_nan=False)  # NaN is no JSON; strict readers refuse it
+
+
+@pytest.mark.parametrize("gradients", ["mixed", "monochrome"])
+def test_an_exact_blend_has_no_residual_beside_the_gradients_it_was_made_with(gradients, photo):
+    target, source = 0.3 + 0.4 * photo(40, 44), 0.3 + 0.4 * photo(40, 44, 250, 20)
+    mask = torch.zeros(1, 1, 40, 44)
+    mask[..., 10:30, 10:34] = 1
+    placed = place(source, target, mask)
+    blend = poisson_stage(placed, PoissonSettings(method="exact", gradients=gradients)).image
+    figures = [
+        laplacian_panels(blend, placed, name).report["pictures"][0]["result"]["gradient"]
+        for name in (gradients, "import")
+    ]
+    assert figures[0] < 0.1 < figures[1]
+
+
+def test_gradients_of_another_name_are_refused(case):
+    with pytest.raises(ValueError, match="gradients must be one of import, mixed, monochrome"):
+        laplacian_panels(*case, gradients="both")
 
 
 @pytest.mark.parametrize(
