@@ -1,5 +1,7 @@
 """The Poisson solve against SciPy's sparse direct solver, for masks of every kind."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from skimage import data
 
-from blending import filters, poisson
+from blending.multigrid import Multigrid
 from blending.poisson import solve_poisson
 
 LEVEL = 1 / 255
@@ -419,20 +421,60 @@ def test_on_a_screened_whole_frame_a_constant_guidance_moves_the_mean():
     np.testing.assert_allclose(solved, anchor + 0.1, atol=TOLERANCE * LEVEL)
 
 
-@pytest.mark.parametrize(
-    ("screen", "limit"), [("10", 6), ("0.1", 14), ("half 0, half 10", 40), ("1e-6 to 10", 40)]
-)
-def test_a_screen_does_not_slow_the_solve(monkeypatch, screen, limit):
-    # Without a screen the ring takes some 20; with the inverse of that, a strong screen takes 100.
-    counted = []
+def cycles(monkeypatch, solving):
+    """How many multigrid cycles something takes."""
+    counted, invert = [], Multigrid.invert
 
-    def neighbour_sum(image):
-        counted.append(1)
-        return filters.neighbour_sum(image)
+    def counting(self, residual, depth=0):
+        counted.append(depth)
+        return invert(self, residual, depth)
 
-    monkeypatch.setattr(poisson, "neighbour_sum", neighbour_sum)
-    assert screened_error_in_levels(MASKS["ring"], screen, torch.float32) < TOLERANCE
-    assert len(counted) - 3 <= limit  # the degree, and the residual before and after
+    monkeypatch.setattr(Multigrid, "invert", counting)
+    solving()
+    return counted.count(0)
+
+
+@pytest.mark.parametrize("screen", ["10", "0.1", "half 0, half 10", "1e-6 to 10"])
+def test_a_screen_does_not_slow_the_solve(monkeypatch, screen):
+    def solving():
+        assert screened_error_in_levels(MASKS["ring"], screen, torch.float32) < TOLERANCE
+
+    assert cycles(monkeypatch, solving) <= 9  # without a screen the ring takes 6
+
+
+@pytest.mark.parametrize("shape", ["disc", "sieve"])
+def test_the_cycles_do_not_grow_with_the_mask(monkeypatch, shape):
+    # Plain conjugate gradients take about the side in pixels, and so do sieves by sine transforms.
+    counts = []
+    for side in (40, 160, 480):
+        rows, columns = np.mgrid[:side, :side] - side / 2
+        is_disc = shape == "disc"
+        support = rows**2 + columns**2 < side**2 / 5 if is_disc else (rows + 2 * columns) % 5 > 0
+        # A bump of the same height at each size.
+        guidance = np.full((1, side, side), 10 / side**2)
+        boundary = np.full((1, side, side), 0.5)
+        solving = partial(solve, guidance, support, boundary)
+        counts.append(cycles(monkeypatch, solving))
+    assert max(counts) <= 8
+
+
+def test_a_batch_is_solved_as_each_of_it():
+    source, target = pictures(60, 70)
+    supports = torch.from_numpy(np.stack([across(60, 70) < 0.4, across(60, 70) > 0.7])[:, None])
+    guidance = torch.from_numpy(np.stack([laplacian(source), laplacian(target)]))
+    boundary = torch.from_numpy(np.stack([target, source]))
+    both = solve_poisson(guidance, supports, boundary)
+    for sample in range(2):
+        one = slice(sample, sample + 1)
+        alone = solve_poisson(guidance[one], supports[one], boundary[one])
+        assert (both[one] - alone).abs().max() < TOLERANCE * LEVEL
+
+
+def test_a_batch_with_an_empty_support_names_the_picture():
+    support = torch.ones(3, 1, 5, 5, dtype=torch.bool)
+    support[1] = False
+    with pytest.raises(ValueError, match="at least one pixel, got none in picture 1"):
+        solve_poisson(torch.zeros(3, 1, 5, 5), support, torch.zeros(3, 1, 5, 5))
 
 
 def test_the_channels_of_a_screened_solve_have_their_own_anchors():
