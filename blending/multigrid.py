@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DAMPING = 0.8  # of the Jacobi steps
-COARSEST = 16  # pixels; a grid no larger than that is solved directly
+COARSEST = 20  # pixels; a grid no larger than that is solved directly
 DEGREE = 4  # a pixel's neighbours: a screen of that much halves what it takes from coarser grids
+TWICE = 3  # grids from this depth on are visited twice a cycle: the finer ones are dear
 DIRECT = torch.float64  # where that is done, on the CPU
 
 
@@ -33,15 +34,16 @@ class Stencil:
     across: Tensor
     down: Tensor
 
-    def apply(self, u: Tensor) -> Tensor:
-        """The operator on (B, C, H, W)."""
-        return self._less_neighbours(self.diagonal * u, u, -1)
+    def apply(self, u: Tensor, out: Tensor) -> Tensor:
+        """The operator on (B, C, H, W), written into `out`, another one."""
+        return self._add_neighbours(torch.mul(self.diagonal, u, out=out), u, -1)
 
-    def residual(self, image: Tensor, u: Tensor) -> Tensor:
-        """Image less the operator on u."""
-        return self._less_neighbours(torch.addcmul(image, self.diagonal, u, value=-1), u, 1)
+    def residual(self, image: Tensor, u: Tensor, out: Tensor) -> Tensor:
+        """Image less the operator on u, written into `out`, a third one."""
+        torch.addcmul(image, self.diagonal, u, value=-1, out=out)
+        return self._add_neighbours(out, u, 1)
 
-    def _less_neighbours(self, out: Tensor, u: Tensor, sign: int) -> Tensor:
+    def _add_neighbours(self, out: Tensor, u: Tensor, sign: int) -> Tensor:
         out[..., 1:, :].addcmul_(self.down, u[..., :-1, :], value=sign)
         out[..., :-1, :].addcmul_(self.down, u[..., 1:, :], value=sign)
         out[..., 1:].addcmul_(self.across, u[..., :-1], value=sign)
@@ -61,33 +63,77 @@ class Level:
     jacobi: Tensor  # likewise, damping / diagonal on them, 0 elsewhere
 
 
+class Workspace:
+    """One grid's planes for C channels, used again and again: new ones cost more than the sums."""
+
+    def __init__(self, level: Level, channels: int) -> None:
+        """Planes of the level's size, dtype and device."""
+        batch, _, height, width = level.free.shape
+        like = level.free
+        self.u = like.new_empty(batch, channels, height, width)
+        self.left = torch.empty_like(self.u)
+        self.image = like.new_empty(batch, channels, height // 2, width // 2)  # of the coarser grid
+        self.rows = like.new_empty(batch, channels, height // 2, width)
+        self.between = torch.empty_like(self.rows)
+
+
 @dataclass(frozen=True)
 class Multigrid:
-    """The grids, finest first, and the inverse of the coarsest, (B, n, n)."""
+    """The grids, finest first, their workspaces, and the inverse of the coarsest, (B, n, n)."""
 
     levels: tuple[Level, ...]
+    spaces: tuple[Workspace, ...]
     inverse: Tensor
 
     def invert(self, residual: Tensor, depth: int = 0) -> Tensor:
-        """About what the operator makes `residual` of: one W-cycle, linear, nearly symmetric.
+        """About what the operator makes `residual` of: one cycle, linear, nearly symmetric.
 
         Args:
             residual: (B, C, H, W), 0 off the support.
             depth: of the level it is for.
 
         Returns:
-            (B, C, H, W), 0 off the support.
+            (B, C, H, W), 0 off the support; overwritten by the next call.
         """
         if depth == len(self.levels) - 1:
             return (residual.flatten(2) @ self.inverse).view_as(residual)
-        level = self.levels[depth]
-        u = level.jacobi * residual
-        for turn in range(2 if depth else 1):  # the finest is dear: once
+        level, space = self.levels[depth], self.spaces[depth]
+        u = torch.mul(level.jacobi, residual, out=space.u)
+        for turn in range(2 if depth >= TWICE else 1):
             if turn:
-                u.addcmul_(level.jacobi, level.stencil.residual(residual, u))
-            left = level.stencil.residual(residual, u).mul_(level.share)
-            u.addcmul_(level.share, _finer(self.invert(_coarser(left), depth + 1), u.shape))
-        return u.addcmul_(level.jacobi, level.stencil.residual(residual, u))
+                u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
+            left = level.stencil.residual(residual, u, space.left).mul_(level.share)
+            _add_finer(u, level.share, self.invert(_coarser(left, space), depth + 1), space)
+        return u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
+
+
+def _coarser(plane: Tensor, space: Workspace) -> Tensor:
+    """Sums of 2 x 2; ten times as fast as average pooling."""
+    torch.add(plane[..., ::2, :], plane[..., 1::2, :], out=space.rows)
+    return torch.add(space.rows[..., ::2], space.rows[..., 1::2], out=space.image)
+
+
+def _add_finer(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace) -> None:
+    """Add the coarse grid's values to u in place, bilinear between its pixels' centres."""
+    rows = space.rows
+    torch.lerp(coarse[..., 1:], coarse[..., :-1], 0.25, out=rows[..., 2::2])
+    torch.lerp(coarse[..., :-1], coarse[..., 1:], 0.25, out=rows[..., 1:-1:2])
+    rows[..., 0], rows[..., -1] = coarse[..., 0], coarse[..., -1]
+    above, below, between = rows[..., :-1, :], rows[..., 1:, :], space.between[..., 1:, :]
+    torch.lerp(below, above, 0.25, out=between)
+    u[..., 2::2, :].addcmul_(share[..., 2::2, :], between)
+    torch.lerp(above, below, 0.25, out=between)
+    u[..., 1:-1:2, :].addcmul_(share[..., 1:-1:2, :], between)
+    for edge in (0, -1):
+        u[..., edge, :].addcmul_(share[..., edge, :], rows[..., edge, :])
+
+
+def grid_shape(height: int, width: int) -> tuple[int, int]:
+    """The least shape, no smaller than this one, that can be halved down to the coarsest grid."""
+    unit = 1
+    while max(height, width) > COARSEST * unit:
+        unit *= 2
+    return -(-height // unit) * unit, -(-width // unit) * unit
 
 
 def mask_laplacian(free: Tensor, degree: Tensor) -> Stencil:
@@ -102,13 +148,16 @@ def mask_laplacian(free: Tensor, degree: Tensor) -> Stencil:
     return Stencil(free * degree, across, down)
 
 
-def multigrid(laplacian: Stencil, free: Tensor, screen: Tensor | None = None) -> Multigrid:
+def multigrid(
+    laplacian: Stencil, free: Tensor, screen: Tensor | None = None, channels: int = 3
+) -> Multigrid:
     """The grids for a support's Laplacian + screen.
 
     Args:
         laplacian: from `mask_laplacian`.
-        free: (B, 1, H, W), float, 1 on the support, 0 elsewhere.
+        free: (B, 1, H, W), float, 1 on the support, 0 elsewhere; of a shape from `grid_shape`.
         screen: (B, 1, H, W), >= 0, 0 off the support. None: 0.
+        channels: of what is to be inverted.
 
     Source: Trottenberg, Oosterlee, Schüller 2001, chapter 2; the halved edges: Braess 1995.
     """
@@ -119,7 +168,8 @@ def multigrid(laplacian: Stencil, free: Tensor, screen: Tensor | None = None) ->
     ]
     while max(levels[-1].free.shape[2:]) > COARSEST:
         levels.append(_coarsened(levels[-1]))
-    return Multigrid(tuple(levels), _direct_inverse(levels[-1]).to(free))
+    spaces = tuple(Workspace(level, channels) for level in levels[:-1])
+    return Multigrid(tuple(levels), spaces, _direct_inverse(levels[-1]).to(free))
 
 
 def _level(free: Tensor, across: Tensor, down: Tensor, rest: Tensor, screen: Tensor) -> Level:
@@ -136,33 +186,20 @@ def _edges(across: Tensor, down: Tensor) -> Tensor:
 
 
 def _coarsened(level: Level) -> Level:
-    across = _even_rows(level.stencil.across[..., 1::2])
-    down = _even_columns(level.stencil.down[..., 1::2, :])
+    across, down = level.stencil.across[..., 1::2], level.stencil.down[..., 1::2, :]
     return _level(
-        F.max_pool2d(level.free, 2, ceil_mode=True),
+        F.max_pool2d(level.free, 2),
         (across[..., ::2, :] + across[..., 1::2, :]) / 2,
         (down[..., ::2] + down[..., 1::2]) / 2,
-        _coarser(level.rest),
-        _coarser(level.screen),
+        _sums(level.rest),
+        _sums(level.screen),
     )
 
 
-def _coarser(plane: Tensor) -> Tensor:
-    """Sums of 2 x 2."""
-    return 4 * F.avg_pool2d(_even_rows(_even_columns(plane)), 2)
-
-
-def _finer(plane: Tensor, shape: torch.Size) -> Tensor:
-    """Bilinear, cut to a shape."""
-    return F.interpolate(plane, scale_factor=2, mode="bilinear")[..., : shape[2], : shape[3]]
-
-
-def _even_rows(plane: Tensor) -> Tensor:
-    return F.pad(plane, (0, 0, 0, 1)) if plane.shape[2] % 2 else plane
-
-
-def _even_columns(plane: Tensor) -> Tensor:
-    return F.pad(plane, (0, 1)) if plane.shape[3] % 2 else plane
+def _sums(plane: Tensor) -> Tensor:
+    """Of 2 x 2."""
+    rows = plane[..., ::2, :] + plane[..., 1::2, :]
+    return rows[..., ::2] + rows[..., 1::2]
 
 
 def _direct_inverse(level: Level) -> Tensor:
@@ -183,4 +220,4 @@ def _direct_inverse(level: Level) -> Tensor:
     stencil = Stencil(_edges(across, down) + held + (1 - free), across, down)
     units = torch.eye(size, dtype=DIRECT).view(1, size, height, width).expand(batch, -1, -1, -1)
     loose = (held.sum((2, 3), keepdim=True) == 0).to(DIRECT)[:, 0] / size
-    return torch.linalg.inv(stencil.apply(units).flatten(2) + loose)
+    return torch.linalg.inv(stencil.apply(units, torch.empty_like(units)).flatten(2) + loose)
