@@ -50,6 +50,10 @@ class Features(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.requires_grad_(False).eval()
 
+    def normalised(self, image: Tensor) -> Tensor:
+        """What the first layer takes of (B, 3, H, W) in [0, 1]."""
+        return (image - self.mean) / self.deviation
+
     def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """Activations of the named layers.
 
@@ -62,8 +66,7 @@ class Features(nn.Module):
             Name to (B, C, H / s, W / s), s = 1, 2, 4, 8 by the block; on the network's own scale.
         """
         wanted = {LAYERS[name][0]: name for name in layers}
-        x = (image - self.mean) / self.deviation
-        taps = {}
+        x, taps = self.normalised(image), {}
         for index, layer in enumerate(self.features[: max(wanted, default=-1) + 1]):
             x = layer(x)
             if index in wanted:

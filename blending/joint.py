@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .colour import from_opponent, to_opponent
-from .features import STYLE_LAYERS, Features
+from .features import Features
 from .filters import stencil_region
 from .hold import Hold
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
 from .objective import Objective, Term, Views
 from .settings import Weights
 from .spectral import fast_length, filter_spectrum, laplacian_eigenvalues
-from .wanted import on_grid, wanted_features
+from .wanted import wanted_features
 from .window import Scene, composite
 
 STIFFNESS = 0.1  # what the feature terms add to the gradient term's curvature, in its units
@@ -56,7 +56,7 @@ def joint_objective(
 
     def views(x: Tensor) -> Views:
         image = composite(background, x, scene.mask)
-        return Views(image, network(on_grid(image), STYLE_LAYERS) if needs_network else {})
+        return Views(image, wanted.features(image) if wanted else {})
 
     def pixel_term(loss: Callable[..., Tensor], *bound) -> Callable[[Views], Tensor]:
         return lambda v: loss(v.composite, *bound, area)

@@ -107,19 +107,19 @@ def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
-def style_loss(features: Tensor, wanted: Tensor) -> Tensor:
+def style_loss(gram: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared difference of Gram matrices of one layer.
 
     Args:
-        features: (B, C, H, W).
-        wanted: (B, C, C), the Gram matrix to match.
+        gram: (B, C, C), from `gram_matrix`.
+        wanted: (B, C, C), the one to match.
 
     Returns:
-        Scalar >= 0, differentiable in `features`.
+        Scalar >= 0, differentiable in `gram`.
 
     Source: Zhang et al. 2020, style loss.
     """
-    return F.mse_loss(gram_matrix(features), wanted)
+    return F.mse_loss(gram, wanted)
 
 
 def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:

@@ -87,7 +87,9 @@ def style_error(
     """
     with torch.no_grad():
         result, wanted = network(blend, layers), network(target, layers)
-        losses = [style_loss(result[name], gram_matrix(wanted[name])) for name in layers]
+        losses = [
+            style_loss(gram_matrix(result[name]), gram_matrix(wanted[name])) for name in layers
+        ]
     return torch.stack(losses).mean().item()
 
 

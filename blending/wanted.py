@@ -8,13 +8,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .features import LAYERS, STYLE_LAYERS, Features
+from .local import LocalFeatures, local_features, part
 from .losses import content_loss, gram_matrix, histogram_loss, style_loss
 from .objective import Views
-from .window import Scene
+from .window import Scene, bounding_box
 
 CONTENT_LAYER = "relu2_2"
 GRID = 8  # the network's coarsest pixel, in image pixels
 STYLE_FLOOR = 0.02  # of the target's own squared Gram: below that the styles count as equal
+# A layer whose start is as far off as STRANGE times the target's own squared Gram counts half, and
+# less beyond: a smooth place has no style to give, and an object made as smooth is an outline. At
+# infinity balloons in fog turn transparent; paintings, all below 0.2, do not feel it.
+STRANGE = 2.0
 # The target's Gram matrices are this much those of its visible pixels, and for the rest those of
 # the whole window. The pixels hidden under the object belong to the place, but what stood there
 # must not be painted into the object: at 0 a tower behind a cat came out as bars in its fur. At 1
@@ -24,14 +29,19 @@ VISIBLE_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Wanted:
-    """Targets and scales of the feature terms."""
+    """Targets and scales of the feature terms, and the network that makes what they compare."""
 
+    local: LocalFeatures
     styled: dict[str, Tensor]  # the target's features, for the histogram term
     grams: dict[str, Tensor]
     style_weights: dict[str, Tensor]
-    content: Tensor  # the kept features
+    content: Tensor  # the kept features where they change
     content_weight: Tensor
     content_scale: Tensor
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """What changes of each tap, (1, C, h, w), of a picture that differs under the mask only."""
+        return self.local(part(on_grid(image), self.local.box))
 
     def content_loss(self, views: Views) -> Tensor:
         """Relative to the mean square of what is kept."""
@@ -39,16 +49,19 @@ class Wanted:
         return content_loss(features, self.content, self.content_weight) / self.content_scale
 
     def style_loss(self, views: Views) -> Tensor:
-        """1 at the start, or less where the styles are nearly equal then."""
+        """1 at the start, or less where the styles are alike then or strange to each other."""
         losses = (
-            self.style_weights[name] * style_loss(views.features[name], gram)
+            self.style_weights[name] * style_loss(self.local.gram(name, views.features[name]), gram)
             for name, gram in self.grams.items()
         )
         return torch.stack(list(losses)).sum()
 
     def histogram_loss(self, views: Views) -> Tensor:
         """Relative to the mean square of the target's features."""
-        losses = (histogram_loss(views.features[n], s) for n, s in self.sorted_taps.items())
+        losses = (
+            histogram_loss(self.local.whole(name, views.features[name]), values)
+            for name, values in self.sorted_taps.items()
+        )
         return torch.stack(list(losses)).mean() / self.histogram_scale
 
     @cached_property
@@ -64,25 +77,40 @@ class Wanted:
 
 @torch.no_grad()
 def wanted_features(scene: Scene, kept: Tensor, network: Features, keep_styled: bool) -> Wanted:
-    """Style from the scene's target, content from `kept`, (1, 3, h, w).
+    """Style from the scene's target, content from `kept`, (1, 3, h, w), its source pasted.
 
     `keep_styled`: for the histogram term; as large as a pass of the network.
     """
     styled = network(on_grid(scene.target), STYLE_LAYERS)
-    kept_taps = network(on_grid(kept), STYLE_LAYERS)
+    box = _changing(scene.support)
+    local = local_features(network, on_grid(kept), box, STYLE_LAYERS, keep_styled)
+    kept_taps = local(part(on_grid(kept), box))  # not cut from the whole: that rounds otherwise
+    kept_grams = {name: local.gram(name, taps) for name, taps in kept_taps.items()}
     grams = {
-        name: _local_gram(taps, kept_taps[name], scene.support, name)
+        name: _local_gram(taps, kept_grams[name], scene.support, name)
         for name, taps in styled.items()
     }
-    content, weight = kept_taps[CONTENT_LAYER], _share_at(scene.support, CONTENT_LAYER)
+    content = kept_taps[CONTENT_LAYER]
+    weight = part(_share_at(scene.support, CONTENT_LAYER), local.boxes[CONTENT_LAYER])
     return Wanted(
+        local=local,
         styled=styled if keep_styled else {},
         grams=grams,
-        style_weights=_style_weights(grams, kept_taps),
+        style_weights=_style_weights(grams, kept_grams),
         content=content,
         content_weight=weight,
         content_scale=content_loss(content, torch.zeros_like(content), weight),
     )
+
+
+def _changing(support: Tensor) -> tuple[slice, slice]:
+    """The box around the support on the grid; the edge's continuation changes with the edge."""
+    top, left, height, width = bounding_box(support)
+    right, below = _to_grid(support)[1::2]
+    bottom, end = top + height, left + width
+    bottom += below if bottom == support.shape[2] else 0
+    end += right if end == support.shape[3] else 0
+    return slice(top, bottom), slice(left, end)
 
 
 def on_grid(image: Tensor) -> Tensor:
@@ -90,7 +118,7 @@ def on_grid(image: Tensor) -> Tensor:
     return F.pad(image, _to_grid(image), mode="replicate")
 
 
-def _local_gram(taps: Tensor, kept: Tensor, support: Tensor, layer: str) -> Tensor:
+def _local_gram(taps: Tensor, kept_gram: Tensor, support: Tensor, layer: str) -> Tensor:
     """The target's Gram matrix: its visible pixels' and the whole window's, mixed.
 
     What is kept and has the window's style already, as a target pasted on itself, is to stay so:
@@ -101,7 +129,7 @@ def _local_gram(taps: Tensor, kept: Tensor, support: Tensor, layer: str) -> Tens
     visible = F.max_pool2d(padded, LAYERS[layer][1]) == 0
     if not visible.any():
         return whole
-    distance, size = style_loss(kept, whole), STYLE_FLOOR * whole.square().mean()
+    distance, size = style_loss(kept_gram, whole), STYLE_FLOOR * whole.square().mean()
     share = VISIBLE_SHARE * distance / (distance + size).clamp_min(1e-30)
     return share * gram_matrix(taps, visible) + (1 - share) * whole
 
@@ -110,13 +138,15 @@ def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[s
     """What each layer's loss is multiplied by: 1 / its own start, so that every layer counts alike.
 
     As they are, the shallow layers would be nearly all of the sum, and these are matched by colour
-    and contrast; even layers bring texture of every size and leave the colours.
+    and contrast; even layers bring texture of every size and leave the colours. Layers that are
+    alike from the start count less, and so do those that are strange to each other.
     """
-    return {
-        name: 1
-        / (len(grams) * (style_loss(start[name], gram) + STYLE_FLOOR * gram.square().mean()))
-        for name, gram in grams.items()
-    }
+    weights = {}
+    for name, gram in grams.items():
+        distance, size = style_loss(start[name], gram), gram.square().mean()
+        strangeness = 1 + (distance / (STRANGE * size)).square()
+        weights[name] = 1 / (len(grams) * strangeness * (distance + STYLE_FLOOR * size))
+    return weights
 
 
 def _share_at(support: Tensor, layer: str) -> Tensor:

@@ -16,7 +16,7 @@ from blending.window import Scene
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 STRIDES = dict(zip(LAYERS, (1, 2, 4, 8), strict=True))
-STYLE_FLOOR, VISIBLE_SHARE = 0.02, 0.25  # as documented in the module
+STYLE_FLOOR, STRANGE, VISIBLE_SHARE = 0.02, 2.0, 0.25  # as documented in the module
 TERMS = ("gradient", "content", "style", "luminance", "chroma", "histogram", "tv")
 EVERY = Weights(**dict.fromkeys(TERMS, 1.0))
 
@@ -107,7 +107,9 @@ def style_by_layer(scene, network, x):
         share = VISIBLE_SHARE * foreign / (foreign + STYLE_FLOOR * size)
         wanted = wanted_gram(target[name], mask, name, share)
         distances = [((gram(taps[name]) - wanted) ** 2).mean() for taps in (start, now)]
-        shares.append(distances[1] / (distances[0] + STYLE_FLOOR * (wanted**2).mean()) / 4)
+        own = (wanted**2).mean()
+        strangeness = 1 + (distances[0] / (STRANGE * own)) ** 2
+        shares.append(distances[1] / (distances[0] + STYLE_FLOOR * own) / strangeness / 4)
     return shares
 
 
