@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from .spectral import fast_length, filter_spectrum, laplacian_eigenvalues
 from .wanted import wanted_features
 from .window import Scene, composite
 
-STIFFNESS = 0.1  # what the feature terms add to the gradient term's curvature, in its units
+STIFFNESS = 40.0  # what the feature terms add to the curvature, beside their weights
 
 
 def joint_objective(
@@ -80,21 +81,26 @@ def joint_objective(
     return Objective(views, tuple(terms))
 
 
-def gradient_metric(scene: Scene, weights: Weights) -> Callable[[Tensor], Tensor] | None:
+def gradient_metric(
+    scene: Scene, weights: Weights, texture: float = 0.0
+) -> Callable[[Tensor], Tensor] | None:
     """The inverse Hessian of the pixel terms, near enough to precondition.
 
-    H⁻¹ ≈ 3·area / (2·w_gradient) · (Δ² + w_k / w_gradient + STIFFNESS)⁻¹, w_k the weight of
-    luminance or chroma, by sine transforms on the opponent channels; None where there is no
-    gradient term.
+    H⁻¹ ≈ 3·area / 2 · (w_gradient·Δ² + w_k + STIFFNESS·w_features)⁻¹, w_k the weight of luminance
+    or chroma, by sine transforms on the opponent channels; None where there is no
+    gradient term. `texture`: of the luminance term, whose Gaussian lets details pass.
     """
     if not weights.gradient:
         return None
     height, width = scene.support.shape[2:]
     tall, wide = fast_length(height), fast_length(width)
-    held = scene.source.new_tensor([weights.luminance, weights.chroma, weights.chroma])
-    stiffness = (STIFFNESS + held / weights.gradient).view(3, 1, 1)
-    curvature = laplacian_eigenvalues(tall, wide, scene.source) ** 2 + stiffness
-    response = 3 * scene.support.sum().item() / (2 * weights.gradient) / curvature
+    eigenvalues = laplacian_eigenvalues(tall, wide, scene.source)
+    lightness = weights.luminance * torch.exp(-(texture**2) * eigenvalues)
+    chroma = torch.full_like(eigenvalues, weights.chroma)
+    features = STIFFNESS * (weights.content + weights.style)
+    curvature = weights.gradient * eigenvalues**2 + features
+    curvature = curvature + torch.stack([lightness, chroma, chroma])
+    response = 1.5 * scene.support.sum().item() / curvature
     free = scene.support.to(scene.source.dtype)
 
     def metric(gradient: Tensor) -> Tensor:

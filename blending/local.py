@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from .features import LAYERS, Features
 
@@ -23,23 +24,40 @@ class Step:
 
     Attributes:
         layer: of the network.
-        margins: of the changed part within the slab, as `F.pad` takes them.
-        ring: (1, C, h, w), the slab of the fixed values, 0 where they change; None: nothing around.
+        inside: of the slab that the layer reads, what changes.
+        ring: (1, C, h, w), the slab; what changes is written into it. None: nothing is around.
         tap: the name of what comes out, if it is wanted.
     """
 
     layer: nn.Module
-    margins: tuple[int, int, int, int]
+    inside: Box
     ring: Tensor | None
     tap: str | None
 
     def run(self, x: Tensor) -> Tensor:
         """The changed part of what the layer makes, of that of what it takes."""
         if self.ring is not None:
-            x = self.ring + F.pad(x, self.margins)
+            x = _InRing.apply(x, self.ring, self.inside)
         if isinstance(self.layer, nn.Conv2d):
             return F.conv2d(x, self.layer.weight, self.layer.bias)  # the slab is padded already
         return self.layer(x)
+
+
+class _InRing(torch.autograd.Function):
+    """Write what changes into its ring: no new slab, no sum over it.
+
+    The graph of one evaluation must be done with before the next is made.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, ring: Tensor, inside: Box) -> Tensor:
+        ctx.inside = inside
+        part(ring, inside).copy_(x)
+        return ring.detach()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, slope: Tensor) -> tuple[Tensor, None, None]:
+        return part(slope, ctx.inside), None, None
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ class LocalFeatures:
 @torch.no_grad()
 def local_features(
     network: Features, image: Tensor, box: Box, layers: tuple[str, ...], keep_whole: bool = False
-) -> LocalFeatures:
+) -> tuple[LocalFeatures, dict[str, Tensor]]:
     """Run the network once and keep what an evaluation needs of it.
 
     Args:
@@ -103,9 +121,12 @@ def local_features(
         box: rows and columns of it that will change.
         layers: names of the taps.
         keep_whole: for `LocalFeatures.whole`.
+
+    Returns:
+        The local network, and the image's own taps, whole.
     """
     wanted = {LAYERS[name][0]: name for name in layers}
-    steps, boxes, rest, outside, sizes = [], {}, {}, {}, {}
+    taps, steps, boxes, rest, outside, sizes = {}, [], {}, {}, {}, {}
     x, start = network.normalised(image), box
     for index, layer in enumerate(network.features[: max(wanted) + 1]):
         slab, reached = _reach(layer, box, x.shape[2:])
@@ -113,11 +134,11 @@ def local_features(
         steps.append(Step(layer, *_surroundings(x, box, slab), name))
         x, box = layer(x), reached
         if name:
-            boxes[name], sizes[name] = box, tuple(x.shape[1:])
+            taps[name], boxes[name], sizes[name] = x, box, tuple(x.shape[1:])
             rest[name] = _outer(x) - _outer(part(x, box))
             if keep_whole:
                 outside[name] = _without(x, box)
-    return LocalFeatures(network, start, tuple(steps), boxes, rest, outside, sizes)
+    return LocalFeatures(network, start, tuple(steps), boxes, rest, outside, sizes), taps
 
 
 def _reach(layer: nn.Module, box: Box, shape: torch.Size) -> tuple[Box, Box]:
@@ -140,24 +161,19 @@ def _reach(layer: nn.Module, box: Box, shape: torch.Size) -> tuple[Box, Box]:
     return (slab[0], slab[1]), (reached[0], reached[1])
 
 
-def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[tuple[int, ...], Tensor | None]:
-    """Margins and ring of a step; 0 beyond the map, as the network pads it."""
-    margins, inside, place = [], [], []
+def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[Box, Tensor | None]:
+    """Inside and ring of a step; 0 beyond the map, as the network pads it."""
+    if box == slab:
+        return box, None
+    inside, seen, place = [], [], []
     for side, wide, size in zip(box, slab, x.shape[2:], strict=True):
-        margins.append((side.start - wide.start, wide.stop - side.stop))
-        inside.append(slice(max(wide.start, 0), min(wide.stop, size)))
-        place.append(slice(inside[-1].start - wide.start, inside[-1].stop - wide.start))
-    if not any(margins[0] + margins[1]):
-        return (0, 0, 0, 0), None
-    shape = [wide.stop - wide.start for wide in slab]
-    ring = x.new_zeros(*x.shape[:2], *shape)
-    part(ring, place).copy_(part(x, inside))
-    changed = [
-        slice(before, length - after)
-        for (before, after), length in zip(margins, shape, strict=True)
-    ]
-    part(ring, changed).zero_()
-    return (*margins[1], *margins[0]), ring
+        first, last = max(wide.start, 0), min(wide.stop, size)
+        seen.append(slice(first, last))
+        place.append(slice(first - wide.start, last - wide.start))
+        inside.append(slice(side.start - wide.start, side.stop - wide.start))
+    ring = x.new_zeros(*x.shape[:2], *(wide.stop - wide.start for wide in slab))
+    part(ring, place).copy_(part(x, seen))
+    return (inside[0], inside[1]), ring
 
 
 def part(x: Tensor, box: Sequence[slice]) -> Tensor:

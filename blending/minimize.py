@@ -62,7 +62,7 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
         x0: the start, any shape, float; not changed.
         max_evaluations: >= 1; exactly this many unless it stops before.
         history_size: pairs of steps and gradient changes that are kept.
-        tolerance: stop when an iteration wins less than this share of the value.
+        tolerance: stop when two iterations in a row win less than this share of the value.
         precondition: a symmetric positive map near the inverse Hessian; the initial metric. None:
             the gradient's direction, at first by a step that changes no element by more than 0.1.
         on_evaluation: called with the evaluation's number (from 1), its terms and its point; may
@@ -94,6 +94,7 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
     with torch.inference_mode(False), torch.enable_grad():
         point = best = last = evaluate(x0)
         pairs: deque[Pair] = deque(maxlen=history_size)
+        was_small = False
         reason = StopReason.BUDGET_SPENT if last.value < math.inf else StopReason.NON_FINITE
         while reason is StopReason.BUDGET_SPENT and len(trace) < max_evaluations:
             direction = -_inverse_hessian(point.gradient, pairs, precondition)
@@ -109,9 +110,10 @@ def minimize(  # noqa: C901 - the loop and its closure read best in one place
                     step = _shorter(step, point.value, slope, last.value)
             if found:
                 _remember(pairs, found.x - point.x, found.gradient - point.gradient)
-                if point.value - found.value <= tolerance * abs(point.value):
+                is_small = point.value - found.value <= tolerance * abs(point.value)
+                if is_small and was_small:
                     reason = StopReason.CONVERGED
-                point = found
+                point, was_small = found, is_small
             elif pairs:  # the metric misleads: start again from the preconditioner alone
                 pairs.clear()
             elif len(trace) < max_evaluations:

@@ -22,6 +22,9 @@ from .settings import PoissonSettings, RefineSettings
 from .validation import check_image, check_mask, check_same_size
 from .window import Scene
 
+# Two evaluations in a row that win less than this share of the objective end a stage: what more
+# would win is in the third digit of the score, and cannot be seen.
+TOLERANCE = 0.003
 EXACT_MARGIN = 4  # the solve needs the mask's neighbours, the match some more
 
 
@@ -150,9 +153,8 @@ def _refine(
 ) -> tuple[Tensor, dict]:
     """The joint objective with the blend as source and background."""
     guidance = torch.where(scene.support, laplacian(scene.source), laplacian(scene.target))
-    objective = joint_objective(
-        scene, scene.source, guidance, edge_hold(scene), network, settings.weights
-    )
+    hold = edge_hold(scene)
+    objective = joint_objective(scene, scene.source, guidance, hold, network, settings.weights)
 
     def applied(x: Tensor) -> Tensor:
         return x if settings.strength == 1 else torch.lerp(scene.source, x, settings.strength)
@@ -161,7 +163,7 @@ def _refine(
         if observe:
             observe(number, terms, applied(x))
 
-    metric = gradient_metric(scene, settings.weights)
+    metric = gradient_metric(scene, settings.weights, hold.texture)
     x, figures = _minimise(objective, scene.source, metric, settings, tell)
     return applied(x), figures
 
@@ -178,6 +180,7 @@ def _minimise(
         objective,
         x0,
         max_evaluations=settings.max_evaluations,
+        tolerance=TOLERANCE,
         precondition=metric,
         on_evaluation=observe,
     )

@@ -81,9 +81,12 @@ def wanted_features(scene: Scene, kept: Tensor, network: Features, keep_styled: 
 
     `keep_styled`: for the histogram term; as large as a pass of the network.
     """
-    styled = network(on_grid(scene.target), STYLE_LAYERS)
     box = _changing(scene.support)
-    local = local_features(network, on_grid(kept), box, STYLE_LAYERS, keep_styled)
+    differs = ~scene.support & (kept != scene.target)
+    base = kept if differs.any() else scene.target  # mostly, one pass does for both
+    local, styled = local_features(network, on_grid(base), box, STYLE_LAYERS, keep_styled)
+    if base is kept:
+        styled = network(on_grid(scene.target), STYLE_LAYERS)
     kept_taps = local(part(on_grid(kept), box))  # not cut from the whole: that rounds otherwise
     kept_grams = {name: local.gram(name, taps) for name, taps in kept_taps.items()}
     grams = {

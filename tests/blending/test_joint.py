@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from blending.guidance import guidance_field
 from blending.hold import Hold
@@ -258,9 +258,12 @@ def test_a_soft_mask_composites_the_guess_over_the_background(noise, disc, doubl
     assert value(objective, x, "luminance") == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("gradient", "luminance", "chroma"), [(2.0, 0.0, 0.0), (5.0, 3.0, 40.0)])
+@pytest.mark.parametrize("texture", [0.0, 1.5])
+@pytest.mark.parametrize(
+    ("gradient", "luminance", "chroma", "style"), [(2.0, 0, 0, 0), (5.0, 3.0, 40.0, 0.2)]
+)
 def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
-    gradient, luminance, chroma, noise
+    gradient, luminance, chroma, style, texture, noise
 ):
     height, width = 7, 9  # n + 1 is 8 and 10: the sine transform needs no padding
     ones = torch.ones(1, 1, height, width, dtype=torch.float64)
@@ -273,16 +276,19 @@ def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     stencil = np.kron(second_difference(height), np.eye(width))
     stencil += np.kron(np.eye(height), second_difference(width))
     size = height * width
-    smooth = stencil @ stencil + 0.1 * np.eye(size)
+    smooth = gradient * stencil @ stencil + 40 * style * np.eye(size)
+    tones = linalg.expm(
+        -(texture**2) * stencil
+    )  # a Gaussian, twice: by the difference and its slope
     # Lightness is the channels' mean: one equation of all three, coupled by a 3 x 3 matrix.
     lightness = np.ones((3, 3)) / 3
-    held = (luminance * lightness + chroma * (np.eye(3) - lightness)) / gradient
-    curvature = np.kron(np.eye(3), smooth) + np.kron(held, np.eye(size))
+    curvature = np.kron(np.eye(3), smooth) + np.kron(luminance * lightness, tones)
+    curvature += np.kron(chroma * (np.eye(3) - lightness), np.eye(size))
     slope = noise(1, 3, height, width, seed=1).double()
     expected = np.linalg.solve(curvature, slope.flatten().numpy()).reshape(3, size)
-    expected *= 3 * size / (2 * gradient)
-    given = weights(gradient=gradient, luminance=luminance, chroma=chroma)
-    metric = gradient_metric(scene, given)
+    expected *= 3 * size / 2
+    given = weights(gradient=gradient, luminance=luminance, chroma=chroma, style=style)
+    metric = gradient_metric(scene, given, texture)
     assert np.allclose(metric(slope).view(3, size), expected, rtol=1e-9, atol=1e-12)
 
 
