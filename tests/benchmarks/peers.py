@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from blending.window import bounding_box
@@ -38,3 +39,36 @@ def _levels(image: Tensor) -> np.ndarray:
     """(H, W, 3), uint8, of its own memory."""
     array = image[0].permute(1, 2, 0).numpy()
     return np.ascontiguousarray(np.rint(array * 255).astype(np.uint8))
+
+
+def amg_solution(matrix: sparse.csc_matrix, right: np.ndarray, cycles: int) -> np.ndarray:
+    """pyamg's Ruge-Stüben multigrid as preconditioner of conjugate gradients, set-up included.
+
+    Args:
+        matrix: (n, n).
+        right: (n, channels).
+        cycles: at most.
+    """
+    import pyamg
+
+    solver = pyamg.ruge_stuben_solver(matrix.tocsr())
+    columns = [solver.solve(b, tol=1e-12, maxiter=cycles, accel="cg") for b in right.T]
+    return np.stack(columns, 1)
+
+
+def fpie_solution(
+    source: Tensor, target: Tensor, mask: Tensor, backend: str, iterations: int
+) -> Tensor:
+    """fpie's equation solver, Jacobi iterations; its mask may not touch the frame.
+
+    Args and returns: as `opencv_clone`, all of one size; clipped, but not rounded to 8 bits.
+    """
+    from fpie.process import EquProcessor
+
+    planes = [p[0].permute(1, 2, 0).numpy() * 255 for p in (source, target)]
+    levels = (mask[0, 0].numpy() * 255).astype(np.uint8)
+    processor = EquProcessor("src", backend, n_cpu=torch.get_num_threads())
+    processor.reset(planes[0], levels, planes[1], (0, 0), (0, 0))
+    processor.sync()
+    filled, _ = processor.step(iterations)
+    return torch.from_numpy(filled).permute(2, 0, 1)[None] / 255

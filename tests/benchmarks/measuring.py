@@ -1,0 +1,35 @@
+"""Times and memory of calls, side by side."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def milliseconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median time of each call; they take turns, so that all see the same machine."""
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(1000 * (time.perf_counter() - started))
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def peak_megabytes(call: Callable[[], object]) -> float | None:
+    """What a call needs at most beyond what the process has already; None off Linux."""
+    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    if not reset.exists():
+        return None
+    reset.write_text("5")  # forget the former peak
+    before = _kilobytes(status, "VmRSS")
+    call()
+    return max(0, _kilobytes(status, "VmHWM") - before) / 1024
+
+
+def _kilobytes(status: Path, name: str) -> int:
+    line = next(line for line in status.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1])
