@@ -7,11 +7,11 @@ values around it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from .features import LAYERS, Features
 
@@ -50,13 +50,13 @@ class _InRing(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, ring: Tensor, inside: Box) -> Tensor:
+    def forward(ctx: Any, x: Tensor, ring: Tensor, inside: Box) -> Tensor:
         ctx.inside = inside
         part(ring, inside).copy_(x)
         return ring.detach()
 
     @staticmethod
-    def backward(ctx: FunctionCtx, slope: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         return part(slope, ctx.inside), None, None
 
 

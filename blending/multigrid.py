@@ -13,42 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .stencil import Stencil
+
 DAMPING = 0.8  # of the Jacobi steps
 COARSEST = 20  # pixels; a grid no larger than that is solved directly
 DEGREE = 4  # a pixel's neighbours: a screen of that much halves what it takes from coarser grids
 TWICE = 3  # grids from this depth on are visited twice a cycle: the finer ones are dear
 DIRECT = torch.float64  # where that is done, on the CPU
-
-
-@dataclass(frozen=True)
-class Stencil:
-    """A 5-point operator: Σ_q edge_pq (u_p − u_q) + rest_p·u_p; 0 off the support.
-
-    Attributes:
-        diagonal: (B, 1, H, W), the sum of a pixel's edges and its rest.
-        across: (B, 1, H, W − 1), edges between neighbours of a row.
-        down: (B, 1, H − 1, W), likewise of a column.
-    """
-
-    diagonal: Tensor
-    across: Tensor
-    down: Tensor
-
-    def apply(self, u: Tensor, out: Tensor) -> Tensor:
-        """The operator on (B, C, H, W), written into `out`, another one."""
-        return self._add_neighbours(torch.mul(self.diagonal, u, out=out), u, -1)
-
-    def residual(self, image: Tensor, u: Tensor, out: Tensor) -> Tensor:
-        """Image less the operator on u, written into `out`, a third one."""
-        torch.addcmul(image, self.diagonal, u, value=-1, out=out)
-        return self._add_neighbours(out, u, 1)
-
-    def _add_neighbours(self, out: Tensor, u: Tensor, sign: int) -> Tensor:
-        out[..., 1:, :].addcmul_(self.down, u[..., :-1, :], value=sign)
-        out[..., :-1, :].addcmul_(self.down, u[..., 1:, :], value=sign)
-        out[..., 1:].addcmul_(self.across, u[..., :-1], value=sign)
-        out[..., :-1].addcmul_(self.across, u[..., 1:], value=sign)
-        return out
 
 
 @dataclass(frozen=True)
@@ -134,18 +105,6 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
     while max(height, width) > COARSEST * unit:
         unit *= 2
     return -(-height // unit) * unit, -(-width // unit) * unit
-
-
-def mask_laplacian(free: Tensor, degree: Tensor) -> Stencil:
-    """The Laplacian of the pixels of a support, all others being 0.
-
-    Args:
-        free: (B, 1, H, W), float, 1 on the support, 0 elsewhere.
-        degree: (B or 1, 1, H, W), how many neighbours are inside the frame.
-    """
-    across = free[..., 1:] * free[..., :-1]
-    down = free[..., 1:, :] * free[..., :-1, :]
-    return Stencil(free * degree, across, down)
 
 
 def multigrid(

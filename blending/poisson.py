@@ -1,20 +1,18 @@
 """The exact Poisson solve on a mask of any shape, with or without a screen."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .equation import Equation, conjugate_gradients, total_of
 from .filters import neighbour_sum
-from .multigrid import Multigrid, Stencil, grid_shape, mask_laplacian, multigrid
+from .multigrid import grid_shape, multigrid
+from .stencil import mask_laplacian
 from .window import bounding_box, crop, window_around
 
-MAX_ITERATIONS = 60  # 6 do on most masks
 # The iterations end when the next correction is within this share of the tolerance. It is the error
 # to within a factor of about two on all masks that were tried, and it is still applied.
 SAFETY = 0.8
-TINY = 1e-30  # below any sum that is not 0
 
 
 @torch.no_grad()
@@ -72,56 +70,10 @@ def solve_poisson(
         *(plane if plane is None else crop(plane, box) for plane in held),
     )
     height, width = inner.shape[2:]
-    correction = _conjugate_gradients(equation, SAFETY * tolerance / 255)[..., :height, :width]
+    correction = conjugate_gradients(equation, SAFETY * tolerance / 255)[..., :height, :width]
     solution = boundary.clone(memory_format=torch.contiguous_format)
     crop(solution, box).copy_(torch.where(inner, start + correction, start))
     return solution
-
-
-@dataclass(frozen=True)
-class _Equation:
-    """For the correction w = u − boundary: Laplacian·w + screen·w = image on the support.
-
-    The screen's share is added apart: of a sum such as 4 + 1e-6 float32 keeps the 4.
-    """
-
-    image: Tensor  # the right side
-    laplacian: Stencil  # of the support
-    grids: Multigrid
-    screen: Tensor | None
-    # Where a support is a whole frame, (B, 1, 1, 1), nothing but a screen fixes the mean; None:
-    # there is no such support.
-    loose: Tensor | None
-    total: Tensor  # of the right side, without the differences, which cancel
-
-    def operator(self, w: Tensor, out: Tensor) -> Tensor:
-        image = self.laplacian.apply(w, out)
-        return image if self.screen is None else image.addcmul_(self.screen, w)
-
-    def residual(self, w: Tensor, out: Tensor) -> Tensor:
-        residual = self.laplacian.residual(self.image, w, out)
-        if self.screen is not None:
-            residual.addcmul_(self.screen, w, value=-1)
-        return self.centred(residual)
-
-    def levelled(self, w: Tensor) -> Tensor:
-        """W with the mean that its screen asks for on a whole frame.
-
-        Differences drop out of the sum of all equations, each being counted from both sides; so it
-        fixes the mean even where the screen is too weak beside the differences' rounding for the
-        iterations to.
-        """
-        if self.loose is None or self.screen is None:
-            return w
-        missing = self.total - _total(self.screen * w)
-        return w + self.loose * missing / _total(self.screen).clamp_min(TINY)
-
-    def centred(self, w: Tensor) -> Tensor:
-        """W less its mean, in place, where nothing fixes that."""
-        if self.loose is None or self.screen is not None:
-            return w
-        free = self.grids.levels[0].free
-        return w.sub_(self.loose * free * _total(w) / _total(free))
 
 
 def _held(
@@ -145,7 +97,7 @@ def _equation(
     boundary: Tensor,
     screen: Tensor | None,
     anchor: Tensor | None,
-) -> _Equation:
+) -> Equation:
     """The equation on a window, padded to a shape that the grids like."""
     free = support.to(guidance.dtype)
     degree = neighbour_sum(torch.ones_like(free[:1]))
@@ -153,7 +105,7 @@ def _equation(
     if screen is not None and anchor is not None:
         screen = free * screen
         wanted = guidance + screen * (anchor - boundary)
-    total = _total(free * wanted)
+    total = total_of(free * wanted)
     image = free * (wanted - degree * boundary + neighbour_sum(boundary))
     height, width = grid_shape(*support.shape[2:])
     margins = (0, width - support.shape[3], 0, height - support.shape[2])
@@ -162,7 +114,7 @@ def _equation(
         screen = F.pad(screen, margins)
     laplacian = mask_laplacian(padded, degree)
     loose = free.amin((2, 3), keepdim=True)
-    return _Equation(
+    return Equation(
         image=image,
         laplacian=laplacian,
         grids=multigrid(laplacian, padded, screen, channels=image.shape[1]),
@@ -170,43 +122,3 @@ def _equation(
         loose=loose if loose.any() else None,
         total=total,
     )
-
-
-def _total(u: Tensor) -> Tensor:
-    return u.sum((2, 3), keepdim=True)
-
-
-def _conjugate_gradients(equation: _Equation, limit: float) -> Tensor:
-    """Solve for each channel until the multigrid's correction is within the limit.
-
-    Flexible, for the multigrid is not quite symmetric; the residual is always the true one, for in
-    float32 a running one drifts away from it.
-    """
-
-    def dot(a: Tensor, b: Tensor) -> Tensor:
-        return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
-
-    def correction() -> Tensor:
-        equation.residual(w, out=residual)
-        return equation.centred(equation.grids.invert(residual))
-
-    w = equation.levelled(torch.zeros_like(equation.image))
-    image, residual = torch.empty_like(w), torch.empty_like(w)
-    preconditioned = correction()
-    direction = preconditioned.clone()
-    for _ in range(MAX_ITERATIONS):
-        if _largest(preconditioned) <= limit:
-            break
-        slope = dot(residual, preconditioned)
-        equation.operator(direction, out=image)
-        step = slope / dot(direction, image).clamp_min(TINY)
-        w = equation.levelled(w.addcmul_(step, direction))
-        preconditioned = correction()
-        turn = -step * dot(image, preconditioned) / slope.clamp_min(TINY)
-        direction.mul_(turn).add_(preconditioned)
-    return equation.levelled(w.add_(preconditioned))
-
-
-def _largest(w: Tensor) -> float:
-    low, high = torch.aminmax(w)
-    return max(-low.item(), high.item())

@@ -88,9 +88,7 @@ def authors(case: Case, folder: Path, evaluations: int) -> list[float]:
                     times[stage].append(time.perf_counter())
         if process.returncode:
             raise RuntimeError(f"the authors' code ended with status {process.returncode}")
-    return [
-        statistics.median(b - a for a, b in itertools.pairwise(found)) for found in times
-    ]
+    return [statistics.median(b - a for a, b in itertools.pairwise(found)) for found in times]
 
 
 def measure(

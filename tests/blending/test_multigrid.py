@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from blending.filters import neighbour_sum
-from blending.multigrid import COARSEST, grid_shape, mask_laplacian, multigrid
+from blending.multigrid import COARSEST, grid_shape, multigrid
+from blending.stencil import mask_laplacian
 
 
 def random(*shape, seed=0):
