@@ -24,7 +24,7 @@ from .window import Scene
 
 # Two evaluations in a row that win less than this share of the objective end a stage: what more
 # would win is in the third digit of the score, and cannot be seen.
-TOLERANCE = 0.003
+TOLERANCE = 0.004
 EXACT_MARGIN = 4  # the solve needs the mask's neighbours, the match some more
 
 

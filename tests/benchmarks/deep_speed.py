@@ -31,7 +31,7 @@ from quality_cases import Case, find_cases, read_case  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PRESETS, blend  # noqa: E402
-from blending.pictures import write_picture  # noqa: E402
+from blending.files import write_picture  # noqa: E402
 
 PUBLISHED = 1000  # evaluations a stage
 DRIVER = """
@@ -72,9 +72,13 @@ def authors(case: Case, folder: Path, evaluations: int) -> list[float]:
     side, size = placed.source.shape[2], placed.target.shape[2]
     with tempfile.TemporaryDirectory() as place:
         files = {name: Path(place) / f"{name}.png" for name in ("source", "mask", "target")}
-        write_picture(files["source"], placed.source)
-        write_picture(files["target"], placed.target)
-        write_picture(files["mask"], placed.mask.expand(-1, 3, -1, -1))
+        pictures = {
+            "source": placed.source[:, :3],
+            "mask": placed.mask.expand(-1, 3, -1, -1),
+            "target": placed.target[:, :3],
+        }
+        for name, picture in pictures.items():
+            write_picture(files[name], picture, overwrite=False)
         words = [sys.executable, "-u", "-c", DRIVER, str(folder), "--output_dir", place]
         words += [f"--{name}_file={path}" for name, path in files.items()]
         words += [f"--ss={side}", f"--ts={size}", f"--num_steps={evaluations}"]
