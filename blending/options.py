@@ -39,14 +39,12 @@ def _parser() -> _Parser:
     )
     add = parser.add_argument
     _add_pictures(add)
-    names = [name.replace(" ", "-") for name in PRESETS]
     add(
         "--preset",
-        type=lambda name: name.replace("-", " "),
-        choices=tuple(PRESETS),
+        type=_preset,
         default="painting",
         metavar="NAME",
-        help=f"what for: {', '.join(names)} (default {names[0]})",
+        help=f"what for: {_preset_names()} (default painting)",
     )
     add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
     add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
@@ -88,6 +86,18 @@ def _join_place(arguments: list[str]) -> list[str]:
     return joined
 
 
+def _preset_names() -> str:
+    """As one types them."""
+    return ", ".join(name.replace(" ", "-") for name in PRESETS)
+
+
+def _preset(text: str) -> str:
+    name = text.replace("-", " ")
+    if name not in PRESETS:
+        raise argparse.ArgumentTypeError(f"must be one of {_preset_names()}, got {text!r}")
+    return name
+
+
 def _place(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*", text, re.ASCII)
     if not found:
@@ -118,9 +128,10 @@ def _complete(options: argparse.Namespace) -> None:
         options.method, options.stage = "exact", "poisson"
     refining = [name for name in ("region", "strength") if getattr(options, name) is not None]
     if refining and not _refines(options):
+        dashed = options.preset.replace(" ", "-")
         raise ValueError(
-            f"--{' and --'.join(refining)} must go with a refine stage, "
-            f"got --stage {options.stage} --preset {options.preset}"
+            f"--{' and --'.join(refining)} must go with a refine stage; there is none with "
+            f"{'--stage poisson' if options.stage == 'poisson' else '--preset ' + dashed}"
         )
     _check_report(options)
 
