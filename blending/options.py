@@ -86,9 +86,13 @@ def _join_place(arguments: list[str]) -> list[str]:
     return joined
 
 
+def _typed(preset: str) -> str:
+    """A preset's name as one types it in a shell."""
+    return preset.replace(" ", "-")
+
+
 def _preset_names() -> str:
-    """As one types them."""
-    return ", ".join(name.replace(" ", "-") for name in PRESETS)
+    return ", ".join(map(_typed, PRESETS))
 
 
 def _preset(text: str) -> str:
@@ -128,10 +132,11 @@ def _complete(options: argparse.Namespace) -> None:
         options.method, options.stage = "exact", "poisson"
     refining = [name for name in ("region", "strength") if getattr(options, name) is not None]
     if refining and not _refines(options):
-        dashed = options.preset.replace(" ", "-")
+        ended = f"--preset {_typed(options.preset)}"
+        if options.stage == "poisson":
+            ended = "--stage poisson"
         raise ValueError(
-            f"--{' and --'.join(refining)} must go with a refine stage; there is none with "
-            f"{'--stage poisson' if options.stage == 'poisson' else '--preset ' + dashed}"
+            f"--{' and --'.join(refining)} must go with a refine stage; there is none with {ended}"
         )
     _check_report(options)
 

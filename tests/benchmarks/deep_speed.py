@@ -35,7 +35,7 @@ from blending.files import write_picture  # noqa: E402
 
 PUBLISHED = 1000  # evaluations a stage
 DRIVER = """
-import sys, time
+import sys
 import torchvision.models as models
 original = models.vgg16
 models.vgg16 = lambda pretrained=False: original()

@@ -3,7 +3,7 @@
     python tests/benchmarks/exact_speed.py [--sizes N ...] [--shapes NAME ...] [--rounds N]
         [--slow-peers] [--markdown]
 
-A photograph into a photograph, three channels. Times are medians in milliseconds, the calls taking
+A photograph into a painting, three channels. Times are medians in milliseconds, the calls taking
 turns. `solve` is the solver alone, `stage` all that a user of the exact method waits for. Errors
 are the largest, in grey levels, against the same system in float64: solved directly by SciPy up to
 512 pixels, above by our iteration carried on until the residual, by SciPy's matrix, is below 1e-8.
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from exact_systems import System, make_system, shapes  # noqa: E402
 from measuring import milliseconds, peak_megabytes  # noqa: E402
-from peers import amg_solution, fpie_solution, opencv_clone  # noqa: E402
+from peers import amg_solution, fpie_solution, prepared_clone  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PoissonSettings, place, poisson_stage  # noqa: E402
@@ -63,7 +63,7 @@ def measure(side: int, shape: str, rounds: int, slow_peers: bool) -> list[str]:
     settings = PoissonSettings(method="exact")
     calls = {"solve": system.solved, "stage": lambda: poisson_stage(placed, settings)}
     if find_spec("cv2"):
-        calls["cv"] = lambda: opencv_clone(system.source, system.target, system.mask, 0, 0)
+        calls["cv"] = prepared_clone(system.source, system.target, system.mask, 0, 0)
     memory = peak_megabytes(system.solved)  # first: later the process has it already
     times = milliseconds(calls, rounds)
     reference = system.reference()

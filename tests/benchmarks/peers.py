@@ -1,5 +1,7 @@
 """Peers of the benchmarks that are called the same way everywhere."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -21,18 +23,23 @@ def opencv_clone(source: Tensor, target: Tensor, mask: Tensor, row: int, column:
     Returns:
         (1, 3, H, W).
     """
+    cloned = prepared_clone(source, target, mask, row, column)()
+    return torch.from_numpy(cloned).permute(2, 0, 1)[None] / 255
+
+
+def prepared_clone(
+    source: Tensor, target: Tensor, mask: Tensor, row: int, column: int
+) -> Callable[[], np.ndarray]:
+    """`opencv_clone` without the conversions from and to tensors, to be timed; (H, W, 3), uint8."""
     import cv2
 
     # The box around the mask is centred on the point, rounded down.
     top, left, height, width = bounding_box(mask > 0)
-    cloned = cv2.seamlessClone(
-        _levels(source),
-        _levels(target),
-        _levels(mask.expand(-1, 3, -1, -1)),  # a copy: the mask is changed there
-        (column + left + width // 2, row + top + height // 2),
-        cv2.NORMAL_CLONE,
-    )
-    return torch.from_numpy(cloned).permute(2, 0, 1)[None] / 255
+    pictures = _levels(source), _levels(target)
+    levels = _levels(mask.expand(-1, 3, -1, -1))
+    centre = (column + left + width // 2, row + top + height // 2)
+    # A copy each time: the mask is changed there.
+    return lambda: cv2.seamlessClone(*pictures, levels.copy(), centre, cv2.NORMAL_CLONE)
 
 
 def _levels(image: Tensor) -> np.ndarray:
