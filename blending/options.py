@@ -130,19 +130,21 @@ def _complete(options: argparse.Namespace) -> None:
         if options.method == "deep":
             raise ValueError("--stage exact must go with --method exact, got deep")
         options.method, options.stage = "exact", "poisson"
-    refining = [name for name in ("region", "strength") if getattr(options, name) is not None]
-    if refining and not _refines(options):
-        ended = f"--preset {_typed(options.preset)}"
-        if options.stage == "poisson":
-            ended = "--stage poisson"
-        raise ValueError(
-            f"--{' and --'.join(refining)} must go with a refine stage; there is none with {ended}"
-        )
+    _check_refining(options)
     _check_report(options)
 
 
-def _refines(options: argparse.Namespace) -> bool:
-    return options.stage == "refine" and options.preset in REFINING
+def _check_refining(options: argparse.Namespace) -> None:
+    """The refine stage's options need one."""
+    given = [name for name in ("region", "strength") if getattr(options, name) is not None]
+    if not given or (options.stage == "refine" and options.preset in REFINING):
+        return
+    ended = (
+        "--stage poisson" if options.stage == "poisson" else "--preset " + _typed(options.preset)
+    )
+    raise ValueError(
+        f"--{' and --'.join(given)} must go with a refine stage; there is none with {ended}"
+    )
 
 
 def _check_report(options: argparse.Namespace) -> None:
