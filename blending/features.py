@@ -48,7 +48,7 @@ class Features(nn.Module):
         }[input_scale]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
-        self.requires_grad_(False).eval()
+        self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
 
     def normalised(self, image: Tensor) -> Tensor:
         """What the first layer takes of (B, 3, H, W) in [0, 1]."""
