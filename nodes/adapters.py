@@ -1,12 +1,15 @@
 """Between ComfyUI and the core: layouts, device, progress, cancel. No algorithm."""
 
 import time
+from dataclasses import fields
+from typing import Any
 
 import comfy.model_management
 import comfy.utils
 import torch
 from comfy_api.latest import io
 from PIL import Image
+from server import PromptServer
 from torch import Tensor
 
 from ..blending.job import Evaluation
@@ -15,6 +18,33 @@ CATEGORY = "image/deep image blending"
 PREVIEW_SIDE = 512  # pixels
 PREVIEW_PERIOD = 0.5  # seconds
 LARGEST_PLACE = 16384
+NEWER_FIELDS = ("search_aliases",)  # of io.Schema; an older core raises TypeError on them
+
+
+def form(**described: Any) -> io.Schema:
+    """A node's form: what io.Schema takes, newer fields only where this ComfyUI has them.
+
+    Every form asks for the node's id, so that `show_text` knows where to write.
+    """
+    known = {field.name for field in fields(io.Schema)}
+    kept = {
+        name: value
+        for name, value in described.items()
+        if name in known or name not in NEWER_FIELDS
+    }
+    return io.Schema(category=CATEGORY, hidden=[io.Hidden.unique_id], **kept)
+
+
+def show_text(node: type[io.ComfyNode], text: str) -> None:
+    """Write lines on the node that runs, in the page that queued it; no words, no lines.
+
+    Args:
+        node: the class that `execute` was called with.
+        text: plain words, lines parted by a line feed.
+    """
+    server = getattr(PromptServer, "instance", None)
+    if text and server is not None and node.hidden.unique_id is not None:
+        server.send_progress_text(text, node.hidden.unique_id, server.client_id)
 
 
 def image_to_planes(name: str, image: Tensor) -> Tensor:
