@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 from comfy_api.latest import io, ui
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..blending.layout import RESIZES
 from ..blending.settings import MASK_CHANNELS
-from .adapters import form, image_to_planes, planes_to_image, planes_to_mask
+from .adapters import form, planes_to_image, planes_to_mask
 
 LARGEST_AREA = 100_000_000  # square pixels
 
@@ -95,7 +96,7 @@ class LoadMask(io.ComfyNode):
         channel: str,
         resize: str = "off",
         reference: Tensor | None = None,
-        **shaping: float,
+        **shaping: Any,
     ) -> io.NodeOutput:
         """Read and shape the mask."""
         from ..blending.masks import adjust_mask, like_reference
@@ -105,7 +106,7 @@ class LoadMask(io.ComfyNode):
         path = _path(file)
         pixels = read_raw(path)
         mask = pick_channel(pixels, channel, path)
-        size = None if reference is None else image_to_planes("reference", reference).shape[2:]
+        size = None if reference is None else (reference.shape[1], reference.shape[2])
         pixels, mask = (like_reference(planes, size, resize) for planes in (pixels, mask))
         mask = adjust_mask(mask, **shaping)
         preview = planes_to_image(show_taken(pixels, mask))

@@ -1,5 +1,7 @@
 """Place Object: a source put on a target, sized, turned and flipped, mask and all."""
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -14,7 +16,9 @@ from .adapters import (
     show_text,
 )
 
-NOT_DRAWN = {"x": 0, "y": 0, "width": 0, "height": 0}
+# The page's box has sides of at least 16 pixels once it is dragged, of 1 where they are typed.
+NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
+BY_BOX = "fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used\n"
 
 
 class PlaceObject(io.ComfyNode):
@@ -69,20 +73,22 @@ class PlaceObject(io.ComfyNode):
         target: Tensor,
         source: Tensor,
         mask: Tensor | None = None,
-        box: dict | None = None,
-        **layout: float | str,
+        box: dict[str, float] | None = None,
+        **layout: Any,
     ) -> io.NodeOutput:
         """Place."""
         from ..blending.arrange import arrange
         from ..blending.layout import Layout
 
+        wish = Layout(**layout)
+        drawn = _drawn(box)
         arranged = arrange(
             image_to_planes("source", source),
             image_to_planes("target", target),
             None if mask is None else mask_to_planes("mask", mask),
-            Layout(**layout).in_box(box),
+            wish.in_box(*drawn) if drawn else wish,
         )
-        show_text(cls, arranged.words)
+        show_text(cls, BY_BOX + arranged.words if drawn else arranged.words)
         return io.NodeOutput(
             planes_to_image(arranged.paste),
             planes_to_image(arranged.source),
@@ -186,6 +192,20 @@ def _box_input() -> list[io.Input]:
             component="ImageCrop",
             tooltip="Box on the target, in pixels: drag it, and the object is fitted inside and "
             "centred instead of column, row, unit, anchor, fit, fit_width and fit_height; scale, "
-            "rotation and flip still apply. All 0: not used.",
+            "rotation and flip still apply. A width or height of 1: not used.",
         )
     ]
+
+
+def _drawn(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
+    """Column, row, width, height of the box; None where it was not drawn."""
+    if box is None:
+        return None
+    sides = [box.get(name) for name in NOT_DRAWN] if isinstance(box, dict) else []
+    numbers = [side for side in sides if isinstance(side, int | float)]
+    if len(numbers) < len(NOT_DRAWN):
+        raise ValueError(
+            f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
+        )
+    column, row, width, height = numbers
+    return None if width <= 1 or height <= 1 else (column, row, width, height)
