@@ -39,8 +39,7 @@ def seam_profile(result: Tensor, paste: Tensor, support: Tensor) -> SeamProfile:
     inside = support[0, 0].cpu().numpy()
     if inside.all() or not inside.any():
         return SeamProfile([], [], [])
-    within, beyond = (ndimage.distance_transform_edt(side) for side in (inside, ~inside))
-    depth = np.subtract(within, beyond)
+    depth = _distance(inside) - _distance(~inside)
     # The first pixels on either side have depth 1 and -1; the edge lies between them.
     bins = np.where(depth > 0, np.floor(depth), np.ceil(depth) + 1).astype(int) - 1 + OUTSIDE
     kept = (bins >= 0) & (bins < OUTSIDE + DEEPEST)
@@ -53,3 +52,10 @@ def seam_profile(result: Tensor, paste: Tensor, support: Tensor) -> SeamProfile:
         means.append((sums[there] / counts[there]).tolist())
     distances = (np.flatnonzero(there) - OUTSIDE + 0.5).tolist()
     return SeamProfile(distances, *means)
+
+
+def _distance(side: np.ndarray) -> np.ndarray:
+    """Pixels to the nearest pixel that is not on this side."""
+    distances = np.empty(side.shape)
+    ndimage.distance_transform_edt(side, distances=distances)
+    return distances

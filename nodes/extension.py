@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .blend_settings import BlendSettingsNode
 from .laplacian_preview import LaplacianPreview
 from .load_mask import LoadMask
 from .loss_curves import LossCurves
@@ -20,6 +21,7 @@ class DeepImageBlending(ComfyExtension):
             PlaceObject,
             PoissonStage,
             StyleRefineStage,
+            BlendSettingsNode,
             LaplacianPreview,
             LossCurves,
         ]
