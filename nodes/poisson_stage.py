@@ -8,16 +8,18 @@ from torch import Tensor
 from ..blending.presets import PRESETS, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
-    CATEGORY,
-    Feedback,
     compute_device,
+    form,
     image_to_planes,
     mask_to_planes,
     place_inputs,
     planes_to_image,
     planes_to_mask,
+    sequence_input,
+    settings_input,
     steps_input,
 )
+from .feedback import Feedback
 
 
 class PoissonStage(io.ComfyNode):
@@ -26,14 +28,22 @@ class PoissonStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_PoissonStage",
             display_name="Poisson Stage (Blending)",
-            category=CATEGORY,
             description="Blends the masked part of a source into a target: no seam, the target's "
             "texture, the source's content. Outside the mask the target stays bit for bit.",
+            search_aliases=[
+                "deep image blending",
+                "poisson blending",
+                "seamless clone",
+                "paste without seam",
+                "composite",
+                "insert object",
+                "gradient domain",
+            ],
             inputs=[
-                io.Image.Input("target", tooltip="Picture to blend into; any size."),
+                io.Image.Input("target", tooltip="Picture to blend into; any size in pixels."),
                 io.Image.Input("source", tooltip="Picture to cut from; its alpha counts, too."),
                 io.Mask.Input(
                     "mask", tooltip="What to take of the source (1 = take); the source's size."
@@ -60,16 +70,29 @@ class PoissonStage(io.ComfyNode):
                     min=-1.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="0 is the preset's own; towards 1 the target's colours seep in, "
-                    "towards -1 the source keeps its colours.",
+                    tooltip="Share, -1 to 1. 0 is the preset's own; towards 1 the target's colours "
+                    "seep in, towards -1 the source keeps its colours.",
                 ),
                 steps_input(),
+                sequence_input(),
+                settings_input("gradients, bleed and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(display_name="blend", tooltip="The target with the source in it."),
-                io.Mask.Output(display_name="placed mask", tooltip="The mask on the target."),
-                io.Image.Output(display_name="paste", tooltip="Plain copy and paste, to compare."),
-                io.String.Output(display_name="report", tooltip="What was done, as JSON."),
+                io.Image.Output(
+                    display_name="blend", tooltip="The target with the source in it; its size."
+                ),
+                io.Mask.Output(
+                    display_name="placed mask",
+                    tooltip="The mask at its place on the target (1 = source), its size.",
+                ),
+                io.Image.Output(
+                    display_name="paste", tooltip="Plain copy and paste, to compare; same size."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, as JSON: settings, place, evaluations, seconds, stop "
+                    "reasons, guard rails in levels and shares, warnings.",
+                ),
             ],
         )
 
@@ -86,6 +109,8 @@ class PoissonStage(io.ComfyNode):
         gradients: str,
         bleed: float,
         max_evaluations: int,
+        sequence: bool = False,
+        settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Blend."""
         from ..blending import blend

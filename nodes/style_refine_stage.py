@@ -6,16 +6,18 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.presets import REFINING, refine_preset
-from ..blending.settings import REGIONS
+from ..blending.settings import REGIONS, BlendSettings
 from .adapters import (
-    CATEGORY,
-    Feedback,
     compute_device,
+    form,
     image_to_planes,
     mask_to_planes,
     planes_to_image,
+    sequence_input,
+    settings_input,
     steps_input,
 )
+from .feedback import Feedback
 
 
 class StyleRefineStage(io.ComfyNode):
@@ -24,15 +26,31 @@ class StyleRefineStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_StyleRefineStage",
             display_name="Style Refine Stage (Blending)",
-            category=CATEGORY,
-            description="Gives a blended object the target's texture and style; its content holds.",
+            description="Gives a blended object the target's texture and style, or those of "
+            "another picture; its content holds.",
+            search_aliases=[
+                "deep image blending",
+                "style transfer",
+                "harmonise",
+                "harmonize",
+                "match style",
+                "painterly",
+                "texture",
+            ],
             inputs=[
-                io.Image.Input("blend", tooltip="The Poisson Stage's blend, or any composite."),
-                io.Image.Input("target", tooltip="Picture whose style is wanted; the same size."),
-                io.Mask.Input("mask", tooltip="The placed mask: what may change (1 = object)."),
+                io.Image.Input(
+                    "blend", tooltip="The Poisson Stage's blend, or any composite; any size."
+                ),
+                io.Image.Input(
+                    "target", tooltip="Picture whose style is wanted; the blend's size in pixels."
+                ),
+                io.Mask.Input(
+                    "mask",
+                    tooltip="The placed mask: what may change (1 = object); the blend's size.",
+                ),
                 io.Combo.Input(
                     "preset",
                     options=list(REFINING),
@@ -45,7 +63,7 @@ class StyleRefineStage(io.ComfyNode):
                     options=list(REGIONS),
                     default="object",
                     tooltip="object: only pixels under the mask change. band: these and 24 pixels "
-                    "around them. picture: all of them.",
+                    "around them (Blend Settings: band). picture: all of them.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -56,15 +74,29 @@ class StyleRefineStage(io.ComfyNode):
                     tooltip="Share of the change that is applied, 0 to 1; 0 returns the blend.",
                 ),
                 steps_input(),
+                sequence_input(),
+                io.Image.Input(
+                    "style",
+                    optional=True,
+                    tooltip="Picture whose style is wanted instead of the target's; any size in "
+                    "pixels, one for all or one for each.",
+                ),
+                settings_input("region, strength and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(display_name="refined", tooltip="The blend in the target's style."),
-                io.String.Output(display_name="report", tooltip="What was done, as JSON."),
+                io.Image.Output(
+                    display_name="refined", tooltip="The blend in the wanted style; its size."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, as JSON: settings, evaluations, seconds, stop reasons, "
+                    "guard rails against the blend in levels and shares, warnings.",
+                ),
             ],
         )
 
     @classmethod
-    def execute(
+    def execute(  # noqa: PLR0913 - one argument an input
         cls,
         blend: Tensor,
         target: Tensor,
@@ -73,6 +105,9 @@ class StyleRefineStage(io.ComfyNode):
         region: str,
         strength: float,
         max_evaluations: int,
+        sequence: bool = False,
+        style: Tensor | None = None,
+        settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Refine."""
         from ..blending import refine_stage

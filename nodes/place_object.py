@@ -1,0 +1,211 @@
+"""Place Object: a source put on a target, sized, turned and flipped, mask and all."""
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
+from .adapters import (
+    LARGEST_PLACE,
+    form,
+    image_to_planes,
+    mask_to_planes,
+    planes_to_image,
+    planes_to_mask,
+    show_text,
+)
+
+# The page's box has sides of at least 16 pixels once it is dragged, of 1 where they are typed.
+NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
+BY_BOX = "fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used\n"
+
+
+class PlaceObject(io.ComfyNode):
+    """What comes out has the target's size: the stages take it at column 0, row 0."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """The form."""
+        return form(
+            node_id="DIB_PlaceObject",
+            display_name="Place Object (Blending)",
+            description="Puts a source and its mask on a target: where, how large, turned, "
+            "flipped. Everything comes out at the target's size; feed it to the Poisson Stage at "
+            "column 0, row 0.",
+            search_aliases=["position", "paste", "overlay", "composite", "move", "rotate", "flip"],
+            inputs=[
+                io.Image.Input(
+                    "target", tooltip="Picture to put the object on; any size, in pixels."
+                ),
+                io.Image.Input(
+                    "source", tooltip="Picture to cut the object from; any size, in pixels."
+                ),
+                *_place_inputs(),
+                *_shape_inputs(),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="What to take of the source (1 = take); the source's size. Without it "
+                    "the source's alpha is the mask.",
+                ),
+                *_box_input(),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="paste", tooltip="The target with the object pasted on it."
+                ),
+                io.Image.Output(
+                    display_name="placed source",
+                    tooltip="The source at its place, RGBA, the target's size; alpha is 1 where "
+                    "the source has pixels, 0 elsewhere.",
+                ),
+                io.Mask.Output(
+                    display_name="placed mask",
+                    tooltip="The mask at its place (1 = take), the target's size.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        target: Tensor,
+        source: Tensor,
+        mask: Tensor | None = None,
+        box: dict[str, float] | None = None,
+        **layout: Any,
+    ) -> io.NodeOutput:
+        """Place."""
+        from ..blending.arrange import arrange
+        from ..blending.layout import Layout
+
+        wish = Layout(**layout)
+        drawn = _drawn(box)
+        arranged = arrange(
+            image_to_planes("source", source),
+            image_to_planes("target", target),
+            None if mask is None else mask_to_planes("mask", mask),
+            wish.in_box(*drawn) if drawn else wish,
+        )
+        show_text(cls, BY_BOX + arranged.words if drawn else arranged.words)
+        return io.NodeOutput(
+            planes_to_image(arranged.paste),
+            planes_to_image(arranged.source),
+            planes_to_mask(arranged.mask),
+        )
+
+
+def _place_inputs() -> list[io.Input]:
+    """Where the object comes to lie."""
+    place = {"default": 50.0, "min": -LARGEST_PLACE, "max": LARGEST_PLACE, "step": 0.5}
+    return [
+        io.Float.Input(
+            "column",
+            **place,
+            tooltip="Column of the target on which the anchor lands, from its left edge, in "
+            "percent of its width or in pixels (see unit); may be negative.",
+        ),
+        io.Float.Input(
+            "row",
+            **place,
+            tooltip="Row of the target on which the anchor lands, from its top edge, in percent "
+            "of its height or in pixels (see unit); may be negative.",
+        ),
+        io.Combo.Input(
+            "unit",
+            options=list(UNITS),
+            default="percent",
+            tooltip="Of column, row, fit_width and fit_height: pixels of the target, or percent "
+            "of its width and height.",
+        ),
+        io.Combo.Input(
+            "anchor",
+            options=list(ANCHORS),
+            default="centre",
+            tooltip="Point of the object's rectangle, as turned and sized, that lands on column "
+            "and row.",
+        ),
+    ]
+
+
+def _shape_inputs() -> list[io.Input]:
+    """How the object is sized, turned and flipped."""
+    side = {"default": 100.0, "min": 1.0, "max": float(LARGEST_PLACE), "step": 0.5}
+    return [
+        io.Float.Input(
+            "scale",
+            default=1.0,
+            min=0.01,
+            max=16.0,
+            step=0.01,
+            tooltip="Factor by which the object is enlarged, 0.01 to 16, after fit; 1 keeps its "
+            "size.",
+        ),
+        io.Combo.Input(
+            "fit",
+            options=list(FITS),
+            default="off",
+            tooltip="off: the source's own size. inside: as large as fits into fit_width by "
+            "fit_height. cover: as small as covers them. stretch: exactly they, proportions lost.",
+        ),
+        io.Float.Input(
+            "fit_width",
+            **side,
+            tooltip="Width to fit the object to, in percent of the target's width or in pixels "
+            "(see unit); unused while fit is off.",
+        ),
+        io.Float.Input(
+            "fit_height",
+            **side,
+            tooltip="Height to fit the object to, in percent of the target's height or in pixels "
+            "(see unit); unused while fit is off.",
+        ),
+        io.Float.Input(
+            "rotation",
+            default=0.0,
+            min=-360.0,
+            max=360.0,
+            step=0.5,
+            tooltip="Degrees clockwise, -360 to 360. Multiples of 90 move pixels without "
+            "resampling them.",
+        ),
+        io.Combo.Input(
+            "flip",
+            options=list(FLIPS),
+            default="off",
+            tooltip="Mirrors the object before it is turned: horizontal swaps left and right, "
+            "vertical top and bottom.",
+        ),
+    ]
+
+
+def _box_input() -> list[io.Input]:
+    """The box to drag, where this ComfyUI has one; last, so that older ones open the workflow."""
+    if not hasattr(io, "BoundingBox"):
+        return []
+    return [
+        io.BoundingBox.Input(
+            "box",
+            optional=True,
+            default=NOT_DRAWN,
+            component="ImageCrop",
+            tooltip="Box on the target, in pixels: drag it, and the object is fitted inside and "
+            "centred instead of column, row, unit, anchor, fit, fit_width and fit_height; scale, "
+            "rotation and flip still apply. A width or height of 1: not used.",
+        )
+    ]
+
+
+def _drawn(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
+    """Column, row, width, height of the box; None where it was not drawn."""
+    if box is None:
+        return None
+    sides = [box.get(name) for name in NOT_DRAWN] if isinstance(box, dict) else []
+    numbers = [side for side in sides if isinstance(side, int | float)]
+    if len(numbers) < len(NOT_DRAWN):
+        raise ValueError(
+            f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
+        )
+    column, row, width, height = numbers
+    return None if width <= 1 or height <= 1 else (column, row, width, height)
