@@ -5,21 +5,24 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.presets import PRESETS, poisson_preset
+from ..blending.presets import PRESETS, changed_poisson, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
     compute_device,
     form,
-    image_to_planes,
-    mask_to_planes,
     place_inputs,
     planes_to_image,
     planes_to_mask,
     sequence_input,
     settings_input,
+    show_text,
     steps_input,
 )
 from .feedback import Feedback
+from .network import borrowed_network, wanted_memory
+from .reports import picture_size, stage_report
+from .summary import LINKED, summary
+from .traps import checked_cut_out
 
 
 class PoissonStage(io.ComfyNode):
@@ -113,24 +116,31 @@ class PoissonStage(io.ComfyNode):
         settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Blend."""
-        from ..blending import blend
+        from ..blending import place, poisson_stage
 
-        poisson = poisson_preset(preset, gradients, bleed, max_evaluations)
-        feedback = Feedback()
-        result = blend(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            row=row,
-            column=column,
-            scale=scale,
-            settings=BlendSettings(poisson, refine=None, device=str(compute_device())),
-            on_evaluation=feedback,
-        )
+        cut = checked_cut_out(source, target, mask)
+        own = settings.poisson if settings else poisson_preset(preset)
+        wanted = changed_poisson(own, gradients, bleed, max_evaluations)
+        placed = place(cut.source, cut.target, cut.mask, row, column, scale)
+        feedback, device = Feedback(cut.target), compute_device()
+        with borrowed_network(wanted.method == "deep", wanted_memory(placed)) as network:
+            result = poisson_stage(placed, wanted, network, device, feedback)
         feedback.finish()
+        report = stage_report(
+            result,
+            placed,
+            device,
+            gradients,
+            source=picture_size(cut.source),
+            target=picture_size(cut.target),
+            place={"row": row, "column": column, "scale": scale},
+            settings_from=LINKED.format(preset=preset) if settings else None,
+            warnings=list(cut.warnings),
+        )
+        show_text(cls, summary(report, "the plain paste's"))
         return io.NodeOutput(
             planes_to_image(result.image),
-            planes_to_mask(result.mask),
-            planes_to_image(result.paste),
-            json.dumps(result.report, indent=2),
+            planes_to_mask(placed.full_mask),
+            planes_to_image(placed.paste),
+            json.dumps(report, indent=2),
         )

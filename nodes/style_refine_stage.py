@@ -5,19 +5,22 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.presets import REFINING, refine_preset
+from ..blending.presets import REFINING, changed_refine, refine_preset
 from ..blending.settings import REGIONS, BlendSettings
 from .adapters import (
     compute_device,
     form,
-    image_to_planes,
-    mask_to_planes,
     planes_to_image,
     sequence_input,
     settings_input,
+    show_text,
     steps_input,
 )
 from .feedback import Feedback
+from .network import borrowed_network, wanted_memory
+from .reports import picture_size, stage_report
+from .summary import LINKED, summary
+from .traps import checked_blend
 
 
 class StyleRefineStage(io.ComfyNode):
@@ -110,16 +113,24 @@ class StyleRefineStage(io.ComfyNode):
         settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Refine."""
-        from ..blending import refine_stage
+        from ..blending import place, refine_stage
 
-        feedback = Feedback()
-        result = refine_stage(
-            image_to_planes("blend", blend),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            refine_preset(preset, region, strength, max_evaluations),
-            device=compute_device(),
-            on_evaluation=feedback,
-        )
+        image, background, area, warnings = checked_blend(blend, target, mask)
+        own = (settings and settings.refine) or refine_preset(preset)
+        wanted = changed_refine(own, region, strength, max_evaluations)
+        feedback, device = Feedback(image), compute_device()
+        is_empty = region == "picture" and not bool((area >= 0.5).any())
+        placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
+        with borrowed_network(strength > 0, wanted_memory(placed)) as network:
+            result = refine_stage(image, background, area, wanted, network, device, feedback)
         feedback.finish()
-        return io.NodeOutput(planes_to_image(result.image), json.dumps(result.report, indent=2))
+        report = stage_report(
+            result,
+            placed,
+            device,
+            target=picture_size(background),
+            settings_from=LINKED.format(preset=preset) if settings else None,
+            warnings=list(warnings),
+        )
+        show_text(cls, summary(report, "the incoming blend's"))
+        return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))
