@@ -3,14 +3,8 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from .settings import (
-    BlendSettings,
-    PoissonSettings,
-    RefineSettings,
-    Weights,
-    check_choice,
-    check_range,
-)
+from .checks import check_choice, check_range
+from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
 
 _PAPER_POISSON = Weights(
     gradient=780.0, content=1.0, style=320.0, luminance=0.0, chroma=0.0, tv=3e-4

@@ -5,6 +5,7 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.machine import Compute
 from ..blending.presets import PRESETS, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
@@ -99,7 +100,7 @@ class PoissonStage(io.ComfyNode):
             row=row,
             column=column,
             scale=scale,
-            settings=BlendSettings(poisson, refine=None, device=str(compute_device())),
+            settings=BlendSettings(poisson, refine=None, compute=Compute(str(compute_device()))),
             on_evaluation=feedback,
         )
         feedback.finish()

@@ -5,6 +5,7 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.machine import Compute
 from ..blending.presets import REFINING, refine_preset
 from ..blending.settings import REGIONS
 from .adapters import (
@@ -83,7 +84,7 @@ class StyleRefineStage(io.ComfyNode):
             image_to_planes("target", target),
             mask_to_planes("mask", mask),
             refine_preset(preset, region, strength, max_evaluations),
-            device=compute_device(),
+            compute=Compute(str(compute_device())),
             on_evaluation=feedback,
         )
         feedback.finish()
