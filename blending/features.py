@@ -34,11 +34,12 @@ class Features(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    arithmetic: torch.dtype  # of the convolutions but the first
 
     def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
         """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
         super().__init__()
-        self.features = _skeleton()
+        self.features, self.arithmetic = _skeleton(), torch.float32
         self.features.load_state_dict(
             {name.removeprefix("features."): tensor.float() for name, tensor in tensors.items()},
             assign=True,
@@ -51,17 +52,14 @@ class Features(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.requires_grad_(False).eval()
 
-    @property
-    def arithmetic(self) -> torch.dtype:
-        """What the convolutions are computed in."""
-        return self.features[-2].weight.dtype
-
     def prepare(self, like: Tensor, arithmetic: torch.dtype) -> None:
         """Move to where `like` is; convolve in `arithmetic`, which may be shorter than its type."""
+        self.arithmetic = arithmetic
         self.to(device=like.device, dtype=like.dtype)
         # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
-        self.features.to(dtype=arithmetic, memory_format=torch.channels_last)
-        self.features[0].to(dtype=like.dtype)  # of 256 levels bfloat16 can tell half: too few
+        self.features.to(dtype=arithmetic).to(memory_format=torch.channels_last)
+        # Of 256 levels bfloat16 can tell half: too few for the first.
+        self.features.get_submodule("0").to(dtype=like.dtype)
 
     def normalised(self, image: Tensor) -> Tensor:
         """What the first layer takes of (B, 3, H, W) in [0, 1], as it likes it in memory."""

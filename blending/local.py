@@ -117,12 +117,13 @@ class LocalFeatures:
 
     def spread(self, rows: int) -> "LocalFeatures":
         """For so many pictures that have their surroundings in common."""
-        if rows == 1:
-            return self
-        steps = tuple(
-            step if step.ring is None else replace(step, ring=step.ring.repeat(rows, 1, 1, 1))
-            for step in self.steps
-        )
+
+        def spread(ring: Tensor | None) -> Tensor | None:
+            if ring is None or len(ring) == rows:
+                return ring
+            return ring.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+
+        steps = tuple(replace(step, ring=spread(step.ring)) for step in self.steps)
         return replace(self, steps=steps)
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
