@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_range
 from .filters import gaussian_blur
-from .settings import check_range
 from .validation import check_mask
 
 LARGEST_RADIUS = 256

@@ -7,7 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from blending.minimize import StopReason, minimize
+from blending.minimize import StopReason
+from blending.minimize import minimize as minimize_rows
+
+
+def minimize(objective, x0, *, precondition=None, on_evaluation=None, **settings):
+    """A single row: an objective of the point itself, its terms as numbers."""
+
+    def told(number, rows, points):
+        on_evaluation(number, rows[0], points[0])
+
+    (solution,) = minimize_rows(
+        lambda x: {name: term[None] for name, term in objective(x[0]).items()},
+        x0[None],
+        precondition=precondition and (lambda gradient: precondition(gradient[0])[None]),
+        on_evaluation=on_evaluation and told,
+        **settings,
+    )
+    return solution
 
 
 def vector(*values):
