@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .blend_settings import BlendSettingsNode
 from .laplacian_preview import LaplacianPreview
 from .load_mask import LoadMask
 from .poisson_stage import PoissonStage
@@ -13,4 +14,4 @@ class DeepImageBlending(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes, in the order of their use."""
-        return [LoadMask, PoissonStage, StyleRefineStage, LaplacianPreview]
+        return [LoadMask, PoissonStage, StyleRefineStage, BlendSettingsNode, LaplacianPreview]
