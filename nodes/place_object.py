@@ -6,19 +6,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
-from .adapters import (
-    LARGEST_PLACE,
-    form,
-    image_to_planes,
-    mask_to_planes,
-    planes_to_image,
-    planes_to_mask,
-    show_text,
-)
+from .adapters import LARGEST_PLACE, form, planes_to_image, planes_to_mask, show_text
+from .traps import checked_cut_out, image_planes
 
 # The page's box has sides of at least 16 pixels once it is dragged, of 1 where they are typed.
 NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
-BY_BOX = "fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used\n"
+BY_BOX = ("fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used",)
 
 
 class PlaceObject(io.ComfyNode):
@@ -80,15 +73,10 @@ class PlaceObject(io.ComfyNode):
         from ..blending.arrange import arrange
         from ..blending.layout import Layout
 
-        wish = Layout(**layout)
-        drawn = _drawn(box)
-        arranged = arrange(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            None if mask is None else mask_to_planes("mask", mask),
-            wish.in_box(*drawn) if drawn else wish,
-        )
-        show_text(cls, BY_BOX + arranged.words if drawn else arranged.words)
+        wish, drawn = Layout(**layout), _drawn(box)
+        source, target, mask, warnings = _checked(source, target, mask)
+        arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+        show_text(cls, "\n".join((*(BY_BOX if drawn else ()), arranged.words, *warnings)))
         return io.NodeOutput(
             planes_to_image(arranged.paste),
             planes_to_image(arranged.source),
@@ -195,6 +183,22 @@ def _box_input() -> list[io.Input]:
             "rotation and flip still apply. A width or height of 1: not used.",
         )
     ]
+
+
+def _checked(
+    source: Tensor, target: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None, tuple[str, ...]]:
+    """Source, target and mask as planes, and warnings."""
+    if mask is not None:
+        cut = checked_cut_out(source, target, mask)
+        return cut.source, cut.target, cut.mask, cut.warnings
+    planes = image_planes("source", source)
+    if planes.shape[1] == 3:
+        raise ValueError(
+            "mask must be linked for a source without alpha, got none: link Load Mask with the "
+            "source's file (Load Image keeps a file's alpha out of its IMAGE)"
+        )
+    return planes, image_planes("target", target), None, ()
 
 
 def _drawn(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
