@@ -70,7 +70,9 @@ def arrange(source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout)
             f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
             f"there with the object's corner at column {spot.column}, row {spot.row}; move it"
         )
-    rgba = _lay_out(torch.cat((placed.source, placed.known), 1), placed)
+    batch = common_batch(source=placed.source, known=placed.known)
+    planes = [plane.expand(batch, -1, -1, -1) for plane in (placed.source, placed.known)]
+    rgba = _lay_out(torch.cat(planes, 1), placed)
     return Arranged(placed.paste, rgba, placed.full_mask, _words(spot, placed, notes))
 
 
