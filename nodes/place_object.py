@@ -7,11 +7,8 @@ from torch import Tensor
 
 from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
 from .adapters import LARGEST_PLACE, form, planes_to_image, planes_to_mask, show_text
+from .drag_box import BY_BOX, box_input, drawn_box
 from .traps import checked_cut_out, image_planes
-
-# The page's box has sides of at least 16 pixels once it is dragged, of 1 where they are typed.
-NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
-BY_BOX = ("fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used",)
 
 
 class PlaceObject(io.ComfyNode):
@@ -42,7 +39,7 @@ class PlaceObject(io.ComfyNode):
                     tooltip="What to take of the source (1 = take); the source's size. Without it "
                     "the source's alpha is the mask.",
                 ),
-                *_box_input(),
+                *box_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -73,7 +70,7 @@ class PlaceObject(io.ComfyNode):
         from ..blending.arrange import arrange
         from ..blending.layout import Layout
 
-        wish, drawn = Layout(**layout), _drawn(box)
+        wish, drawn = Layout(**layout), drawn_box(box)
         source, target, mask, warnings = _checked(source, target, mask)
         arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
         show_text(cls, "\n".join((*(BY_BOX if drawn else ()), arranged.words, *warnings)))
@@ -168,23 +165,6 @@ def _shape_inputs() -> list[io.Input]:
     ]
 
 
-def _box_input() -> list[io.Input]:
-    """The box to drag, where this ComfyUI has one; last, so that older ones open the workflow."""
-    if not hasattr(io, "BoundingBox"):
-        return []
-    return [
-        io.BoundingBox.Input(
-            "box",
-            optional=True,
-            default=NOT_DRAWN,
-            component="ImageCrop",
-            tooltip="Box on the target, in pixels: drag it, and the object is fitted inside and "
-            "centred instead of column, row, unit, anchor, fit, fit_width and fit_height; scale, "
-            "rotation and flip still apply. A width or height of 1: not used.",
-        )
-    ]
-
-
 def _checked(
     source: Tensor, target: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None, tuple[str, ...]]:
@@ -199,17 +179,3 @@ def _checked(
             "source's file (Load Image keeps a file's alpha out of its IMAGE)"
         )
     return planes, image_planes("target", target), None, ()
-
-
-def _drawn(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
-    """Column, row, width, height of the box; None where it was not drawn."""
-    if box is None:
-        return None
-    sides = [box.get(name) for name in NOT_DRAWN] if isinstance(box, dict) else []
-    numbers = [side for side in sides if isinstance(side, int | float)]
-    if len(numbers) < len(NOT_DRAWN):
-        raise ValueError(
-            f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
-        )
-    column, row, width, height = numbers
-    return None if width <= 1 or height <= 1 else (column, row, width, height)
