@@ -85,9 +85,8 @@ def _lay_out(planes: Tensor, placed: Placed) -> Tensor:
 
 def _words(spot: Spot, placed: Placed, notes: tuple[str, ...]) -> str:
     """Lines on where the object came to lie."""
-    size = f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"
+    lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
     hidden = 1 - placed.mask.shape[2] * placed.mask.shape[3] / (spot.width * spot.height)
-    lines = [f"object: {size}, on a target of {pixel_size(placed.target)}"]
     if hidden:
-        lines.append(f"overhangs: {max(1, round(100 * hidden))} % of its rectangle are cut off")
+        lines.append(f"overhangs: {max(1, round(100 * hidden))} % of that are cut off")
     return "\n".join([*lines, *notes])

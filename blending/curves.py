@@ -97,5 +97,5 @@ def _ending(picture: dict) -> str:
     if picture.get("empty"):
         return "nothing was taken, nothing to draw"
     if not picture.get("trace"):
-        return "no evaluations, nothing to draw"
+        return "no evaluations to draw (solved exactly, or strength 0)"
     return f"{len(picture['trace'])} evaluations, {str(picture.get('stop_reason'))[:20]}"

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import parts
 from .filters import gaussian_blur
 from .layout import RESIZES, fit_factors
 from .settings import check_choice, check_range
@@ -54,10 +53,10 @@ def adjust_mask(
         mask = 1 - mask
     if threshold:
         mask = (mask >= threshold).to(mask.dtype)
-    if fill_holes:
-        mask = parts.fill_holes(mask, fill_holes)
-    if drop_specks:
-        mask = parts.drop_specks(mask, drop_specks)
+    if fill_holes or drop_specks:
+        from . import parts  # SciPy takes a while to load, and the command line never asks for this
+
+        mask = parts.drop_specks(parts.fill_holes(mask, fill_holes), drop_specks)
     if grow > 0:
         mask = _dilate(mask, grow)
     elif grow < 0:

@@ -9,7 +9,7 @@ A side of 0 would not do: the page shows 512 pixels for it, and takes no 0 that 
 from comfy_api.latest import io
 
 NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
-BY_BOX = ("fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used",)
+BY_BOX = ("fitted into the box (column, row, unit, anchor, fit, fit_width, fit_height not used):",)
 
 
 def box_input() -> list[io.Input]:

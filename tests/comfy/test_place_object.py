@@ -132,7 +132,7 @@ def test_a_drawn_box_places_the_object_and_an_old_core_leaves_it_out(server, pic
     rows, columns = source.any(1).nonzero()[0], source.any(0).nonzero()[0]
     if has_box(server):  # 48 x 40 in 60 x 60: 60 x 50, 5 rows below the box's top
         assert (rows[0], rows[-1], columns[0], columns[-1]) == (15, 64, 30, 89)
-        assert "fitted into the box; column, row, unit, anchor" in outcome.text("5")
+        assert "fitted into the box (column, row, unit, anchor" in outcome.text("5")
     else:
         assert (rows[0], columns[0]) == (15, 20)
         assert "box" not in outcome.text("5")
