@@ -32,7 +32,8 @@ class PlaceObject(io.ComfyNode):
                     "source", tooltip="Picture to cut the object from; any size, in pixels."
                 ),
                 *_place_inputs(),
-                *_shape_inputs(),
+                *_size_inputs(),
+                *_pose_inputs(),
                 io.Mask.Input(
                     "mask",
                     optional=True,
@@ -114,8 +115,8 @@ def _place_inputs() -> list[io.Input]:
     ]
 
 
-def _shape_inputs() -> list[io.Input]:
-    """How the object is sized, turned and flipped."""
+def _size_inputs() -> list[io.Input]:
+    """How large the object becomes."""
     side = {"default": 100.0, "min": 1.0, "max": float(LARGEST_PLACE), "step": 0.5}
     return [
         io.Float.Input(
@@ -146,6 +147,12 @@ def _shape_inputs() -> list[io.Input]:
             tooltip="Height to fit the object to, in percent of the target's height or in pixels "
             "(see unit); unused while fit is off.",
         ),
+    ]
+
+
+def _pose_inputs() -> list[io.Input]:
+    """How the object is turned and flipped."""
+    return [
         io.Float.Input(
             "rotation",
             default=0.0,
