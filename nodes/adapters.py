@@ -41,30 +41,6 @@ def show_text(node: type[io.ComfyNode], text: str) -> None:
         server.send_progress_text(text, node.hidden.unique_id, server.client_id)
 
 
-def image_to_planes(name: str, image: Tensor) -> Tensor:
-    """IMAGE (B, H, W, C) to (B, C, H, W).
-
-    Raises:
-        ValueError: not four dimensions; the core checks the rest.
-    """
-    if image.ndim != 4:
-        raise ValueError(f"{name} must be an IMAGE (B, H, W, C), got {tuple(image.shape)}")
-    return image.movedim(-1, 1)
-
-
-def mask_to_planes(name: str, mask: Tensor) -> Tensor:
-    """MASK (B, H, W), at times (H, W) or (B, 1, H, W), to (B, 1, H, W).
-
-    Raises:
-        ValueError: any other shape.
-    """
-    if mask.ndim == 4 and mask.shape[1] == 1:
-        return mask
-    if mask.ndim not in (2, 3):
-        raise ValueError(f"{name} must be a MASK (B, H, W), got {tuple(mask.shape)}")
-    return mask.reshape(-1, 1, *mask.shape[-2:])
-
-
 def planes_to_image(planes: Tensor) -> Tensor:
     """(B, C, H, W) to an IMAGE on the device and in the dtype that ComfyUI wants between nodes."""
     return _between_nodes(planes.movedim(1, -1))

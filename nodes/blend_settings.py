@@ -12,6 +12,7 @@ from ..blending.settings import (
     PoissonSettings,
     RefineSettings,
     Weights,
+    check_choice,
 )
 from .adapters import BlendSettingsLink, form
 
@@ -65,6 +66,7 @@ class BlendSettingsNode(io.ComfyNode):
     @classmethod
     def execute(cls, arithmetic: str, **numbers: Any) -> io.NodeOutput:
         """Gather."""
+        check_choice("arithmetic", arithmetic, ARITHMETICS)
         margin = numbers["margin"] or None
         poisson = PoissonSettings(
             method=numbers["method"],

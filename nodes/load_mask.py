@@ -12,6 +12,7 @@ from torch import Tensor
 from ..blending.layout import RESIZES
 from ..blending.settings import MASK_CHANNELS
 from .adapters import form, planes_to_image, planes_to_mask
+from .traps import image_planes
 
 LARGEST_AREA = 100_000_000  # square pixels
 
@@ -108,7 +109,7 @@ class LoadMask(io.ComfyNode):
         path = _path(file)
         pixels = read_raw(path)
         mask = pick_channel(pixels, channel, path)
-        size = None if reference is None else (reference.shape[1], reference.shape[2])
+        size = None if reference is None else image_planes("reference", reference).shape[2:]
         pixels, mask = (like_reference(planes, size, resize) for planes in (pixels, mask))
         mask = adjust_mask(mask, **shaping)
         preview = planes_to_image(show_taken(pixels, mask))

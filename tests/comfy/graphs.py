@@ -119,3 +119,12 @@ def is_widget(kind, options: list) -> bool:
     forced = bool(options) and options[0].get("forceInput", False)
     kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX", "IMAGEUPLOAD")
     return not forced and (isinstance(kind, list) or kind in kinds)
+
+
+def place_object(**inputs) -> dict:
+    """A Place Object on target 1, source 2, mask 3: its top left at column 20, row 15."""
+    links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
+    place = {"column": 20, "row": 15, "unit": "pixels", "anchor": "top left"}
+    shape = {"scale": 1, "fit": "off", "fit_width": 100, "fit_height": 100}
+    pose = {"rotation": 0, "flip": "off"}
+    return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 PACK = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
 RUN_SECONDS = 300
 TEXT = 3  # of the websocket's binary messages; the others are pictures
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
