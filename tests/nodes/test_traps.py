@@ -149,3 +149,16 @@ class TestRange:
             "target has values from -0.2 to 1.3: kept as they are outside the mask, cut to 0..1 "
             "under it",
         )
+
+    def test_a_sources_alpha_a_little_beyond_is_cut_and_said(self):
+        source = torch.cat((SOURCE, framed()[..., None] * 1.04 - 0.02), 3)
+        cut = checked_cut_out(source, TARGET, framed())
+        assert torch.equal(cut.source[:, 3], framed())
+        assert torch.equal(cut.source[:, :3], SOURCE.movedim(-1, 1))
+        assert cut.warnings == ("source's alpha reached from -0.02 to 1.02: cut to 0..1",)
+
+    def test_a_targets_alpha_is_left_alone(self):
+        target = torch.cat((TARGET, torch.full((1, 40, 50, 1), 1.2)), 3)
+        cut = checked_cut_out(SOURCE, target, framed())
+        assert torch.equal(cut.target, target.movedim(-1, 1))
+        assert cut.warnings == ()
