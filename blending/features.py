@@ -50,7 +50,7 @@ class Features(nn.Module):
         }[input_scale]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
-        self.requires_grad_(False).eval()
+        self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
 
     def prepare(self, like: Tensor, arithmetic: torch.dtype) -> None:
         """Move to where `like` is; convolve in `arithmetic`, which may be shorter than its type."""

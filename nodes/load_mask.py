@@ -69,6 +69,7 @@ class LoadMask(io.ComfyNode):
                     max=256,
                     tooltip="Width of the soft edge in pixels, centred on the mask's edge.",
                 ),
+                _upload_button(),
                 *_part_inputs(),
                 io.Combo.Input(
                     "resize",
@@ -97,6 +98,7 @@ class LoadMask(io.ComfyNode):
         channel: str,
         resize: str = "off",
         reference: Tensor | None = None,
+        upload: str = "",
         **shaping: Any,
     ) -> io.NodeOutput:
         """Read and shape the mask."""
@@ -126,6 +128,20 @@ class LoadMask(io.ComfyNode):
     def fingerprint_inputs(cls, file: str, **_: object) -> str:
         """The file's hash: a changed file runs again."""
         return hashlib.sha256(_path(file).read_bytes()).hexdigest()
+
+
+def _upload_button() -> io.Input:
+    """The page's button, at the place where workflow files of 0.1.0 have its value.
+
+    Left to itself the page puts it after all widgets, and reads its value in such a file as that of
+    the first widget appended since.
+    """
+    return io.Custom("IMAGEUPLOAD").Input(
+        "upload",
+        optional=True,
+        tooltip="Uploads a picture into ComfyUI's input folder and chooses it.",
+        extra_dict={"imageInputName": "file", "image_upload": True, "image_folder": "input"},
+    )
 
 
 def _part_inputs() -> list[io.Input]:
