@@ -24,6 +24,7 @@ SCRIPTS = {
     "ja": (f"[{KANA}{HAN}]", f"[{KANA}]", f"[{HANGUL}]"),
     "zh": (f"[{HAN}]", f"[{HAN}]", f"[{HANGUL}{KANA}]"),
 }
+SHOWN = {"upload": "choose file to upload"}  # what the page makes of an id; others stay
 LONGEST_NAME = 16  # letters that the page's narrow label shows, in all but English
 MARKDOWN = r"[*`#]|\]\(|<\w"
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]*)\)|<(?:img|video)\b[^>]*\bsrc=\"([^\"]*)\"")
@@ -40,7 +41,7 @@ def english_words(object_info: dict) -> Words:
             "display_name": form["display_name"],
             "description": form["description"],
             "inputs": {
-                name: {"name": name, "tooltip": options["tooltip"]}
+                name: {"name": SHOWN.get(name, name), "tooltip": options["tooltip"]}
                 for name, options in options_of(form).items()
             },
             "outputs": {
@@ -157,7 +158,7 @@ def faults_of_pages(docs: Path, words: Words, language: str) -> list[str]:
 def _mentions(text: str, name: str, shown: str) -> bool:
     """Whether a page speaks of an input by its id or by the name that is shown; of weights once."""
     weight = re.fullmatch(r"(?:poisson|refine)_(\w+)", name)
-    return name in text or shown in text or bool(weight and f"**{weight[1]}**" in text)
+    return name in text or shown in text or bool(weight and re.search(rf"\b{weight[1]}\b", text))
 
 
 def _faults_of_page(text: str, heading: str, language: str) -> Iterator[str]:
