@@ -70,7 +70,9 @@ def arrange(source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout)
             f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
             f"there with the object's corner at column {spot.column}, row {spot.row}; move it"
         )
-    rgba = _lay_out(torch.cat((placed.source, placed.known), 1), placed)
+    batch = common_batch(source=placed.source, known=placed.known)
+    planes = [plane.expand(batch, -1, -1, -1) for plane in (placed.source, placed.known)]
+    rgba = _lay_out(torch.cat(planes, 1), placed)
     return Arranged(placed.paste, rgba, placed.full_mask, _words(spot, placed, notes))
 
 
@@ -83,9 +85,8 @@ def _lay_out(planes: Tensor, placed: Placed) -> Tensor:
 
 def _words(spot: Spot, placed: Placed, notes: tuple[str, ...]) -> str:
     """Lines on where the object came to lie."""
-    size = f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"
+    lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
     hidden = 1 - placed.mask.shape[2] * placed.mask.shape[3] / (spot.width * spot.height)
-    lines = [f"object: {size}, on a target of {pixel_size(placed.target)}"]
     if hidden:
-        lines.append(f"overhangs: {max(1, round(100 * hidden))} % of its rectangle are cut off")
+        lines.append(f"overhangs: {max(1, round(100 * hidden))} % of that are cut off")
     return "\n".join([*lines, *notes])

@@ -13,6 +13,7 @@ from .settings import Weights
 
 KNOWN = tuple(field.name for field in fields(Weights))  # a term has one colour in every plot
 AXES = Axes("evaluation", "weighted term (no unit)", is_log=True)
+LARGEST = 1e300  # beyond it a plot's margins would overflow
 REMEDY = "link the report output of a Poisson Stage or a Style Refine Stage"
 
 
@@ -88,7 +89,7 @@ def _curve(name: str, values: list[float], colour: str, width: float) -> Curve:
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+    return math.nan if value is None or not abs(value) < LARGEST else float(value)
 
 
 def _ending(picture: dict) -> str:
@@ -96,5 +97,5 @@ def _ending(picture: dict) -> str:
     if picture.get("empty"):
         return "nothing was taken, nothing to draw"
     if not picture.get("trace"):
-        return "no evaluations, nothing to draw"
+        return "no evaluations to draw (solved exactly, or strength 0)"
     return f"{len(picture['trace'])} evaluations, {str(picture.get('stop_reason'))[:20]}"

@@ -1,13 +1,14 @@
 """Shape a mask: resize, invert, threshold, fill holes, drop specks, grow or shrink, feather."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import parts
+from .checks import check_choice, check_range
 from .filters import gaussian_blur
 from .layout import RESIZES, fit_factors
-from .settings import check_choice, check_range
 from .validation import check_mask, pixel_size
 
 LARGEST_RADIUS = 256
@@ -52,10 +53,10 @@ def adjust_mask(
         mask = 1 - mask
     if threshold:
         mask = (mask >= threshold).to(mask.dtype)
-    if fill_holes:
-        mask = parts.fill_holes(mask, fill_holes)
-    if drop_specks:
-        mask = parts.drop_specks(mask, drop_specks)
+    if fill_holes or drop_specks:
+        from . import parts  # SciPy takes a while to load, and the command line never asks for this
+
+        mask = parts.drop_specks(parts.fill_holes(mask, fill_holes), drop_specks)
     if grow > 0:
         mask = _dilate(mask, grow)
     elif grow < 0:
@@ -63,7 +64,7 @@ def adjust_mask(
     return _feather(mask, feather) if feather else mask
 
 
-def like_reference(planes: Tensor, size: tuple[int, int] | None, resize: str) -> Tensor:
+def like_reference(planes: Tensor, size: Sequence[int] | None, resize: str) -> Tensor:
     """Bring a mask, or the picture it belongs to, to a reference's size; only as told.
 
     Args:
@@ -94,14 +95,14 @@ def like_reference(planes: Tensor, size: tuple[int, int] | None, resize: str) ->
             f"mask must have the size of reference, {size[1]} x {size[0]} pixels, got "
             f"{pixel_size(planes)}; set resize to stretch, fit or fill"
         )
-    factors = fit_factors(own, size, FITS_OF_RESIZES[resize])
+    factors = fit_factors(own, (size[0], size[1]), FITS_OF_RESIZES[resize])
     sides = [max(1, round(side * factor)) for side, factor in zip(own, factors, strict=True)]
     wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
     resized = F.interpolate(wide, sides, mode="bicubic", antialias=True)
     return _centred(resized, size).clamp(0, 1).to(planes.dtype)
 
 
-def _centred(planes: Tensor, size: tuple[int, int]) -> Tensor:
+def _centred(planes: Tensor, size: Sequence[int]) -> Tensor:
     """Cut or surrounded by 0 to a size, on either side alike; an odd pixel right and below."""
     spare = [wanted - side for wanted, side in zip(size, planes.shape[2:], strict=True)]
     before = [room // 2 if room >= 0 else -(-room // 2) for room in spare]

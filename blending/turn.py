@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .cutout import OPAQUE_ENOUGH, resize_to
 from .layout import Spot
+from .validation import common_batch
 
 FLIPPED = {"off": (), "horizontal": (3,), "vertical": (2,), "both": (2, 3)}  # dimensions
 INSIDE = 0.5  # coverage from which a pixel of a turned source counts as known
@@ -50,7 +51,8 @@ def _warp(colour: Tensor, alpha: Tensor, mask: Tensor, spot: Spot) -> tuple[Tens
     dtype = torch.promote_types(colour.dtype, torch.float32)
     colour, alpha, mask = (plane.to(dtype) for plane in _shrunk(colour, alpha, mask, spot))
     places = places * torch.tensor(colour.shape[2:], device=places.device) - 0.5
-    alpha, mask = (plane.expand(colour.shape[0], -1, -1, -1) for plane in (alpha, mask))
+    batch = common_batch(source=colour, alpha=alpha, mask=mask)
+    colour, alpha, mask = (plane.expand(batch, -1, -1, -1) for plane in (colour, alpha, mask))
     continued = F.pad(torch.cat((colour * alpha, alpha), 1), (1, 1, 1, 1), "replicate")
     ended = F.pad(torch.cat((mask, torch.ones_like(mask)), 1), (1, 1, 1, 1))
     warped = cubic_samples(torch.cat((continued, ended), 1), places + 1)

@@ -1,6 +1,6 @@
 """Between ComfyUI and the core: forms, layouts, device. No algorithm."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import comfy.model_management
@@ -8,6 +8,9 @@ import torch
 from comfy_api.latest import io
 from server import PromptServer
 from torch import Tensor
+
+from ..blending.machine import Compute
+from ..blending.settings import BlendSettings
 
 CATEGORY = "image/deep image blending"
 LARGEST_PLACE = 16384
@@ -41,30 +44,6 @@ def show_text(node: type[io.ComfyNode], text: str) -> None:
         server.send_progress_text(text, node.hidden.unique_id, server.client_id)
 
 
-def image_to_planes(name: str, image: Tensor) -> Tensor:
-    """IMAGE (B, H, W, C) to (B, C, H, W).
-
-    Raises:
-        ValueError: not four dimensions; the core checks the rest.
-    """
-    if image.ndim != 4:
-        raise ValueError(f"{name} must be an IMAGE (B, H, W, C), got {tuple(image.shape)}")
-    return image.movedim(-1, 1)
-
-
-def mask_to_planes(name: str, mask: Tensor) -> Tensor:
-    """MASK (B, H, W), at times (H, W) or (B, 1, H, W), to (B, 1, H, W).
-
-    Raises:
-        ValueError: any other shape.
-    """
-    if mask.ndim == 4 and mask.shape[1] == 1:
-        return mask
-    if mask.ndim not in (2, 3):
-        raise ValueError(f"{name} must be a MASK (B, H, W), got {tuple(mask.shape)}")
-    return mask.reshape(-1, 1, *mask.shape[-2:])
-
-
 def planes_to_image(planes: Tensor) -> Tensor:
     """(B, C, H, W) to an IMAGE on the device and in the dtype that ComfyUI wants between nodes."""
     return _between_nodes(planes.movedim(1, -1))
@@ -75,9 +54,10 @@ def planes_to_mask(planes: Tensor) -> Tensor:
     return _between_nodes(planes[:, 0])
 
 
-def compute_device() -> torch.device:
-    """Where ComfyUI computes."""
-    return comfy.model_management.get_torch_device()
+def compute_with(settings: BlendSettings | None) -> Compute:
+    """Where ComfyUI computes, in the linked settings' arithmetic."""
+    own = settings.compute if settings else Compute()
+    return replace(own, device=str(comfy.model_management.get_torch_device()))
 
 
 def place_inputs() -> list[io.Input]:

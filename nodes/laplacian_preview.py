@@ -6,7 +6,8 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.settings import GRADIENTS
-from .adapters import form, image_to_planes, mask_to_planes, place_inputs, planes_to_image
+from .adapters import form, place_inputs, planes_to_image, show_text
+from .traps import checked_cut_out, image_planes
 
 
 class LaplacianPreview(io.ComfyNode):
@@ -77,17 +78,12 @@ class LaplacianPreview(io.ComfyNode):
         from ..blending.preview import laplacian_panels
         from ..blending.sheets import panel_sheets, profile_plots
 
-        placed = place(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            row,
-            column,
-            scale,
-        )
-        shown = laplacian_panels(image_to_planes("result", result), placed, gradients)
+        cut = checked_cut_out(source, target, mask)
+        placed = place(cut.source, cut.target, cut.mask, row, column, scale)
+        shown = laplacian_panels(image_planes("result", result), placed, gradients)
         panels = planes_to_image(panel_sheets(shown))
         profile = planes_to_image(profile_plots(shown))
+        show_text(cls, "\n".join(cut.warnings))
         preview = ui.PreviewImage(panels, cls=cls)
         preview.values += ui.PreviewImage(profile, cls=cls).values
         return io.NodeOutput(panels, json.dumps(shown.report, indent=2), profile, ui=preview)

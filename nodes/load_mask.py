@@ -12,6 +12,7 @@ from torch import Tensor
 from ..blending.layout import RESIZES
 from ..blending.settings import MASK_CHANNELS
 from .adapters import form, planes_to_image, planes_to_mask
+from .traps import image_planes
 
 LARGEST_AREA = 100_000_000  # square pixels
 
@@ -68,6 +69,7 @@ class LoadMask(io.ComfyNode):
                     max=256,
                     tooltip="Width of the soft edge in pixels, centred on the mask's edge.",
                 ),
+                _upload_button(),
                 *_part_inputs(),
                 io.Combo.Input(
                     "resize",
@@ -99,6 +101,7 @@ class LoadMask(io.ComfyNode):
         channel: str,
         resize: str = "off",
         reference: Tensor | None = None,
+        upload: str = "",
         **shaping: Any,
     ) -> io.NodeOutput:
         """Read and shape the mask."""
@@ -109,7 +112,7 @@ class LoadMask(io.ComfyNode):
         path = _path(file)
         pixels = read_raw(path)
         mask = pick_channel(pixels, channel, path)
-        size = None if reference is None else (reference.shape[1], reference.shape[2])
+        size = None if reference is None else image_planes("reference", reference).shape[2:]
         pixels, mask = (like_reference(planes, size, resize) for planes in (pixels, mask))
         mask = adjust_mask(mask, **shaping)
         preview = planes_to_image(show_taken(pixels, mask))
@@ -128,6 +131,20 @@ class LoadMask(io.ComfyNode):
     def fingerprint_inputs(cls, file: str, **_: object) -> str:
         """The file's hash: a changed file runs again."""
         return hashlib.sha256(_path(file).read_bytes()).hexdigest()
+
+
+def _upload_button() -> io.Input:
+    """The page's button, at the place where workflow files of 0.1.0 have its value.
+
+    Left to itself the page puts it after all widgets, and reads its value in such a file as that of
+    the first widget appended since.
+    """
+    return io.Custom("IMAGEUPLOAD").Input(
+        "upload",
+        optional=True,
+        tooltip="Uploads a picture into ComfyUI's input folder and chooses it.",
+        extra_dict={"imageInputName": "file", "image_upload": True, "image_folder": "input"},
+    )
 
 
 def _part_inputs() -> list[io.Input]:

@@ -6,19 +6,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
-from .adapters import (
-    LARGEST_PLACE,
-    form,
-    image_to_planes,
-    mask_to_planes,
-    planes_to_image,
-    planes_to_mask,
-    show_text,
-)
-
-# The page's box has sides of at least 16 pixels once it is dragged, of 1 where they are typed.
-NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
-BY_BOX = "fitted into the box; column, row, unit, anchor, fit, fit_width, fit_height not used\n"
+from .adapters import LARGEST_PLACE, form, planes_to_image, planes_to_mask, show_text
+from .drag_box import BY_BOX, box_input, drawn_box
+from .traps import checked_cut_out, image_planes
 
 
 class PlaceObject(io.ComfyNode):
@@ -42,14 +32,15 @@ class PlaceObject(io.ComfyNode):
                     "source", tooltip="Picture to cut the object from; any size, in pixels."
                 ),
                 *_place_inputs(),
-                *_shape_inputs(),
+                *_size_inputs(),
+                *_pose_inputs(),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="What to take of the source (1 = take); the source's size. Without it "
                     "the source's alpha is the mask.",
                 ),
-                *_box_input(),
+                *box_input(),
             ],
             outputs=[
                 io.Image.Output(
@@ -80,15 +71,10 @@ class PlaceObject(io.ComfyNode):
         from ..blending.arrange import arrange
         from ..blending.layout import Layout
 
-        wish = Layout(**layout)
-        drawn = _drawn(box)
-        arranged = arrange(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            None if mask is None else mask_to_planes("mask", mask),
-            wish.in_box(*drawn) if drawn else wish,
-        )
-        show_text(cls, BY_BOX + arranged.words if drawn else arranged.words)
+        wish, drawn = Layout(**layout), drawn_box(box)
+        source, target, mask, warnings = _checked(source, target, mask)
+        arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+        show_text(cls, "\n".join((*(BY_BOX if drawn else ()), arranged.words, *warnings)))
         return io.NodeOutput(
             planes_to_image(arranged.paste),
             planes_to_image(arranged.source),
@@ -129,8 +115,8 @@ def _place_inputs() -> list[io.Input]:
     ]
 
 
-def _shape_inputs() -> list[io.Input]:
-    """How the object is sized, turned and flipped."""
+def _size_inputs() -> list[io.Input]:
+    """How large the object becomes."""
     side = {"default": 100.0, "min": 1.0, "max": float(LARGEST_PLACE), "step": 0.5}
     return [
         io.Float.Input(
@@ -161,6 +147,12 @@ def _shape_inputs() -> list[io.Input]:
             tooltip="Height to fit the object to, in percent of the target's height or in pixels "
             "(see unit); unused while fit is off.",
         ),
+    ]
+
+
+def _pose_inputs() -> list[io.Input]:
+    """How the object is turned and flipped."""
+    return [
         io.Float.Input(
             "rotation",
             default=0.0,
@@ -180,32 +172,17 @@ def _shape_inputs() -> list[io.Input]:
     ]
 
 
-def _box_input() -> list[io.Input]:
-    """The box to drag, where this ComfyUI has one; last, so that older ones open the workflow."""
-    if not hasattr(io, "BoundingBox"):
-        return []
-    return [
-        io.BoundingBox.Input(
-            "box",
-            optional=True,
-            default=NOT_DRAWN,
-            component="ImageCrop",
-            tooltip="Box on the target, in pixels: drag it, and the object is fitted inside and "
-            "centred instead of column, row, unit, anchor, fit, fit_width and fit_height; scale, "
-            "rotation and flip still apply. A width or height of 1: not used.",
-        )
-    ]
-
-
-def _drawn(box: dict[str, float] | None) -> tuple[float, float, float, float] | None:
-    """Column, row, width, height of the box; None where it was not drawn."""
-    if box is None:
-        return None
-    sides = [box.get(name) for name in NOT_DRAWN] if isinstance(box, dict) else []
-    numbers = [side for side in sides if isinstance(side, int | float)]
-    if len(numbers) < len(NOT_DRAWN):
+def _checked(
+    source: Tensor, target: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None, tuple[str, ...]]:
+    """Source, target and mask as planes, and warnings."""
+    if mask is not None:
+        cut = checked_cut_out(source, target, mask)
+        return cut.source, cut.target, cut.mask, cut.warnings
+    planes = image_planes("source", source)
+    if planes.shape[1] == 3:
         raise ValueError(
-            f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
+            "mask must be linked for a source without alpha, got none: link Load Mask with the "
+            "source's file (Load Image keeps a file's alpha out of its IMAGE)"
         )
-    column, row, width, height = numbers
-    return None if width <= 1 or height <= 1 else (column, row, width, height)
+    return planes, image_planes("target", target), None, ()

@@ -20,17 +20,19 @@ def summary(report: dict, seam_of: str) -> str:
     stage = report["stages"][0]
     pictures = stage["pictures"]
     head = [f"{len(pictures)} pictures"] if len(pictures) > 1 else []
-    head += [_work(pictures), f"{stage['seconds']:.1f} s"]
+    head += [_work(stage), f"{stage['seconds']:.1f} s"]
     lines = ["; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])]
     lines += [report["settings_from"]] if report.get("settings_from") else []
     return "\n".join(lines + stage["notes"] + report.get("warnings", []))
 
 
-def _work(pictures: list[dict]) -> str:
-    evaluations = sum(picture.get("evaluations", 0) for picture in pictures)
+def _work(stage: dict) -> str:
+    evaluations = sum(picture.get("evaluations", 0) for picture in stage["pictures"])
     if evaluations:
         return f"{evaluations} evaluation{'s' * (evaluations > 1)}"
-    return "solved exactly" if any("pixels" in picture for picture in pictures) else "nothing to do"
+    is_solved = any("pixels" in picture for picture in stage["pictures"])
+    is_exact = stage["settings"].get("method") == "exact"
+    return "solved exactly" if is_solved and is_exact else "nothing to do"
 
 
 def _seam(guard_rails: list[dict], seam_of: str) -> list[str]:

@@ -43,10 +43,11 @@ def checked_cut_out(source: Tensor, target: Tensor, mask: Tensor) -> CutOut:
         ValueError: shapes, sizes, batches or values that cannot be meant; says what to do.
     """
     pictures = {"target": image_planes("target", target), "source": image_planes("source", source)}
+    pictures["source"], alpha_said = _alpha_cut(pictures["source"])
     planes, said = mask_planes("mask", mask)
     _check_source_mask(planes, **pictures)
     _check_batches(mask=planes, **pictures)
-    warnings = (*said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(**pictures))
     return CutOut(pictures["source"], pictures["target"], planes, warnings)
 
 
@@ -127,6 +128,14 @@ def mask_planes(name: str, mask: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     return planes.clamp(0, 1), (f"{name} reached from {low:.3g} to {high:.3g}: cut to 0..1",)
 
 
+def _alpha_cut(source: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """The source with its alpha in [0, 1]: it is a mask, and resizing makes it overshoot."""
+    if source.shape[1] == 3:
+        return source, ()
+    alpha, said = mask_planes("source's alpha", source[:, 3:])
+    return (torch.cat((source[:, :3], alpha), 1) if said else source), said
+
+
 def _check_source_mask(mask: Tensor, source: Tensor, target: Tensor) -> None:
     size, wanted = mask.shape[2:], source.shape[2:]
     _check_placeholder(mask, wanted)
@@ -191,7 +200,7 @@ def _beyond_range(**pictures: Tensor) -> tuple[str, ...]:
     """Pictures whose values leave [0, 1]: the core takes -1 to 2."""
     lines = []
     for name, picture in pictures.items():
-        low, high = (value.item() for value in picture.aminmax())
+        low, high = (value.item() for value in picture[:, :3].aminmax())
         if low < 0 or high > 1:
             lines.append(
                 f"{name} has values from {low:.3g} to {high:.3g}: kept as they are outside the "

@@ -102,16 +102,20 @@ def test_percent_and_pixels_give_the_same_bytes(photo, disc):
     assert torch.equal(found[0].source, found[1].source)
 
 
-def test_batches_are_n_with_n_or_1_with_n(photo, disc):
+@pytest.mark.parametrize("rotation", [0, 20])
+def test_batches_are_n_with_n_or_1_with_n(photo, disc, rotation):
     sources = torch.cat((photo(20, 24), photo(20, 24, 200, 100)))
     target, mask = photo(50, 60, 250, 20), disc(20, 24, 8)
-    layout = Layout(rotation=20, scale=0.8)
+    layout = Layout(rotation=rotation, scale=0.8)
     found = arrange(sources, target, mask, layout)
     assert found.paste.shape == (2, 3, 50, 60)
     for sample in (0, 1):
         alone = arrange(sources[sample : sample + 1], target, mask, layout)
         assert torch.equal(found.paste[sample : sample + 1], alone.paste)
     assert arrange(sources[:1], target.expand(3, -1, -1, -1), mask, layout).paste.shape[0] == 3
+    masks = mask.expand(2, -1, -1, -1)
+    assert torch.equal(arrange(sources, target, masks, layout).source, found.source)
+    assert arrange(sources[:1], target, masks, layout).source.shape[0] == 2
     with pytest.raises(ValueError, match="batch sizes must be N with N or 1 with N"):
         arrange(sources, target.expand(3, -1, -1, -1), mask, layout)
 
@@ -135,13 +139,10 @@ def test_inputs_are_not_changed(photo, disc):
 def test_words_say_where_it_lies_and_what_is_cut_off():
     source, target = torch.ones(1, 4, 10, 20), torch.ones(1, 3, 100, 100)
     assert arrange(source, target, None, at(5, 7)).words.splitlines() == [
-        "object: 20 x 10 pixels at column 5, row 7, on a target of 100 x 100 pixels",
+        "20 x 10 pixels at column 5, row 7",
         "the source's alpha is the mask",
     ]
-    assert (
-        "overhangs: 75 % of its rectangle are cut off"
-        in arrange(source, target, None, at(-10, 95)).words
-    )
+    assert "overhangs: 75 % of that are cut off" in arrange(source, target, None, at(-10, 95)).words
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+MUTED = 2  # the mode of a node that is in the file and not run
+
 
 def scene(seed: int, height: int, width: int) -> np.ndarray:
     """A smooth coloured gradient with some noise, uint8."""
@@ -97,7 +99,7 @@ def to_prompt(workflow: dict, info: dict) -> dict:
     origin = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
     prompt = {}
     for saved in workflow["nodes"]:
-        if saved["type"] not in info:
+        if saved["type"] not in info or saved["mode"] == MUTED:
             continue
         sockets = saved.get("inputs", [])
         inputs = {s["name"]: origin[s["link"]] for s in sockets if s.get("link") is not None}
@@ -115,5 +117,14 @@ def widget_names(described: dict) -> list[str]:
 
 def is_widget(kind, options: list) -> bool:
     forced = bool(options) and options[0].get("forceInput", False)
-    kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX")
+    kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX", "IMAGEUPLOAD")
     return not forced and (isinstance(kind, list) or kind in kinds)
+
+
+def place_object(**inputs) -> dict:
+    """A Place Object on target 1, source 2, mask 3: its top left at column 20, row 15."""
+    links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
+    place = {"column": 20, "row": 15, "unit": "pixels", "anchor": "top left"}
+    shape = {"scale": 1, "fit": "off", "fit_width": 100, "fit_height": 100}
+    pose = {"rotation": 0, "flip": "off"}
+    return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})

@@ -22,6 +22,7 @@ OPTIONS = [
     *("--disable-background-networking", "--disable-component-update"),
 ]
 WINDOW = {"width": 1600, "height": 1000}
+PATIENCE = 120_000  # milliseconds: the machine may be busy
 SETTLING = 700  # milliseconds that a warning may take to appear
 READY = "() => window.app?.graph && window.app.canvas && app.extensionManager"
 DROP = """([text, name]) => {
@@ -62,6 +63,28 @@ SELECT = """kind => {
 }"""
 
 
+# Every node's rectangle with its title, and every group's: left, top, width, height.
+LAYOUT = """() => {
+    const title = LiteGraph.NODE_TITLE_HEIGHT
+    const boxes = app.graph.nodes.map(node => ({
+        name: `${node.type} ${node.id}`,
+        box: [node.pos[0], node.pos[1] - title, node.size[0], node.size[1] + title],
+    }))
+    return {nodes: boxes, groups: app.graph.groups.map(group => [...group.pos, ...group.size])}
+}"""
+PLACE = """kind => {
+    const node = LiteGraph.createNode(kind)
+    app.graph.add(node)
+    return node.id
+}"""
+SET = """([number, widgets, links]) => {
+    const named = id => app.graph.nodes.find(node => node.id == id)
+    for (const [name, value] of Object.entries(widgets))
+        named(number).widgets.find(widget => widget.name == name).value = value
+    for (const [origin, slot, name] of links) named(origin).connect(slot, named(number), name)
+}"""
+
+
 def chromium():
     """Playwright's Chromium with the system's binary; skips where one of them is missing."""
     try:
@@ -93,6 +116,18 @@ def made(server: Server, outcome: Outcome, node: str) -> list[np.ndarray]:
     return [levels(served(server, f"/view?{query}")) for query in queries]
 
 
+def inside(box: list[float], group: list[float]) -> bool:
+    return all(
+        group[axis] <= box[axis] and box[axis] + box[axis + 2] <= group[axis] + group[axis + 2]
+        for axis in (0, 1)
+    )
+
+
+def overlap(one: dict, other: dict) -> bool:
+    a, b = one["box"], other["box"]
+    return all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
+
+
 class Page:
     """The page of a server, opened in a fresh browser context."""
 
@@ -101,6 +136,7 @@ class Page:
         server.post("/settings", {"Comfy.TutorialCompleted": True, "Comfy.Locale": locale})
         self.context = browser.new_context(viewport=WINDOW)
         self.tab = self.context.new_page()
+        self.tab.set_default_timeout(PATIENCE)
         self.tab.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
         self.tab.goto(f"http://127.0.0.1:{server.port}", wait_until="domcontentloaded")
         self.tab.wait_for_function(READY)
@@ -119,6 +155,44 @@ class Page:
         count = len(json.loads(text)["nodes"])
         self.tab.wait_for_function(f"() => app.graph.nodes.length == {count}")
         self.tab.wait_for_timeout(SETTLING)
+
+    def place(self, kind: str, widgets: dict | None = None, *links: tuple) -> str:
+        """Put a node on the page, with `set`'s widgets and links; its id."""
+        node = str(self.tab.evaluate(PLACE, kind))
+        self.set(node, widgets, *links)
+        return node
+
+    def find(self, words: str) -> str:
+        """Put the first find of the page's search on it, as a double click does. The node's id."""
+        before = set(self.tab.evaluate("() => app.graph.nodes.map(node => node.id)"))
+        self.tab.mouse.dblclick(WINDOW["width"] / 2, WINDOW["height"] - 150)
+        self.tab.wait_for_timeout(SETTLING)
+        self.tab.keyboard.type(words)
+        self.tab.wait_for_timeout(2 * SETTLING)
+        self.tab.keyboard.press("Enter")
+        self.tab.wait_for_timeout(SETTLING)
+        self.tab.mouse.click(WINDOW["width"] / 2, WINDOW["height"] - 150)
+        self.tab.wait_for_function(f"() => app.graph.nodes.length > {len(before)}")
+        after = set(self.tab.evaluate("() => app.graph.nodes.map(node => node.id)"))
+        return str((after - before).pop())
+
+    def clear(self) -> None:
+        self.tab.evaluate("() => app.graph.clear()")
+
+    def set(self, node: str, widgets: dict | None = None, *links: tuple) -> None:
+        """Change a node's widgets and links; links are (origin, slot, input)."""
+        self.tab.evaluate(SET, [node, widgets or {}, links])
+
+    def untidy(self) -> list[str]:
+        """Nodes that overlap, and those that are not in one group."""
+        layout = self.tab.evaluate(LAYOUT)
+        found = []
+        for number, node in enumerate(layout["nodes"]):
+            others = layout["nodes"][number + 1 :]
+            found += [f"{node['name']} over {o['name']}" for o in others if overlap(node, o)]
+            homes = [group for group in layout["groups"] if inside(node["box"], group)]
+            found += [f"{node['name']} in {len(homes)} groups"] if len(homes) != 1 else []
+        return found
 
     def warnings(self) -> list[str]:
         """What the page says is wrong, and its red nodes."""

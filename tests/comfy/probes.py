@@ -3,6 +3,7 @@
 The test server has a copy of this file among its custom nodes.
 """
 
+import gc
 import json
 import uuid
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import folder_paths  # noqa: TID251 - this file runs inside ComfyUI
 import numpy as np
 import torch
+from comfy import model_management  # noqa: TID251
 
 
 def _noise(*shape):
@@ -74,4 +76,29 @@ class ProbeLook:
         return {"ui": {"file": [str(path)], "text": [json.dumps(about)]}}
 
 
-NODE_CLASS_MAPPINGS = {"PROBE_Tensor": ProbeTensor, "PROBE_Look": ProbeLook}
+class ProbeModels:
+    """The models that ComfyUI thinks are loaded, and our networks that still hold weights."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "count", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"nonce": ("STRING",)}}
+
+    def count(self, nonce):
+        known = [
+            type(model.model.model).__name__ for model in model_management.current_loaded_models
+        ]
+        alive = [
+            thing
+            for thing in gc.get_objects()
+            if type(thing).__name__ == "Features" and next(thing.parameters()).device.type != "meta"
+        ]
+        return {"ui": {"text": [json.dumps({"known": known, "alive": len(alive)})]}}
+
+
+NODE_CLASS_MAPPINGS = {
+    "PROBE_Tensor": ProbeTensor,
+    "PROBE_Look": ProbeLook,
+    "PROBE_Models": ProbeModels,
+}

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 PACK = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 240
 RUN_SECONDS = 300
 TEXT = 3  # of the websocket's binary messages; the others are pictures
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
@@ -72,8 +72,8 @@ class Server:
         ignore = shutil.ignore_patterns(".git", ".venv*", "tests", "__pycache__", ".*_cache")
         shutil.copytree(PACK, folder / "custom_nodes" / "deep-image-blending", ignore=ignore)
         shutil.copy(PACK / "tests" / "comfy" / "probes.py", folder / "custom_nodes")
-        for picture in (PACK / "blending" / "demo").iterdir():
-            shutil.copy(picture, folder / "input")
+        for pictures in (PACK / "blending" / "demo", PACK / "example_workflows" / "inputs"):
+            shutil.copytree(pictures, folder / "input", dirs_exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -2,12 +2,14 @@
 
 import json
 import re
+import urllib.error
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.comfy.graphs import to_prompt
+from tests.comfy.graphs import graph, poisson, refine, save, to_prompt
 from tests.comfy.page import Page, chromium, made, served
 from tests.comfy.server import PACK, Server
 
@@ -84,14 +86,16 @@ def test_what_is_missing_is_seen(page, kind, changed):
 def test_an_example_dropped_on_the_page_opens_runs_and_is_the_api_s(page, server, path):
     page.drop(json.dumps(hurried(path)), path.stem)
     assert page.warnings() == []
+    assert path not in EXAMPLES or page.untidy() == []
     page.screenshot(f"{path.stem}-opened")
     assert page.run() == "success"
-    page.screenshot(f"{path.stem}-ran")
     assert page.warnings() == []
+    assert path not in EXAMPLES or page.untidy() == []  # nodes grow with their pictures
     prompt = to_prompt(page.save(), server.get("/object_info"))
     previews = [number for number, node in prompt.items() if node["class_type"] == "PreviewImage"]
     assert previews
     shown = {number: page.shown(number) for number in previews}
+    page.screenshot(f"{path.stem}-ran")
     forget(server)
     outcome = server.run(prompt)
     assert not outcome.error
@@ -109,6 +113,47 @@ def test_the_templates_have_their_thumbnails(server):
             file = f"{name}.{suffix}"
             sent = served(server, f"/api/workflow_templates/deep-image-blending/{file}")
             assert sent == (PACK / "example_workflows" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("boxes", "found"),
+    [
+        ([[10, 10, 50, 50], [70, 10, 20, 20]], 0),
+        ([[10, 10, 50, 50], [50, 50, 20, 20]], 1),
+        ([[10, 10, 50, 50], [90, 10, 20, 20]], 1),
+    ],
+    ids=["tidy", "overlapping", "over the group's edge"],
+)
+def test_an_untidy_page_is_seen(boxes, found):
+    named = [{"name": str(number), "box": box} for number, box in enumerate(boxes)]
+    layout = {"nodes": named, "groups": [[0, 0, 100, 100]]}
+    page = SimpleNamespace(tab=SimpleNamespace(evaluate=lambda script: layout))
+    assert len(Page.untidy(page)) == found
+
+
+def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pictures):
+    listed = [entry["name"] for entry in blueprints(server)]
+    assert listed == ["Deep Image Blending"]
+    page.clear()
+    target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
+    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    chain = page.find("Deep Image Blending")
+    links = (target, 0, "target"), (source, 0, "source"), (mask, 0, "mask")
+    page.set(chain, {"column": 20, "row": 15, "preset": "fast"}, *links)
+    preview = page.place("PreviewImage", {}, (chain, 0, "images"))
+    page.screenshot("blueprint")
+    assert page.run() == "success"
+    first = poisson(column=20, row=15, preset="fast", max_evaluations=0)
+    outcome = server.run(graph(n4=first, n5=refine(max_evaluations=0), n9=save("5")))
+    assert np.array_equal(page.shown(preview)[0], made(server, outcome, "9")[0])
+
+
+def blueprints(server: Server) -> list[dict]:
+    try:
+        found = server.get("/global_subgraphs").values()
+    except urllib.error.HTTPError:
+        pytest.skip(f"ComfyUI {server.comfy.version} has no subgraph blueprints")
+    return [entry for entry in found if entry["source"] == "custom_node"]
 
 
 def heading(text: str) -> str:
