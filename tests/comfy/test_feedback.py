@@ -69,20 +69,19 @@ def test_a_line_says_that_nothing_had_to_be_minimised(server, pictures):
 
 def test_cancel_stops_within_an_evaluation_and_the_queue_goes_on(server, pictures):
     server.put("t.png", scene(3, 300, 300))
-    pressed, told = [], []
+    pressed = []
 
     def cancel(message):
-        if message["type"] == "progress":
-            told.append(time.monotonic())
-            if message["data"]["value"] >= 3 and not pressed:
-                pressed.append(time.monotonic())
-                server.post("/interrupt", {})
+        if message["type"] == "progress" and message["data"]["value"] >= 3 and not pressed:
+            server.post("/interrupt", {})
+            pressed.append((time.monotonic(), message["data"]["value"]))
 
     slow = graph(n4=poisson(max_evaluations=1000, scale=5, row=20))
     outcome = server.run(slow, on_message=cancel)
     assert outcome.of("execution_interrupted")
-    one_evaluation = max(b - a for a, b in itertools.pairwise(told))
-    assert time.monotonic() - pressed[0] < 1.5 * one_evaluation + 0.5
+    when, value = pressed[0]
+    assert progress(outcome)[-1][0] <= value + 1  # the evaluation under way, of 1000
+    assert time.monotonic() - when < 5  # an evaluation takes a tenth of that on an idle machine
     server.put("t.png", scene(1, 80, 96))
     started = time.monotonic()
     assert not server.run(graph(n4=poisson(preset="seam repair", column=24))).error
