@@ -1,6 +1,5 @@
 """What a user sees while a stage runs and when it ends, and that Cancel works."""
 
-import itertools
 import time
 
 import pytest
