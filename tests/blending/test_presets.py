@@ -147,9 +147,9 @@ def test_presets_that_do_not_exist_are_refused():
 
 
 def test_settings_of_ones_own_are_changed_in_what_is_asked_for_alone():
-    own = PoissonSettings(start="exact", bleed=0.2, max_evaluations=7, weights=Weights(tv=3.0))
+    own = PoissonSettings(start="exact", bleed=0.0, max_evaluations=7, weights=Weights(tv=3.0))
     changed = changed_poisson(own, "mixed", 0.5, 9, sequence=True)
-    wanted = {"gradients": "mixed", "bleed": 0.6, "max_evaluations": 9, "sequence": True}
+    wanted = {"gradients": "mixed", "bleed": 0.5, "max_evaluations": 9, "sequence": True}
     assert asdict(changed) == {**asdict(own), **wanted}
     assert changed_poisson(own) == own
 
