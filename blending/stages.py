@@ -39,7 +39,8 @@ def poisson_stage(
         network: moved to the device and dtype of the work; None: the bundled one, loaded if the
             method needs it.
         compute: where and how; None: where the target is, in the quickest arithmetic.
-        on_evaluation: called at every evaluation of the deep method; what it raises ends the stage.
+        on_evaluation: called at every evaluation of the deep method, before every picture of the
+            exact one; what it raises ends the stage.
 
     Returns:
         The blend. Computed in float32 (float64 for a float64 target), clipped to [0, 1] once, under
@@ -59,7 +60,7 @@ def poisson_stage(
     rows = _rows(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
     if is_exact:
-        return job.run(settings, lambda _, scenes, __: [_exact(s, settings) for s in scenes])
+        return job.run(settings, lambda _, scenes, tell: _exact(scenes, settings, tell))
     solver = _solver(settings, network or load_features(), placed, compute, device)
 
     def solve(_: int, scenes: list[Scene], observe: Observe | None) -> list[tuple[Tensor, dict]]:
@@ -160,9 +161,17 @@ def _refined(
     return place(image[:, :3], target, mask), image
 
 
-def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
-    prepared = prepare(scene, settings)
-    return prepared.exact, prepared.figures
+def _exact(
+    scenes: list[Scene], settings: PoissonSettings, observe: Observe | None
+) -> list[tuple[Tensor, dict]]:
+    """Each picture solved for itself; told before each, so that a batch can be cancelled."""
+    found = []
+    for row, scene in enumerate(scenes):
+        if observe:
+            observe(row, 0, {}, scene.source)
+        prepared = prepare(scene, settings)
+        found.append((prepared.exact, prepared.figures))
+    return found
 
 
 def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:

@@ -98,6 +98,24 @@ def test_cancel_during_the_refine_stage_too(server, pictures):
     assert not server.run(graph(n4=poisson(preset="seam repair", column=25))).error
 
 
+def test_an_exact_batch_has_progress_and_can_be_cancelled_between_pictures(server, pictures):
+    def cancel(message):
+        if message["type"] == "progress" and message["data"]["node"] == "4":
+            server.post("/interrupt", {})
+
+    batch = poisson(target=["5", 0], preset="seam repair", scale=4, column=-60, row=-50)
+    outcome = server.run(graph(n5=repeat("1", 200), n4=batch), on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    value, most = progress(outcome)[-1]
+    assert value < most / 2
+    outcome = server.run(graph(n5=repeat("1", 3), n4=batch))
+    assert not outcome.error
+    values = progress(outcome)
+    assert values[0][0] == 0
+    assert values[-1][0] == values[-1][1] > 0
+    assert outcome.text("4").startswith("3 pictures, solved exactly, ")
+
+
 def test_a_live_picture_of_a_large_target_costs_little(server, pictures):
     """2048 x 2048: full-size copies every half second would cost a tenth of the run."""
     nodes = {"n1": probe("big target"), "n4": poisson(max_evaluations=12, scale=4)}
