@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .compute import resolve_arithmetic, resolve_device
 from .cutout import LARGEST_SIDE
+from .exact import solve_exactly
 from .features import Features, load_features
 from .job import Job, Observe, OnEvaluation, StageResult
 from .machine import Compute
@@ -60,7 +61,7 @@ def poisson_stage(
     rows = _rows(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
     if is_exact:
-        return job.run(settings, lambda _, scenes, tell: _exact(scenes, settings, tell))
+        return job.run(settings, lambda _, scenes, tell: solve_exactly(scenes, settings, tell))
     solver = _solver(settings, network or load_features(), placed, compute, device)
 
     def solve(_: int, scenes: list[Scene], observe: Observe | None) -> list[tuple[Tensor, dict]]:
@@ -159,19 +160,6 @@ def _refined(
     elif settings.region == "band":
         mask = adjust_mask(mask, grow=settings.band)
     return place(image[:, :3], target, mask), image
-
-
-def _exact(
-    scenes: list[Scene], settings: PoissonSettings, observe: Observe | None
-) -> list[tuple[Tensor, dict]]:
-    """Each picture solved for itself; told before each, so that a batch can be cancelled."""
-    found = []
-    for row, scene in enumerate(scenes):
-        if observe:
-            observe(row, 0, {}, scene.source)
-        prepared = prepare(scene, settings)
-        found.append((prepared.exact, prepared.figures))
-    return found
 
 
 def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:
