@@ -116,7 +116,8 @@ def steps_input() -> io.Input:
         default=0,
         min=0,
         max=1000,
-        tooltip="Most steps for a picture, 1 to 1000; 0: as many as the preset has.",
+        tooltip="Most evaluations (steps) for a picture, 1 to 1000; 0: as many as the preset or "
+        "the linked settings have.",
     )
 
 

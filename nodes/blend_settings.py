@@ -149,7 +149,8 @@ def _evaluations_input(name: str, default: int, stage: str) -> io.Input:
         default=default,
         min=1,
         max=1000,
-        tooltip=f"Most steps of the {stage} for a picture, 1 to 1000; it may end before.",
+        tooltip=f"Most evaluations (steps) of the {stage} for a picture, 1 to 1000; it may end "
+        "before.",
     )
 
 

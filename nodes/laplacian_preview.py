@@ -29,14 +29,17 @@ class LaplacianPreview(io.ComfyNode):
                 io.Image.Input("result", tooltip="The blend to look at; the target's size."),
                 io.Image.Input("target", tooltip="The target of that blend."),
                 io.Image.Input("source", tooltip="The source of that blend."),
-                io.Mask.Input("mask", tooltip="The source's mask (1 = take); its size."),
+                io.Mask.Input(
+                    "mask", tooltip="The mask of that blend (1 = take); the source's size."
+                ),
                 *place_inputs(),
                 io.Combo.Input(
                     "gradients",
                     options=list(GRADIENTS),
                     default="import",
                     optional=True,
-                    tooltip="Those that the Poisson Stage was told to take.",
+                    tooltip="The same as in the Poisson Stage of that blend: import, mixed or "
+                    "monochrome.",
                 ),
             ],
             outputs=[

@@ -87,7 +87,10 @@ class LoadMask(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="1 takes the source, 0 the target.")
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="1 takes the source, 0 the target; the file's size or the reference's.",
+                )
             ],
         )
 

@@ -59,7 +59,7 @@ class PoissonStage(io.ComfyNode):
                     default="painting",
                     tooltip="painting: texture and style, too. photograph: less style; a patch of "
                     "the same scene is matched. seam repair: the Poisson equation alone, at once. "
-                    "paper: the published objective. fast: few steps.",
+                    "paper: the published objective. fast: at most 6 evaluations.",
                 ),
                 io.Combo.Input(
                     "gradients",
