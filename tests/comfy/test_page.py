@@ -18,7 +18,7 @@ EXAMPLES = sorted((PACK / "example_workflows").glob("*.json"))
 SHARED = EXAMPLES + sorted((Path(__file__).parent / "fixtures").glob("*.json"))
 HELP = PACK / "nodes" / "web" / "docs"
 KOREAN = PACK / "locales" / "ko" / "nodeDefs.json"
-FEW = 2  # evaluations: the page's way is at stake, not the picture
+FEW = 1  # evaluations: the page's way is at stake, not the picture
 
 
 @pytest.fixture(scope="session")
