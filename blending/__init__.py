@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .features import load_features
     from .job import Evaluation
+    from .machine import Compute
     from .pipeline import BlendResult, blend
     from .placement import place
     from .presets import PRESETS
@@ -20,6 +21,7 @@ __all__ = [
     "PRESETS",
     "BlendResult",
     "BlendSettings",
+    "Compute",
     "Evaluation",
     "PoissonSettings",
     "RefineSettings",
@@ -35,6 +37,7 @@ _MODULES = {
     "PRESETS": "presets",
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
+    "Compute": "machine",
     "Evaluation": "job",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",

@@ -5,9 +5,12 @@ import json
 import sys
 from dataclasses import replace
 
+from .machine import Compute
 from .options import EXIT_USAGE, parse_options
 from .presets import PRESETS
 from .settings import BlendSettings
+
+MEGABYTE = 2**20
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,7 +95,11 @@ def _settings(options: argparse.Namespace) -> BlendSettings:
         else None,
         weights_file=options.weights,
         input_scale=options.input_scale,
-        device=options.device,
+        compute=Compute(
+            options.device,
+            options.arithmetic,
+            None if options.memory is None else MEGABYTE * options.memory,
+        ),
     )
 
 

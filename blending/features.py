@@ -8,7 +8,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from .settings import INPUT_SCALES, check_choice
+from .checks import check_choice
+from .settings import INPUT_SCALES
 
 BUNDLED = Path(__file__).parent / "weights" / "vgg16.safetensors"
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -33,11 +34,12 @@ class Features(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    arithmetic: torch.dtype  # of the convolutions but the first
 
     def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
         """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
         super().__init__()
-        self.features = _skeleton()
+        self.features, self.arithmetic = _skeleton(), torch.float32
         self.features.load_state_dict(
             {name.removeprefix("features."): tensor.float() for name, tensor in tensors.items()},
             assign=True,
@@ -50,28 +52,43 @@ class Features(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
 
+    def prepare(self, like: Tensor, arithmetic: torch.dtype) -> None:
+        """Move to where `like` is; convolve in `arithmetic`, which may be shorter than its type."""
+        self.arithmetic = arithmetic
+        self.to(device=like.device, dtype=like.dtype)
+        # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
+        self.features.to(dtype=arithmetic).to(memory_format=torch.channels_last)
+        # Of 256 levels bfloat16 can tell half: too few for the first.
+        self.features.get_submodule("0").to(dtype=like.dtype)
+
     def normalised(self, image: Tensor) -> Tensor:
-        """What the first layer takes of (B, 3, H, W) in [0, 1]."""
-        return (image - self.mean) / self.deviation
+        """What the first layer takes of (B, 3, H, W) in [0, 1], as it likes it in memory."""
+        return ((image - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """Activations of the named layers.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1], of the network's dtype and device; at least 8 x 8
-                pixels for relu4_3.
+            image: (B, 3, H, W), RGB in [0, 1], where the network is; at least 8 x 8 pixels for
+                relu4_3.
             layers: names out of `LAYERS`, such as "relu2_2".
 
         Returns:
-            Name to (B, C, H / s, W / s), s = 1, 2, 4, 8 by the block; on the network's own scale.
+            Name to (B, C, H / s, W / s), s = 1, 2, 4, 8 by the block; on the network's own scale,
+            in the image's dtype.
         """
         wanted = {LAYERS[name][0]: name for name in layers}
         x, taps = self.normalised(image), {}
         for index, layer in enumerate(self.features[: max(wanted, default=-1) + 1]):
-            x = layer(x)
+            x = layer(as_taken(x, layer))
             if index in wanted:
-                taps[wanted[index]] = x
+                taps[wanted[index]] = x.to(image.dtype)
         return taps
+
+
+def as_taken(x: Tensor, layer: nn.Module) -> Tensor:
+    """What a layer takes, in its type."""
+    return x.to(layer.weight.dtype) if isinstance(layer, nn.Conv2d) else x
 
 
 def load_features(weights: str | Path | None = None, input_scale: str = "caffe") -> Features:

@@ -4,8 +4,9 @@ import torch
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
+from .checks import check_choice
 from .filters import laplacian
-from .settings import GRADIENTS, check_choice
+from .settings import GRADIENTS
 
 
 def guidance_field(

@@ -1,7 +1,7 @@
 """One stage over a batch: windows cut, solved, written back, reported."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -11,7 +11,9 @@ from .placement import Placed
 from .settings import PoissonSettings, RefineSettings
 from .window import Scene, composite, crop, pick
 
-Observe = Callable[[int, dict[str, float], Tensor], None] | None  # what `minimize` calls
+Observe = Callable[[int, int, dict[str, float], Tensor], None]  # row, number, terms, x
+# The first one's number, pictures, observe; to x and figures of each.
+Solve = Callable[[int, list[Scene], Observe | None], list[tuple[Tensor, dict]]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Evaluation:
         samples: how many there are.
         number: of this evaluation, from 1.
         budget: the most there will be for this picture.
+        done: evaluations of the whole stage that are over, those that pictures did without counted;
+            of samples times budget.
         terms: the weighted terms.
         picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device.
     """
@@ -33,6 +37,7 @@ class Evaluation:
     samples: int
     number: int
     budget: int
+    done: int
     terms: dict[str, float]
     picture: Callable[[], Tensor]
 
@@ -58,35 +63,41 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Job:
-    """One stage over a batch: cut a window, solve, write the composite into a copy of `base`."""
+    """One stage over a batch: cut windows, solve, write the composites into a copy of `base`.
+
+    Attributes:
+        stage: its name.
+        placed: what to blend where.
+        base: (N or 1, 3 or 4, H, W), what the results are written over.
+        margin: pixels around an object that its window takes in.
+        device: where to compute.
+        rows: pictures to solve at once, if their windows are the same.
+        on_evaluation: told of every evaluation.
+    """
 
     stage: str
     placed: Placed
     base: Tensor
     margin: int
-    device: torch.device | None
+    device: torch.device
+    rows: int
     on_evaluation: OnEvaluation | None
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def run(
-        self,
-        settings: PoissonSettings | RefineSettings,
-        solve: Callable[[Scene, Observe], tuple[Tensor, dict]],
-    ) -> StageResult:
+    def run(self, settings: PoissonSettings | RefineSettings, solve: Solve) -> StageResult:
         """Solve every picture that has something to blend; `settings` go into the report."""
         started = time.perf_counter()
         image = self.base.expand(self.placed.batch, -1, -1, -1).clone()
-        pictures = []
-        for sample in range(self.placed.batch):
-            sample_started = time.perf_counter()
-            figures = {"empty": True}
-            if not self.placed.is_empty(sample):
-                scene = self.placed.scene(sample, self.margin, self.device)
-                x, figures = solve(scene, self._observer(settings, sample, scene))
-                figures |= self._write(image[sample : sample + 1], scene, x)
-            seconds = time.perf_counter() - sample_started
-            pictures.append({**figures, "seconds": round(seconds, 3)})
+        pictures: list[dict] = [{"empty": True, "seconds": 0.0}] * self.placed.batch
+        for first, scenes in self._groups():
+            group_started = time.perf_counter()
+            found = solve(first, scenes, self._observer(settings.max_evaluations, first, scenes))
+            for sample, (scene, (x, figures)) in enumerate(zip(scenes, found, strict=True), first):
+                pictures[sample] = figures | self._write(image[sample : sample + 1], scene, x)
+            seconds = (time.perf_counter() - group_started) / len(scenes)
+            for sample in range(first, first + len(scenes)):
+                pictures[sample]["seconds"] = round(seconds, 3)
         report = {
             "stage": self.stage,
             "settings": asdict(settings),
@@ -95,6 +106,22 @@ class Job:
             "pictures": pictures,
         }
         return StageResult(image, self.placed.full_mask, report)
+
+    def _groups(self) -> Iterator[tuple[int, list[Scene]]]:
+        """Neighbours with the same window, `rows` at most, and the first one's number."""
+        first, scenes = 0, []
+        for sample in range(self.placed.batch):
+            is_empty = self.placed.is_empty(sample)
+            scene = None if is_empty else self.placed.scene(sample, self.margin, self.device)
+            fits = scene and scenes and scene.box == scenes[0].box and len(scenes) < self.rows
+            if scenes and not fits:
+                yield first, scenes
+                scenes = []
+            if scene:
+                first = first if scenes else sample
+                scenes.append(scene)
+        if scenes:
+            yield first, scenes
 
     def _write(self, image: Tensor, scene: Scene, x: Tensor) -> dict:
         """Put x under the mask of one picture, (1, C, H, W), in place."""
@@ -111,21 +138,21 @@ class Job:
             "clipped_share": clipped.sum().item() / (3 * pixels),
         }
 
-    def _observer(
-        self, settings: PoissonSettings | RefineSettings, sample: int, scene: Scene
-    ) -> Observe:
-        """What `minimize` calls at an evaluation, turned into what the caller wants to know."""
+    def _observer(self, budget: int, first: int, scenes: list[Scene]) -> Observe | None:
+        """What a solver calls at an evaluation, turned into what the caller wants to know."""
         if self.on_evaluation is None:
             return None
-        tell = self.on_evaluation
+        tell, samples = self.on_evaluation, self.placed.batch
 
-        def observe(number: int, terms: dict[str, float], x: Tensor) -> None:
+        def observe(row: int, number: int, terms: dict[str, float], x: Tensor) -> None:
+            sample = first + row
+
             def picture() -> Tensor:
                 image = pick(self.base, sample)[:, :3].clone()
-                self._write(image, scene, x)
+                self._write(image, scenes[row], x)
                 return image
 
-            budget = settings.max_evaluations
-            tell(Evaluation(self.stage, sample, self.placed.batch, number, budget, terms, picture))
+            done = first * budget + len(scenes) * number
+            tell(Evaluation(self.stage, sample, samples, number, budget, done, terms, picture))
 
         return observe

@@ -1,14 +1,17 @@
 """The joint objective that both stages minimise, and the metric that makes it quick to minimise."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .backdrop import Backdrop
 from .colour import from_opponent, to_opponent
 from .features import Features
-from .filters import stencil_region
+from .filters import gaussian_kernel, stencil_region
 from .hold import Hold
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
 from .objective import Objective, Term, Views
@@ -20,91 +23,140 @@ from .window import Scene, composite
 STIFFNESS = 40.0  # what the feature terms add to the curvature, beside their weights
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What one picture asks of the joint objective.
+
+    Attributes:
+        scene: the window; in the refine stage its source is the picture to refine.
+        background: (1, 3, h, w), what x is composited over.
+        guidance: (1, 3, h, w), the Laplacian to have.
+        hold: where the colours are held.
+        weights: of the terms.
+        style: Gram matrices to want instead of the target's, (1, C, C) of each layer; None: the
+            target's.
+    """
+
+    scene: Scene
+    background: Tensor
+    guidance: Tensor
+    hold: Hold
+    weights: Weights
+    style: dict[str, Tensor] | None = None
+
+
 def joint_objective(
-    scene: Scene,
-    background: Tensor,
-    guidance: Tensor,
-    hold: Hold,
+    problems: Sequence[Problem],
     network: Features,
-    weights: Weights,
-) -> Objective:
-    """The weighted terms of background + mask·(x − background).
+    *,
+    tile: int | None = None,
+    former: Backdrop | None = None,
+) -> tuple[Objective, Backdrop | None]:
+    """The weighted terms of background + mask·(x − background), for pictures of one window size.
 
     The pasted source (source over background) is what content, luminance and chroma hold; style is
     the target's in the same window. What does not depend on x is computed here, once.
 
     Args:
-        scene: the window; in the refine stage its source is the picture to refine.
-        background: (1, 3, h, w), what x is composited over.
-        guidance: (1, 3, h, w), the Laplacian to have.
-        hold: where the colours are held.
-        network: moved to the scene's device and dtype.
-        weights: of the terms.
+        problems: N, their windows of one size; their holds of one texture.
+        network: where the scenes are.
+        tile: side of the tiles that the network works in, pixels; None: all at once.
+        former: the backdrop of a former objective, taken again where it fits.
 
     Returns:
-        A function of x, (1, 3, h, w) in [0, 1].
+        A function of x, (N, 3, h, w) in [0, 1]; and the backdrop, if a term needed the network.
 
     Source: Zhang et al. 2020, the loss of either stage. Differs: luminance and chroma terms,
     relative feature terms, areas.
     """
-    network = network.to(scene.source.device, scene.source.dtype)
-    kept = composite(background, scene.source, scene.mask)
-    area = scene.support.sum().item()
-    region = stencil_region(scene.support)
-    needs_network = bool(weights.content or weights.style or weights.histogram)
-    keep_styled = bool(weights.histogram)
-    wanted = wanted_features(scene, kept, network, keep_styled) if needs_network else None
+    scenes = [problem.scene for problem in problems]
+    mask = torch.cat([scene.mask for scene in scenes])
+    support = torch.cat([scene.support for scene in scenes])
+    source = torch.cat([scene.source for scene in scenes])
+    background = torch.cat([problem.background for problem in problems])
+    guidance = torch.cat([problem.guidance for problem in problems])
+    kept = composite(background, source, mask)
+    area = support.flatten(1).sum(1).to(source)
+    weight = {name: _column(problems, name, source) for name in asdict(problems[0].weights)}
+    wanted = None
+    if any(isinstance(weight[name], Tensor) for name in ("content", "style", "histogram")):
+        keep = isinstance(weight["histogram"], Tensor)
+        style = _styles(problems)
+        wanted = wanted_features(
+            scenes, kept, network, keep_styled=keep, tile=tile, style=style, former=former
+        )
 
     def views(x: Tensor) -> Views:
-        image = composite(background, x, scene.mask)
-        return Views(image, wanted.features(image) if wanted else {})
+        image = composite(background, x, mask)
+        return Views(image, wanted.features(image) if wanted else None)
 
-    def pixel_term(loss: Callable[..., Tensor], *bound) -> Callable[[Views], Tensor]:
-        return lambda v: loss(v.composite, *bound, area)
+    def pixel_term(name: str, loss: Callable[..., Tensor], *bound: object) -> Term:
+        return Term(name, weight[name], lambda v: loss(v.composite, *bound, area))
 
+    luminance = torch.cat([problem.hold.luminance for problem in problems])
+    chroma = torch.cat([problem.hold.chroma for problem in problems])
     terms = [
-        Term("gradient", weights.gradient, pixel_term(gradient_loss, guidance, region)),
-        Term(
-            "luminance",
-            weights.luminance,
-            pixel_term(luminance_loss, kept, hold.luminance, hold.texture),
-        ),
-        Term("chroma", weights.chroma, pixel_term(chroma_loss, kept, hold.chroma)),
-        Term("tv", weights.tv, pixel_term(tv_loss, scene.support)),
+        pixel_term("gradient", gradient_loss, guidance, stencil_region(support)),
+        pixel_term("luminance", luminance_loss, kept, luminance, _texture(problems[0])),
+        pixel_term("chroma", chroma_loss, kept, chroma),
+        pixel_term("tv", tv_loss, support),
     ]
     if wanted:
         terms += [
-            Term("content", weights.content, wanted.content_loss),
-            Term("style", weights.style, wanted.style_loss),
-            Term("histogram", weights.histogram, wanted.histogram_loss),
+            Term("content", weight["content"], wanted.content_loss),
+            Term("style", weight["style"], wanted.style_loss),
+            Term("histogram", weight["histogram"], wanted.histogram_loss),
         ]
-    return Objective(views, tuple(terms))
+    return Objective(views, tuple(terms)), wanted.backdrop if wanted else None
 
 
-def gradient_metric(
-    scene: Scene, weights: Weights, texture: float = 0.0
-) -> Callable[[Tensor], Tensor] | None:
-    """The inverse Hessian of the pixel terms, near enough to precondition.
+def _column(problems: Sequence[Problem], name: str, like: Tensor) -> Tensor | float:
+    """A weight of all problems, (N,); the number 0 where none has it."""
+    weights = [getattr(problem.weights, name) for problem in problems]
+    return like.new_tensor(weights) if any(weights) else 0.0
+
+
+def _texture(problem: Problem) -> Tensor | None:
+    """The kernel of what is free in lightness; made here, not at each evaluation on the host."""
+    sigma = problem.hold.texture
+    return gaussian_kernel(sigma, math.ceil(3 * sigma), problem.background) if sigma else None
+
+
+def _styles(problems: Sequence[Problem]) -> dict[str, Tensor] | None:
+    styles = [problem.style for problem in problems if problem.style]
+    if not styles:
+        return None
+    return {name: torch.cat([style[name] for style in styles]) for name in styles[0]}
+
+
+def gradient_metric(problems: Sequence[Problem]) -> Callable[[Tensor], Tensor] | None:
+    """For each problem the inverse Hessian of its pixel terms, near enough to precondition.
 
     H⁻¹ ≈ 3·area / 2 · (w_gradient·Δ² + w_k + STIFFNESS·w_features)⁻¹, w_k the weight of luminance
-    or chroma, by sine transforms on the opponent channels; None where there is no
-    gradient term. `texture`: of the luminance term, whose Gaussian lets details pass.
+    or chroma, by sine transforms on the opponent channels; None where there is no gradient term.
+    The hold's texture lets details of lightness pass by a Gaussian.
     """
-    if not weights.gradient:
+    if not all(problem.weights.gradient for problem in problems):
         return None
-    height, width = scene.support.shape[2:]
+    height, width = problems[0].scene.support.shape[2:]
     tall, wide = fast_length(height), fast_length(width)
-    eigenvalues = laplacian_eigenvalues(tall, wide, scene.source)
-    lightness = weights.luminance * torch.exp(-(texture**2) * eigenvalues)
-    chroma = torch.full_like(eigenvalues, weights.chroma)
-    features = STIFFNESS * (weights.content + weights.style)
-    curvature = weights.gradient * eigenvalues**2 + features
-    curvature = curvature + torch.stack([lightness, chroma, chroma])
-    response = 1.5 * scene.support.sum().item() / curvature
-    free = scene.support.to(scene.source.dtype)
+    eigenvalues = laplacian_eigenvalues(tall, wide, problems[0].background)
+    response = torch.stack([_response(problem, eigenvalues) for problem in problems])
+    free = torch.cat([problem.scene.support for problem in problems]).to(response)
 
     def metric(gradient: Tensor) -> Tensor:
         padded = F.pad(to_opponent(free * gradient), (0, wide - width, 0, tall - height))
         return free * from_opponent(filter_spectrum(padded, response)[..., :height, :width])
 
     return metric
+
+
+def _response(problem: Problem, eigenvalues: Tensor) -> Tensor:
+    """(3, h, w), of the opponent channels."""
+    weights = problem.weights
+    lightness = weights.luminance * torch.exp(-(problem.hold.texture**2) * eigenvalues)
+    chroma = torch.full_like(eigenvalues, weights.chroma)
+    features = STIFFNESS * (weights.content + weights.style)
+    curvature = weights.gradient * eigenvalues**2 + features
+    curvature = curvature + torch.stack([lightness, chroma, chroma])
+    return 1.5 * problem.scene.support.sum() / curvature

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from .settings import check_choice, check_range
+from .checks import check_choice, check_range
 
 ANCHORS = (
     "top left",

@@ -6,16 +6,16 @@ values around it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .features import LAYERS, Features
-
-Box = tuple[slice, slice]  # rows and columns of a map
+from .features import LAYERS, Features, as_taken
+from .reach import Box, reach
+from .statistic import CONTENT_LAYER, Content, Statistics, outer_sum
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Step:
     Attributes:
         layer: of the network.
         inside: of the slab that the layer reads, what changes.
-        ring: (1, C, h, w), the slab; what changes is written into it. None: nothing is around.
+        ring: (N, C, h, w), the slab; what changes is written into it. None: nothing is around.
         tap: the name of what comes out, if it is wanted.
     """
 
@@ -36,6 +36,7 @@ class Step:
 
     def run(self, x: Tensor) -> Tensor:
         """The changed part of what the layer makes, of that of what it takes."""
+        x = as_taken(x, self.layer)
         if self.ring is not None:
             x = _InRing.apply(x, self.ring, self.inside)
         if isinstance(self.layer, nn.Conv2d):
@@ -69,7 +70,7 @@ class LocalFeatures:
         box: of the picture, what changes.
         steps: its layers.
         boxes: of each tap, what changes of its map.
-        rest: of each tap, (1, C, C), the sum of outer products over the pixels that do not change.
+        rest: of each tap, (N, C, C), the sum of outer products over the pixels that do not change.
         outside: of each tap that was to be kept whole, its map, 0 where it changes.
         sizes: of each tap, (channels, height, width) of the whole map.
     """
@@ -86,14 +87,44 @@ class LocalFeatures:
         """What changes of each tap.
 
         Args:
-            patch: (1, 3, h, w), the picture's box, in [0, 1].
+            patch: (N, 3, h, w), the pictures' box, in [0, 1].
         """
         x, taps = self.network.normalised(patch), {}
         for step in self.steps:
             x = step.run(x)
             if step.tap:
-                taps[step.tap] = x
+                taps[step.tap] = x.to(patch.dtype)
         return taps
+
+    def survey(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Gram matrices, and the features where content is compared, of (N, 3, H, W)."""
+        taps = self(part(image, self.box))
+        return {name: self.gram(name, tap) for name, tap in taps.items()}, taps[CONTENT_LAYER]
+
+    def statistics(self, image: Tensor, content: Content, keep_taps: bool) -> Statistics:
+        """What the feature terms read of (N, 3, H, W) that differ inside the box only."""
+        taps = self(part(image, self.box))
+        return Statistics(
+            grams={name: self.gram(name, tap) for name, tap in taps.items()},
+            content=content.distance(taps[CONTENT_LAYER]),
+            taps={name: self.whole(name, tap) for name, tap in taps.items()} if keep_taps else {},
+        )
+
+    @property
+    def content_box(self) -> Box:
+        """Of the content layer's map, what `survey` returns."""
+        return self.boxes[CONTENT_LAYER]
+
+    def spread(self, rows: int) -> "LocalFeatures":
+        """For so many pictures that have their surroundings in common."""
+
+        def spread(ring: Tensor | None) -> Tensor | None:
+            if ring is None or len(ring) == rows:
+                return ring
+            return ring.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+
+        steps = tuple(replace(step, ring=spread(step.ring)) for step in self.steps)
+        return replace(self, steps=steps)
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
         """The whole map's Gram matrix, as `losses.gram_matrix` has it."""
@@ -117,7 +148,7 @@ def local_features(
 
     Args:
         network: of the image's dtype and device.
-        image: (1, 3, H, W), RGB in [0, 1], sides multiples of 8.
+        image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
         box: rows and columns of it that will change.
         layers: names of the taps.
         keep_whole: for `LocalFeatures.whole`.
@@ -129,36 +160,17 @@ def local_features(
     taps, steps, boxes, rest, outside, sizes = {}, [], {}, {}, {}, {}
     x, start = network.normalised(image), box
     for index, layer in enumerate(network.features[: max(wanted) + 1]):
-        slab, reached = _reach(layer, box, x.shape[2:])
+        x, (slab, reached) = as_taken(x, layer), reach(layer, box, x.shape[2:])
         name = wanted.get(index)
         steps.append(Step(layer, *_surroundings(x, box, slab), name))
         x, box = layer(x), reached
         if name:
-            taps[name], boxes[name], sizes[name] = x, box, tuple(x.shape[1:])
-            rest[name] = _outer(x) - _outer(part(x, box))
+            tap = taps[name] = x.to(image.dtype)
+            boxes[name], sizes[name] = box, tuple(x.shape[1:])
+            rest[name] = outer_sum(tap) - outer_sum(part(tap, box))
             if keep_whole:
-                outside[name] = _without(x, box)
+                outside[name] = _without(tap, box)
     return LocalFeatures(network, start, tuple(steps), boxes, rest, outside, sizes), taps
-
-
-def _reach(layer: nn.Module, box: Box, shape: torch.Size) -> tuple[Box, Box]:
-    """What a layer reads for the part that changes, and where that part is of what it makes.
-
-    A convolution reads one pixel beyond the map where the part touches its edge.
-    """
-    slab, reached = [], []
-    for side, size in zip(box, shape, strict=True):
-        start, stop = side.start, side.stop
-        if isinstance(layer, nn.Conv2d):
-            start, stop = max(start - 1, 0), min(stop + 1, size)
-            slab.append(slice(start - 1, stop + 1))
-        elif isinstance(layer, nn.MaxPool2d):
-            start, stop = start // 2, -(-stop // 2)
-            slab.append(slice(2 * start, 2 * stop))
-        else:
-            slab.append(side)
-        reached.append(slice(start, stop))
-    return (slab[0], slab[1]), (reached[0], reached[1])
 
 
 def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[Box, Tensor | None]:
@@ -171,7 +183,8 @@ def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[Box, Tensor | None]:
         seen.append(slice(first, last))
         place.append(slice(first - wide.start, last - wide.start))
         inside.append(slice(side.start - wide.start, side.stop - wide.start))
-    ring = x.new_zeros(*x.shape[:2], *(wide.stop - wide.start for wide in slab))
+    size = (wide.stop - wide.start for wide in slab)
+    ring = x.new_zeros(*x.shape[:2], *size).contiguous(memory_format=torch.channels_last)
     part(ring, place).copy_(part(x, seen))
     return (inside[0], inside[1]), ring
 
@@ -179,11 +192,6 @@ def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[Box, Tensor | None]:
 def part(x: Tensor, box: Sequence[slice]) -> Tensor:
     """A view of a box of (..., H, W)."""
     return x[..., box[0], box[1]]
-
-
-def _outer(x: Tensor) -> Tensor:
-    flat = x.flatten(2)
-    return flat @ flat.transpose(1, 2)
 
 
 def _without(x: Tensor, box: Box) -> Tensor:

@@ -1,16 +1,16 @@
-"""The terms of the objective as pure functions; each is a mean over the area that it says."""
-
-import math
+"""The terms of the objective as pure functions: for each picture of a batch a mean over an area."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .colour import to_opponent
-from .filters import gaussian_blur, laplacian
+from .filters import blur, laplacian
 
 
-def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: float) -> Tensor:
+def gradient_loss(
+    composite: Tensor, guidance: Tensor, region: Tensor, area: Tensor | float
+) -> Tensor:
     """Squared difference of Laplacians wherever the mask can be seen, per pixel of the mask.
 
     L = Σ over R of (Δu − v)² / (C · area), u = `composite`, v = `guidance`, R = `region`.
@@ -19,40 +19,44 @@ def gradient_loss(composite: Tensor, guidance: Tensor, region: Tensor, area: flo
         composite: (B, C, H, W), in [0, 1].
         guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
         region: (B, 1, H, W), bool; the mask and the ring whose stencil touches it.
-        area: pixels of the mask, > 0; of a batch, of all its masks.
+        area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
-        Scalar >= 0, differentiable in `composite`.
+        (B,), >= 0, differentiable in `composite`.
 
     Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not
     the whole image's.
     """
     residual = torch.where(region, laplacian(composite) - guidance, 0)
-    return residual.square().sum() / (composite.shape[1] * area)
+    return _sums(residual.square()) / (composite.shape[1] * area)
 
 
 def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean squared difference of features.
+    """Weighted sum of squared differences of features.
 
-    L = Σ w (F − F*)² / (C · Σ w), F = `features`, F* = `wanted`, w = `weight`.
+    L = Σ w (F − F*)², F = `features`, F* = `wanted`, w = `weight`: a sum, so that parts of a
+    picture add up; the objective divides it by the same sum of F* alone.
 
     Args:
         features: (B, C, H, W), activations of one layer.
         wanted: (B, C, H, W), the same layer's of what is to be kept.
-        weight: (B, 1, H, W), >= 0, not all 0; the mask at this layer's size.
+        weight: (B, 1, H, W), >= 0; the mask at this layer's size.
 
     Returns:
-        Scalar >= 0, differentiable in `features`.
+        (B,), >= 0, differentiable in `features`.
 
     Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture,
-    so that one pass of
-        the network serves all terms.
+    so that one pass of the network serves all terms.
     """
-    return (weight * (features - wanted).square()).sum() / (features.shape[1] * weight.sum())
+    return _sums(weight * (features - wanted).square())
 
 
 def luminance_loss(
-    composite: Tensor, wanted: Tensor, weight: Tensor, texture: float, area: float
+    composite: Tensor,
+    wanted: Tensor,
+    weight: Tensor,
+    texture: Tensor | None,
+    area: Tensor | float,
 ) -> Tensor:
     """Weighted squared difference of lightness, per pixel of the mask.
 
@@ -63,22 +67,22 @@ def luminance_loss(
         composite: (B, 3, H, W), in [0, 1].
         wanted: (B, 3, H, W), the colours to keep.
         weight: (B, 1, H, W), >= 0.
-        texture: the Gaussian's standard deviation in pixels, >= 0; 0: none.
-        area: pixels of the mask, > 0; of a batch, of all its masks.
+        texture: the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
+        area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
-        Scalar >= 0, differentiable in `composite`.
+        (B,), >= 0, differentiable in `composite`.
 
     Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
     term, blind to low frequencies, lets the style term turn objects transparent.
     """
     difference = weight.sqrt() * to_opponent(composite - wanted)[:, :1]
-    if texture:
-        difference = gaussian_blur(difference, texture, reach=math.ceil(3 * texture))
-    return difference.square().sum() / (3 * area)
+    if texture is not None:
+        difference = blur(difference, texture)
+    return _sums(difference.square()) / (3 * area)
 
 
-def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) -> Tensor:
+def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: Tensor | float) -> Tensor:
     """The same of the two channels of chroma.
 
     Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
@@ -86,7 +90,7 @@ def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: float) 
 
     Args and returns: as `luminance_loss`, in every detail.
     """
-    return (weight * to_opponent(composite - wanted)[:, 1:].square()).sum() / (3 * area)
+    return _sums(weight * to_opponent(composite - wanted)[:, 1:].square()) / (3 * area)
 
 
 def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
@@ -115,11 +119,11 @@ def style_loss(gram: Tensor, wanted: Tensor) -> Tensor:
         wanted: (B, C, C), the one to match.
 
     Returns:
-        Scalar >= 0, differentiable in `gram`.
+        (B,), >= 0, differentiable in `gram`.
 
     Source: Zhang et al. 2020, style loss.
     """
-    return F.mse_loss(gram, wanted)
+    return (gram - wanted).square().flatten(1).mean(1)
 
 
 def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
@@ -127,7 +131,7 @@ def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
 
     Args:
         features: (B, C, H, W).
-        wanted: (B, C, K), the values to match, ascending along K; other lengths are resampled
+        wanted: (B or 1, C, K), the values to match, ascending along K; other lengths are resampled
             linearly in rank.
 
     Returns:
@@ -137,6 +141,7 @@ def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
     if wanted.shape[2] != flat.shape[2]:
         wanted = F.interpolate(wanted, flat.shape[2], mode="linear", align_corners=False)
     order = torch.argsort(flat, dim=2, stable=True)
+    wanted = wanted.expand_as(flat)
     return torch.empty_like(flat).scatter_(2, order, wanted).view_as(features)
 
 
@@ -150,24 +155,24 @@ def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
         wanted: (B, C, K), the target's activations, ascending along K.
 
     Returns:
-        Scalar >= 0, differentiable in `features`.
+        (B,), >= 0, differentiable in `features`.
 
     Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a
     mean, not a sum.
     """
-    return F.mse_loss(features, matched_to_histogram(features, wanted))
+    return (features - matched_to_histogram(features, wanted)).square().flatten(1).mean(1)
 
 
-def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
+def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
     """Absolute differences of neighbours, one of them in the region, per pixel of the mask.
 
     Args:
         composite: (B, C, H, W), in [0, 1].
         region: (B, 1, H, W), bool.
-        area: pixels of the mask, > 0; of a batch, of all its masks.
+        area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
-        Scalar >= 0, differentiable in `composite` but where neighbours are equal.
+        (B,), >= 0, differentiable in `composite` but where neighbours are equal.
 
     Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over
     the image.
@@ -176,5 +181,10 @@ def tv_loss(composite: Tensor, region: Tensor, area: float) -> Tensor:
     columns = (composite[..., :, 1:] - composite[..., :, :-1]).abs()
     seen_rows = region[..., 1:, :] | region[..., :-1, :]
     seen_columns = region[..., :, 1:] | region[..., :, :-1]
-    total = torch.where(seen_rows, rows, 0).sum() + torch.where(seen_columns, columns, 0).sum()
+    total = _sums(torch.where(seen_rows, rows, 0)) + _sums(torch.where(seen_columns, columns, 0))
     return total / (composite.shape[1] * area)
+
+
+def _sums(values: Tensor) -> Tensor:
+    """Of each picture, (B,)."""
+    return values.flatten(1).sum(1)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_choice, check_range
 from .filters import gaussian_blur
 from .layout import RESIZES, fit_factors
-from .settings import check_choice, check_range
 from .validation import check_mask, pixel_size
 
 LARGEST_RADIUS = 256

@@ -1,7 +1,9 @@
-"""Preconditioned L-BFGS that counts evaluations, keeps the best point and can be cancelled."""
+"""Preconditioned L-BFGS for many problems at once: counts evaluations, keeps each one's best point.
 
-import math
-from collections import deque
+The rows of x are problems of their own: each has its line search, its history and its end. All that
+steers them stays on the device.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -9,13 +11,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from .settings import check_range
-
-Pair = tuple[Tensor, Tensor, Tensor]  # s, y, 1 / (s·y)
-
-ARMIJO = 1e-4  # a step must win this share of what its slope promises
-FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
-SHORTEST = 1e-4  # the search along a direction ends at this share of its first step
+from .checks import check_range
+from .search import CONVERGED, NON_FINITE, RUNNING, Metric, Search
 
 
 class StopReason(Enum):
@@ -28,10 +25,10 @@ class StopReason(Enum):
 
 @dataclass(frozen=True)
 class Solution:
-    """The best point evaluated and how it was found.
+    """The best point evaluated of one row and how it was found.
 
     Attributes:
-        x: the best point, detached.
+        x: the best point, detached, without the rows' dimension.
         terms: its weighted terms.
         evaluations: how often the objective was run.
         reason: why it stopped.
@@ -45,125 +42,121 @@ class Solution:
     trace: tuple[dict[str, float], ...]
 
 
-def minimize(  # noqa: C901 - the loop and its closure read best in one place
+Rows = list[dict[str, float] | None]  # the terms of each row that was still running
+
+
+def minimize(
     objective: Callable[[Tensor], dict[str, Tensor]],
     x0: Tensor,
     *,
     max_evaluations: int,
     history_size: int = 10,
     tolerance: float = 1e-5,
-    precondition: Callable[[Tensor], Tensor] | None = None,
-    on_evaluation: Callable[[int, dict[str, float], Tensor], None] | None = None,
-) -> Solution:
-    """Minimise a sum of terms by L-BFGS with a backtracking line search.
+    precondition: Metric | None = None,
+    on_evaluation: Callable[[int, Rows, Tensor], None] | None = None,
+) -> list[Solution]:
+    """Minimise, for each row of x, a sum of terms by L-BFGS with a backtracking line search.
 
     Args:
-        objective: x to weighted scalar terms; their sum is minimised.
-        x0: the start, any shape, float; not changed.
-        max_evaluations: >= 1; exactly this many unless it stops before.
+        objective: (N, ...) to weighted terms, (N,) each; a row's sum is minimised and may depend on
+            this row only.
+        x0: the start, (N, ...), float; not changed.
+        max_evaluations: >= 1; exactly this many for a row unless it stops before.
         history_size: pairs of steps and gradient changes that are kept.
-        tolerance: stop when two iterations in a row win less than this share of the value.
-        precondition: a symmetric positive map near the inverse Hessian; the initial metric. None:
-            the gradient's direction, at first by a step that changes no element by more than 0.1.
-        on_evaluation: called with the evaluation's number (from 1), its terms and its point; may
-            raise to cancel.
+        tolerance: a row stops when two iterations in a row win less than this share of its value.
+        precondition: (N, ...) to the same shape: for each row a symmetric positive map near its
+            inverse Hessian; the initial metric. None: the gradient's direction, at first by a step
+            that changes no element by more than 0.1.
+        on_evaluation: called with the evaluation's number (from 1), the terms of every row that is
+            running, and the points, (N, ...); may raise to cancel. On a CUDA device it is called
+            one evaluation late, so that the device never waits for it.
 
     Returns:
-        The best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the start, or
-        every step down to the shortest, gave NaN or infinity.
+        For each row its best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the
+        start, or every step down to the shortest, gave NaN or infinity.
 
     Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature
     are skipped.
     """
-    trace: list[dict[str, float]] = []
-
-    def evaluate(x: Tensor) -> _Point:
-        leaf = x.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
-        terms = objective(leaf)
-        total = torch.stack(list(terms.values())).sum()
-        (gradient,) = torch.autograd.grad(total, leaf)
-        scalars = torch.stack([term.detach() for term in terms.values()]).tolist()
-        trace.append(dict(zip(terms, scalars, strict=True)))
-        if on_evaluation:
-            on_evaluation(len(trace), trace[-1], leaf.detach())
-        finite = torch.isfinite(total) & torch.isfinite(gradient).all()
-        return _Point(leaf.detach(), total.item() if finite else math.inf, gradient, trace[-1])
-
     check_range("max_evaluations", max_evaluations, 1, whole=True)
-
-    with torch.inference_mode(False), torch.enable_grad():
-        point = best = last = evaluate(x0)
-        pairs: deque[Pair] = deque(maxlen=history_size)
-        was_small = False
-        reason = StopReason.BUDGET_SPENT if last.value < math.inf else StopReason.NON_FINITE
-        while reason is StopReason.BUDGET_SPENT and len(trace) < max_evaluations:
-            direction = -_inverse_hessian(point.gradient, pairs, precondition)
-            slope = (direction * point.gradient).sum().item()
-            step = 1.0 if pairs else _first_step(direction, precondition is not None)
-            shortest, found = SHORTEST * step, None
-            while slope < 0 and not found and step >= shortest and len(trace) < max_evaluations:
-                last = evaluate(point.x + step * direction)
-                best = min(best, last, key=lambda candidate: candidate.value)
-                if last.value <= point.value + ARMIJO * step * slope:
-                    found = last
-                else:
-                    step = _shorter(step, point.value, slope, last.value)
-            if found:
-                _remember(pairs, found.x - point.x, found.gradient - point.gradient)
-                is_small = point.value - found.value <= tolerance * abs(point.value)
-                if is_small and was_small:
-                    reason = StopReason.CONVERGED
-                point, was_small = found, is_small
-            elif pairs:  # the metric misleads: start again from the preconditioner alone
-                pairs.clear()
-            elif len(trace) < max_evaluations:
-                reason = StopReason.CONVERGED if last.value < math.inf else StopReason.NON_FINITE
-    return Solution(best.x, best.terms, len(trace), reason, tuple(trace))
+    log, letters = _Log(x0.shape[0], on_evaluation), []
+    with torch.inference_mode(False), torch.no_grad():
+        search = Search(x0.detach().clone(), history_size, tolerance, precondition)
+        for _ in range(max_evaluations):
+            points, was_running = search.trial, search.state == RUNNING
+            with torch.enable_grad():
+                leaf = points.clone(memory_format=torch.contiguous_format).requires_grad_(True)
+                terms = objective(leaf)
+                values = torch.stack(list(terms.values()))
+                (gradient,) = torch.autograd.grad(values.sum(), leaf)
+            search.take(values.detach().sum(0), gradient.flatten(1))
+            news = torch.cat((values.detach(), torch.stack((was_running, search.state)).to(values)))
+            letters.append(_Letter(tuple(terms), news, points))
+            if len(letters) > _late(x0.device) and not log.read(letters.pop(0)):
+                break
+        for letter in letters:
+            log.read(letter)
+        return log.solutions(search)
 
 
-@dataclass(frozen=True)
-class _Point:
-    """An evaluated point; a value of infinity stands for anything that is not finite."""
-
-    x: Tensor
-    value: float
-    gradient: Tensor
-    terms: dict[str, float]
+def _late(device: torch.device) -> int:
+    """By how many evaluations the host may lag behind the device."""
+    return 1 if device.type == "cuda" else 0
 
 
-def _first_step(direction: Tensor, is_scaled: bool) -> float:
-    """A step without knowledge of the curvature: the metric's own if it has a scale, but short."""
-    longest = FIRST_STEP / (direction.abs().max().item() or 1.0)
-    return min(1.0, longest) if is_scaled else longest
+class _Letter:
+    """What an evaluation has to tell the host, on its way without anybody waiting for it."""
+
+    def __init__(self, names: tuple[str, ...], news: Tensor, points: Tensor) -> None:
+        """`news`, (terms + 2, N): each term, whether the row was running, its state after."""
+        self.names, self.points, self.news, self.sent = names, points, news, None
+        if news.device.type == "cuda":
+            self.news = torch.empty(news.shape, dtype=news.dtype, pin_memory=True)
+            self.news.copy_(news, non_blocking=True)
+            self.sent = torch.cuda.Event()
+            self.sent.record()
+
+    def open(self) -> list[list[float]]:
+        """For each row what was written; waits until it is there."""
+        if self.sent:
+            self.sent.synchronize()
+        return self.news.T.tolist()
 
 
-def _shorter(step: float, value: float, slope: float, new_value: float) -> float:
-    """The minimiser of the parabola through what is known, within 0.1 and 0.5 of the step."""
-    if new_value == math.inf:
-        return step / 10
-    parabola = -slope * step**2 / (2 * (new_value - value - slope * step))
-    return min(max(parabola, step / 10), step / 2)
+class _Log:
+    """What the host knows of the rows."""
 
+    def __init__(
+        self, rows: int, on_evaluation: Callable[[int, Rows, Tensor], None] | None
+    ) -> None:
+        self.traces: list[list[dict[str, float]]] = [[] for _ in range(rows)]
+        self.states = [RUNNING] * rows
+        self.number, self.on_evaluation = 0, on_evaluation
 
-def _remember(pairs: deque[Pair], s: Tensor, y: Tensor) -> None:
-    curvature = (s * y).sum()
-    if curvature > 1e-10 * s.norm() * y.norm():
-        pairs.append((s, y, 1 / curvature))
+    def read(self, letter: _Letter) -> bool:
+        """Take note and tell; whether any row goes on."""
+        self.number += 1
+        told: Rows = []
+        for row, (*values, was_running, state) in enumerate(letter.open()):
+            terms = dict(zip(letter.names, values, strict=True)) if was_running else None
+            if terms is not None:
+                self.traces[row].append(terms)
+            self.states[row] = int(state)
+            told.append(terms)
+        if self.on_evaluation and any(told):
+            self.on_evaluation(self.number, told, letter.points)
+        return RUNNING in self.states
 
-
-def _inverse_hessian(
-    gradient: Tensor, pairs: deque[Pair], precondition: Callable[[Tensor], Tensor] | None
-) -> Tensor:
-    """The two-loop recursion; the preconditioner, scaled by the newest pair, in its middle."""
-    metric = precondition or (lambda vector: vector)
-    q, weights = gradient, []
-    for s, y, rho in reversed(pairs):
-        weights.append(rho * (s * q).sum())
-        q = q - weights[-1] * y
-    q = metric(q)
-    if pairs:
-        s, y, rho = pairs[-1]
-        q = q / (rho * (y * metric(y)).sum())
-    for (s, y, rho), weight in zip(pairs, reversed(weights), strict=True):
-        q = q + (weight - rho * (y * q).sum()) * s
-    return q
+    def solutions(self, search: Search) -> list[Solution]:
+        reasons = {
+            RUNNING: StopReason.BUDGET_SPENT,
+            CONVERGED: StopReason.CONVERGED,
+            NON_FINITE: StopReason.NON_FINITE,
+        }
+        best = search.best.view(search.shape)
+        return [
+            Solution(best[row], trace[number], len(trace), reasons[state], tuple(trace))
+            for row, (trace, number, state) in enumerate(
+                zip(self.traces, search.best_number.tolist(), self.states, strict=True)
+            )
+        ]

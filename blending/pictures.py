@@ -11,9 +11,10 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from .checks import check_choice
 from .png16 import decode_png16, is_png16
 from .profiles import convert_profile, is_rgb, srgb_profile
-from .settings import MASK_CHANNELS, check_choice
+from .settings import MASK_CHANNELS
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from .compute import resolve_device
 from .features import load_features
 from .guardrails import guard_rails
 from .job import OnEvaluation
@@ -68,15 +68,16 @@ def blend(
     """
     settings = settings or BlendSettings()
     placed = place(source, target, mask, row, column, scale)
-    device = target.device if settings.device is None else _device(settings.device)
+    compute = settings.compute
+    device = resolve_device(compute, target.device)
     is_refined = settings.refine is not None and settings.refine.strength > 0
     needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
-    result = poisson_stage(placed, settings.poisson, network, device, on_evaluation)
+    result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
     stages = [result.report]
     if settings.refine is not None:
         result = refine_stage(
-            result.image, target, result.mask, settings.refine, network, device, on_evaluation
+            result.image, target, result.mask, settings.refine, network, compute, on_evaluation
         )
         stages.append(result.report)
     report = {
@@ -90,16 +91,6 @@ def blend(
         **machine_report(device),
     }
     return BlendResult(result.image, placed.full_mask, placed.paste, report)
-
-
-def _device(name: str) -> torch.device:
-    """The named device, tried; an error that names it where torch cannot compute there."""
-    try:
-        torch.zeros(1, device=name).tolist()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        reason = str(error).split(".")[0].splitlines()[0]
-        raise ValueError(f"device must be one to compute on, got {name!r}: {reason}") from error
-    return torch.device(name)
 
 
 def _size(picture: Tensor) -> dict[str, int]:

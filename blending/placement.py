@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_range
 from .cutout import LARGEST_SIDE, cut_out, rescale
-from .settings import check_range
 from .validation import check_image, common_batch, pixel_size
 from .window import Scene, bounding_box, composite, crop, pick, window_around
 

@@ -3,14 +3,8 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from .settings import (
-    BlendSettings,
-    PoissonSettings,
-    RefineSettings,
-    Weights,
-    check_choice,
-    check_range,
-)
+from .checks import check_choice, check_range
+from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
 
 _PAPER_POISSON = Weights(
     gradient=780.0, content=1.0, style=320.0, luminance=0.0, chroma=0.0, tv=3e-4
@@ -103,18 +97,33 @@ def changed_poisson(
     gradients: str = "import",
     bleed_shift: float = 0.0,
     max_evaluations: int = 0,
+    sequence: bool = False,
 ) -> PoissonSettings:
     """A first stage's settings, changed as `poisson_preset` changes a preset's."""
-    steps = max_evaluations or own.max_evaluations
-    return shifted_bleed(replace(own, gradients=gradients, max_evaluations=steps), bleed_shift)
+    changed = replace(
+        own,
+        gradients=gradients,
+        max_evaluations=max_evaluations or own.max_evaluations,
+        sequence=sequence,
+    )
+    return shifted_bleed(changed, bleed_shift)
 
 
 def changed_refine(
-    own: RefineSettings, region: str = "object", strength: float = 1.0, max_evaluations: int = 0
+    own: RefineSettings,
+    region: str = "object",
+    strength: float = 1.0,
+    max_evaluations: int = 0,
+    sequence: bool = False,
 ) -> RefineSettings:
     """A second stage's settings, changed as `refine_preset` changes a preset's."""
-    steps = max_evaluations or own.max_evaluations
-    return replace(own, region=region, strength=strength, max_evaluations=steps)
+    return replace(
+        own,
+        region=region,
+        strength=strength,
+        max_evaluations=max_evaluations or own.max_evaluations,
+        sequence=sequence,
+    )
 
 
 def shifted_bleed(settings: PoissonSettings, shift: float) -> PoissonSettings:

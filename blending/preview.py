@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checks import check_choice
 from .cutout import LARGEST_SIDE
 from .filters import laplacian, stencil_region
 from .guidance import guidance_field
@@ -12,7 +13,7 @@ from .metrics import background_error, gradient_error, seam_error
 from .placement import Placed
 from .report import json_ready
 from .seam_profile import SeamProfile, seam_profile
-from .settings import GRADIENTS, check_choice
+from .settings import GRADIENTS
 from .validation import check_image, check_same_size, common_batch
 from .window import bounding_box, crop, pick, window_around
 

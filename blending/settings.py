@@ -1,7 +1,9 @@
 """Settings of the stages: frozen, validated, without torch so that they load at once."""
 
-import math
 from dataclasses import asdict, dataclass, field
+
+from .checks import check_choice, check_range, check_type
+from .machine import Compute
 
 METHODS = ("deep", "exact")
 GRADIENTS = ("import", "mixed", "monochrome")
@@ -77,6 +79,8 @@ class PoissonSettings:
             of the source counts as many, so an object cut out tightly is held from its edge on.
         margin: pixels around the mask's box that the style is taken from, 16 to 4096; None: the
             whole picture.
+        sequence: whether the pictures of a batch are frames of one film: each starts from what the
+            one before came to, which takes fewer evaluations and flickers less. Deep method only.
     """
 
     method: str = "deep"
@@ -88,6 +92,7 @@ class PoissonSettings:
     weights: Weights = field(default_factory=Weights)
     rim: int = 32
     margin: int | None = 64
+    sequence: bool = False
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
@@ -96,10 +101,10 @@ class PoissonSettings:
         check_choice("start", self.start, STARTS)
         if self.bleed is not None:
             check_range("bleed", self.bleed, 0, 1)
-        _check_type("match", self.match, bool)
+        check_type("match", self.match, bool)
         check_range("rim", self.rim, 0, 256, whole=True)
-        _check_type("weights", self.weights, Weights)
-        _check_shared(self.max_evaluations, self.margin)
+        check_type("weights", self.weights, Weights)
+        _check_shared(self.max_evaluations, self.margin, self.sequence)
 
     @property
     def own_bleed(self) -> float:
@@ -122,6 +127,7 @@ class RefineSettings:
         max_evaluations: of the objective, a picture, 1 to 10000.
         weights: of the joint objective; content, luminance and chroma hold the stage's input.
         margin: as in the Poisson stage.
+        sequence: likewise.
     """
 
     region: str = "object"
@@ -134,14 +140,15 @@ class RefineSettings:
         )
     )
     margin: int | None = 64
+    sequence: bool = False
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_choice("region", self.region, REGIONS)
         check_range("band", self.band, 1, 256, whole=True)
         check_range("strength", self.strength, 0, 1)
-        _check_type("weights", self.weights, Weights)
-        _check_shared(self.max_evaluations, self.margin)
+        check_type("weights", self.weights, Weights)
+        _check_shared(self.max_evaluations, self.margin, self.sequence)
 
 
 @dataclass(frozen=True)
@@ -153,48 +160,25 @@ class BlendSettings:
         refine: of the second; None ends after the first.
         weights_file: another VGG16 safetensors file; None: the bundled one.
         input_scale: that file's: "caffe" or "standardised".
-        device: where to compute, as torch names it ("cpu", "cuda:0"); None: where the target is.
+        compute: where and how.
     """
 
     poisson: PoissonSettings = field(default_factory=PoissonSettings)
     refine: RefineSettings | None = field(default_factory=RefineSettings)
     weights_file: str | None = None
     input_scale: str = "caffe"
-    device: str | None = None
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
-        _check_type("poisson", self.poisson, PoissonSettings)
-        _check_type("refine", self.refine, RefineSettings, type(None))
+        check_type("poisson", self.poisson, PoissonSettings)
+        check_type("refine", self.refine, RefineSettings, type(None))
         check_choice("input_scale", self.input_scale, INPUT_SCALES)
+        check_type("compute", self.compute, Compute)
 
 
-def check_range(
-    name: str, value: float, low: float, high: float = math.inf, *, whole: bool = False
-) -> None:
-    """Raise TypeError unless `value` is a number, ValueError unless it is in [low, high]."""
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(
-            f"{name} must be {'a whole number' if whole else 'a number'}, got {value!r}"
-        )
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be in [{low:g}, {high:g}], got {value!r}")
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_type(name: str, value: object, *types: type) -> None:
-    if not isinstance(value, types):
-        words = " or ".join(kind.__name__ for kind in types)
-        raise TypeError(f"{name} must be {words}, got {value!r}")
-
-
-def _check_shared(max_evaluations: int, margin: int | None) -> None:
+def _check_shared(max_evaluations: int, margin: int | None, sequence: bool) -> None:
+    check_type("sequence", sequence, bool)
     check_range("max_evaluations", max_evaluations, 1, 10_000, whole=True)
     if margin is not None:
         check_range("margin", margin, 16, 4096, whole=True)

@@ -6,25 +6,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from .compute import resolve_arithmetic, resolve_device
 from .cutout import LARGEST_SIDE
 from .features import Features, load_features
-from .filters import laplacian
-from .hold import edge_hold, rim_hold
 from .job import Job, Observe, OnEvaluation, StageResult
-from .joint import gradient_metric, joint_objective
+from .machine import Compute
 from .masks import adjust_mask
-from .minimize import minimize
-from .objective import Objective
+from .memory import MOST_ROWS, free_memory
 from .placement import Placed, place
 from .preparation import prepare
-from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
-from .validation import check_image, check_mask, check_same_size
+from .solve import Solver
+from .starts import poisson_start, refine_start
+from .validation import check_image, check_mask, check_same_size, common_batch
 from .window import Scene
 
-# Two evaluations in a row that win less than this share of the objective end a stage: what more
-# would win is in the third digit of the score, and cannot be seen.
-TOLERANCE = 0.004
 EXACT_MARGIN = 4  # the solve needs the mask's neighbours, the match some more
 
 
@@ -32,7 +28,7 @@ def poisson_stage(
     placed: Placed,
     settings: PoissonSettings | None = None,
     network: Features | None = None,
-    device: torch.device | None = None,
+    compute: Compute | None = None,
     on_evaluation: OnEvaluation | None = None,
 ) -> StageResult:
     """Blend a placed source into its target.
@@ -42,7 +38,7 @@ def poisson_stage(
         settings: None: the defaults.
         network: moved to the device and dtype of the work; None: the bundled one, loaded if the
             method needs it.
-        device: where to compute; None: where the target is.
+        compute: where and how; None: where the target is, in the quickest arithmetic.
         on_evaluation: called at every evaluation of the deep method; what it raises ends the stage.
 
     Returns:
@@ -56,13 +52,22 @@ def poisson_stage(
     """
     if not isinstance(placed, Placed):
         raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
-    settings = settings or PoissonSettings()
-    margin = EXACT_MARGIN if settings.method == "exact" else _reach(settings)
-    job = Job("poisson", placed, placed.target, margin, device, on_evaluation)
-    if settings.method == "exact":
-        return job.run(settings, lambda scene, _: _exact(scene, settings))
-    network = network or load_features()
-    return job.run(settings, lambda scene, tell: _deep(scene, settings, network, tell))
+    settings, compute = settings or PoissonSettings(), compute or Compute()
+    device = resolve_device(compute, placed.target.device)
+    is_exact = settings.method == "exact"
+    margin = EXACT_MARGIN if is_exact else _reach(settings)
+    rows = _rows(settings, device)
+    job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
+    if is_exact:
+        return job.run(settings, lambda _, scenes, __: [_exact(s, settings) for s in scenes])
+    solver = _solver(settings, network or load_features(), placed, compute, device)
+
+    def solve(_: int, scenes: list[Scene], observe: Observe | None) -> list[tuple[Tensor, dict]]:
+        prepared = [prepare(scene, settings) for scene in scenes]
+        solved = solver.solve([poisson_start(p, settings) for p in prepared], observe)
+        return [(x, p.figures | own) for p, (x, own) in zip(prepared, solved, strict=True)]
+
+    return job.run(settings, solve)
 
 
 def refine_stage(
@@ -71,8 +76,9 @@ def refine_stage(
     mask: Tensor,
     settings: RefineSettings | None = None,
     network: Features | None = None,
-    device: torch.device | None = None,
+    compute: Compute | None = None,
     on_evaluation: OnEvaluation | None = None,
+    style: Tensor | None = None,
 ) -> StageResult:
     """Pull a blend further towards its target's style, its content held.
 
@@ -87,8 +93,10 @@ def refine_stage(
             change, whatever the mask says.
         settings: None: the defaults.
         network: as in `poisson_stage`.
-        device: as in `poisson_stage`.
+        compute: as in `poisson_stage`.
         on_evaluation: as in `poisson_stage`.
+        style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style is wanted instead of
+            the target's, all of it. An alpha does not count.
 
     Returns:
         image + mask·change, and that mask; `image`'s bits outside it.
@@ -99,23 +107,57 @@ def refine_stage(
     Source: Zhang et al. 2020, second stage. Differs: a content term that compares with the input,
     not with itself.
     """
-    settings = settings or RefineSettings()
+    settings, compute = settings or RefineSettings(), compute or Compute()
+    placed, image = _refined(image, target, mask, settings, style)
+    device = resolve_device(compute, target.device)
+    rows = _rows(settings, device)
+    job = Job("refine", placed, image, _reach(settings), device, rows, on_evaluation)
+    if settings.strength == 0:
+        untouched = job.run(
+            settings, lambda _, scenes, __: [(s.source, {"evaluations": 0}) for s in scenes]
+        )
+        return replace(untouched, image=image.expand_as(untouched.image).clone())
+    solver = _solver(settings, network or load_features(), placed, compute, device)
+    styles = _styles(style, solver)
+
+    def applied(scene: Scene, x: Tensor) -> Tensor:
+        return x if settings.strength == 1 else torch.lerp(scene.source, x, settings.strength)
+
+    def solve(
+        first: int, scenes: list[Scene], observe: Observe | None
+    ) -> list[tuple[Tensor, dict]]:
+        def tell(row: int, number: int, terms: dict[str, float], x: Tensor) -> None:
+            if observe:
+                observe(row, number, terms, applied(scenes[row], x))
+
+        starts = [
+            refine_start(scene, settings, styles(sample))
+            for sample, scene in enumerate(scenes, first)
+        ]
+        solved = solver.solve(starts, tell)
+        return [(applied(s, x), own) for s, (x, own) in zip(scenes, solved, strict=True)]
+
+    return job.run(settings, solve)
+
+
+def _refined(
+    image: Tensor, target: Tensor, mask: Tensor, settings: RefineSettings, style: Tensor | None
+) -> tuple[Placed, Tensor]:
+    """The blend as source of its own place, and as batch; the arguments checked."""
     check_image("image", image)
     check_image("target", target)
     check_same_size("target", target, "image", image)
     check_mask("mask", mask)
     check_same_size("mask", mask, "image", image)
+    if style is not None:
+        check_image("style", style)
+        batch = common_batch(image=image, target=target, mask=mask, style=style)
+        image = image.expand(batch, -1, -1, -1)
     if settings.region == "picture":
         mask = torch.ones_like(mask)
     elif settings.region == "band":
         mask = adjust_mask(mask, grow=settings.band)
-    placed = place(image[:, :3], target, mask)
-    job = Job("refine", placed, image, _reach(settings), device, on_evaluation)
-    if settings.strength == 0:
-        result = job.run(settings, lambda scene, _: (scene.source, {"evaluations": 0}))
-        return replace(result, image=image.expand_as(result.image).clone())
-    network = network or load_features()
-    return job.run(settings, lambda scene, tell: _refine(scene, settings, network, tell))
+    return place(image[:, :3], target, mask), image
 
 
 def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
@@ -123,74 +165,33 @@ def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
     return prepared.exact, prepared.figures
 
 
-def _deep(
-    scene: Scene, settings: PoissonSettings, network: Features, observe: Observe
-) -> tuple[Tensor, dict]:
-    """The joint objective with the target as background.
-
-    Where other gradients than the source's are wanted, the pasted source is not what is to be kept:
-    the Poisson equation's solution is.
-    """
-    prepared = prepare(scene, settings)
-    scene, guidance = prepared.scene, prepared.guidance
-    if settings.gradients == "import":
-        guidance = prepared.joint_guidance()
-        is_new = settings.start == "paste" and prepared.sameness < 0.5
-        x0 = scene.source if is_new else prepared.exact
-    else:
-        x0 = prepared.exact
-        scene = replace(scene, source=x0.clamp(0, 1), known=torch.ones_like(scene.known))
-    weights = prepared.joint_weights(settings.weights)
-    objective = joint_objective(
-        scene, scene.target, guidance, rim_hold(scene, settings.rim), network, weights
-    )
-    x, figures = _minimise(objective, x0, gradient_metric(scene, weights), settings, observe)
-    return x, prepared.figures | figures
+def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:
+    """A picture's number to the Gram matrices of its style; None: the target's are wanted."""
+    if style is None:
+        return lambda _: None
+    made = [solver.grams(row[None, :3]) for row in style]
+    return lambda sample: made[sample if len(made) > 1 else 0]
 
 
-def _refine(
-    scene: Scene, settings: RefineSettings, network: Features, observe: Observe
-) -> tuple[Tensor, dict]:
-    """The joint objective with the blend as source and background."""
-    guidance = torch.where(scene.support, laplacian(scene.source), laplacian(scene.target))
-    hold = edge_hold(scene)
-    objective = joint_objective(scene, scene.source, guidance, hold, network, settings.weights)
-
-    def applied(x: Tensor) -> Tensor:
-        return x if settings.strength == 1 else torch.lerp(scene.source, x, settings.strength)
-
-    def tell(number: int, terms: dict[str, float], x: Tensor) -> None:
-        if observe:
-            observe(number, terms, applied(x))
-
-    metric = gradient_metric(scene, settings.weights, hold.texture)
-    x, figures = _minimise(objective, scene.source, metric, settings, tell)
-    return applied(x), figures
-
-
-def _minimise(
-    objective: Objective,
-    x0: Tensor,
-    metric: Callable[[Tensor], Tensor] | None,
+@torch.inference_mode(False)
+def _solver(
     settings: PoissonSettings | RefineSettings,
-    observe: Observe,
-) -> tuple[Tensor, dict]:
-    """The best x and the figures for the report."""
-    solution = minimize(
-        objective,
-        x0,
-        max_evaluations=settings.max_evaluations,
-        tolerance=TOLERANCE,
-        precondition=metric,
-        on_evaluation=observe,
-    )
-    return solution.x, {
-        "evaluations": solution.evaluations,
-        "stop_reason": solution.reason.value,
-        "terms_start": json_ready(solution.trace[0]),
-        "terms_end": json_ready(solution.terms),
-        "trace": [json_ready(terms) for terms in solution.trace],
-    }
+    network: Features,
+    placed: Placed,
+    compute: Compute,
+    device: torch.device,
+) -> Solver:
+    """With the network where the pictures will be, in the arithmetic that was asked for."""
+    dtype = torch.promote_types(placed.target.dtype, torch.float32)
+    like = torch.empty(0, device=device, dtype=dtype)
+    network.prepare(like, resolve_arithmetic(compute, device, dtype))
+    memory = free_memory(device) if compute.memory is None else compute.memory
+    return Solver(settings, network, memory)
+
+
+def _rows(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:
+    """Pictures to solve at once: on a processor one is quickest, a film goes frame by frame."""
+    return 1 if device.type == "cpu" or settings.sequence else MOST_ROWS
 
 
 def _reach(settings: PoissonSettings | RefineSettings) -> int:

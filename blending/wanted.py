@@ -1,20 +1,21 @@
 """What the feature terms compare with: computed once a picture, none of it depends on x."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .features import LAYERS, STYLE_LAYERS, Features
-from .local import LocalFeatures, local_features, part
-from .losses import content_loss, gram_matrix, histogram_loss, style_loss
+from .backdrop import Backdrop, backdrop, on_grid, share_at
+from .features import Features
+from .local import LocalFeatures
+from .losses import histogram_loss, style_loss
 from .objective import Views
-from .window import Scene, bounding_box
+from .statistic import CONTENT_LAYER, Content, Statistics
+from .tiled import TiledFeatures
+from .window import Scene
 
-CONTENT_LAYER = "relu2_2"
-GRID = 8  # the network's coarsest pixel, in image pixels
 STYLE_FLOOR = 0.02  # of the target's own squared Gram: below that the styles count as equal
 # A layer whose start is as far off as STRANGE times the target's own squared Gram counts half, and
 # less beyond: a smooth place has no style to give, and an object made as smooth is an outline. At
@@ -29,112 +30,111 @@ VISIBLE_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Wanted:
-    """Targets and scales of the feature terms, and the network that makes what they compare."""
+    """Targets and scales of the feature terms of N pictures, and what makes what they compare.
 
-    local: LocalFeatures
-    styled: dict[str, Tensor]  # the target's features, for the histogram term
+    Attributes:
+        backdrop: the network's view of what stays.
+        surroundings: its network on what changes, for N pictures.
+        grams: of each style layer, (N, C, C).
+        style_weights: of each style layer, (N,).
+        content: the kept features where they change.
+        content_scale: (N,).
+    """
+
+    backdrop: Backdrop
+    surroundings: LocalFeatures | TiledFeatures
     grams: dict[str, Tensor]
     style_weights: dict[str, Tensor]
-    content: Tensor  # the kept features where they change
-    content_weight: Tensor
+    content: Content
     content_scale: Tensor
 
-    def features(self, image: Tensor) -> dict[str, Tensor]:
-        """What changes of each tap, (1, C, h, w), of a picture that differs under the mask only."""
-        return self.local(part(on_grid(image), self.local.box))
+    def features(self, image: Tensor) -> Statistics:
+        """What the terms read of (N, 3, H, W) that differ under the masks only."""
+        keep_taps = bool(self.backdrop.styled)
+        return self.surroundings.statistics(on_grid(image), self.content, keep_taps)
 
     def content_loss(self, views: Views) -> Tensor:
-        """Relative to the mean square of what is kept."""
-        features = views.features[CONTENT_LAYER]
-        return content_loss(features, self.content, self.content_weight) / self.content_scale
+        """(N,), relative to the mean square of what is kept."""
+        return views.features.content / self.content_scale
 
     def style_loss(self, views: Views) -> Tensor:
-        """1 at the start, or less where the styles are alike then or strange to each other."""
+        """(N,): 1 at the start, less where the styles are alike then or strange to each other."""
         losses = (
-            self.style_weights[name] * style_loss(self.local.gram(name, views.features[name]), gram)
+            self.style_weights[name] * style_loss(views.features.grams[name], gram)
             for name, gram in self.grams.items()
         )
-        return torch.stack(list(losses)).sum()
+        return torch.stack(list(losses)).sum(0)
 
     def histogram_loss(self, views: Views) -> Tensor:
-        """Relative to the mean square of the target's features."""
+        """(N,), relative to the mean square of the target's features."""
         losses = (
-            histogram_loss(self.local.whole(name, views.features[name]), values)
+            histogram_loss(views.features.taps[name], values)
             for name, values in self.sorted_taps.items()
         )
-        return torch.stack(list(losses)).mean() / self.histogram_scale
+        return torch.stack(list(losses)).mean(0) / self.histogram_scale
 
     @cached_property
     def sorted_taps(self) -> dict[str, Tensor]:
         """Sorted once, and only where the histogram term runs."""
-        return {name: taps.flatten(2).sort(2).values for name, taps in self.styled.items()}
+        return {name: taps.flatten(2).sort(2).values for name, taps in self.backdrop.styled.items()}
 
     @cached_property
     def histogram_scale(self) -> Tensor:
-        """Likewise."""
-        return torch.stack([taps.square().mean() for taps in self.styled.values()]).mean()
+        """(N or 1,), likewise."""
+        squares = [taps.square().flatten(1).mean(1) for taps in self.backdrop.styled.values()]
+        return torch.stack(squares).mean(0)
 
 
 @torch.no_grad()
-def wanted_features(scene: Scene, kept: Tensor, network: Features, keep_styled: bool) -> Wanted:
-    """Style from the scene's target, content from `kept`, (1, 3, h, w), its source pasted.
+def wanted_features(
+    scenes: Sequence[Scene],
+    kept: Tensor,
+    network: Features,
+    *,
+    keep_styled: bool = False,
+    tile: int | None = None,
+    style: dict[str, Tensor] | None = None,
+    former: Backdrop | None = None,
+) -> Wanted:
+    """Style from the scenes' targets, content from `kept`, (N, 3, h, w), their sources pasted.
 
-    `keep_styled`: for the histogram term; as large as a pass of the network.
+    Args:
+        scenes: N of one size.
+        kept: what content and the style's start are taken from.
+        network: where the scenes are.
+        keep_styled: for the histogram term; as large as a pass of the network.
+        tile: side of the tiles to work in, pixels, a multiple of 8; None: all at once.
+        style: Gram matrices to want instead of the targets', (N or 1, C, C) of each layer.
+        former: from another call; taken again where target and masks are the same.
     """
-    box = _changing(scene.support)
-    differs = ~scene.support & (kept != scene.target)
-    base = kept if differs.any() else scene.target  # mostly, one pass does for both
-    local, styled = local_features(network, on_grid(base), box, STYLE_LAYERS, keep_styled)
-    if base is kept:
-        styled = network(on_grid(scene.target), STYLE_LAYERS)
-    kept_taps = local(part(on_grid(kept), box))  # not cut from the whole: that rounds otherwise
-    kept_grams = {name: local.gram(name, taps) for name, taps in kept_taps.items()}
-    grams = {
-        name: _local_gram(taps, kept_grams[name], scene.support, name)
-        for name, taps in styled.items()
-    }
-    content = kept_taps[CONTENT_LAYER]
-    weight = part(_share_at(scene.support, CONTENT_LAYER), local.boxes[CONTENT_LAYER])
+    behind = backdrop(scenes, kept, network, keep_styled, tile, former)
+    surroundings = behind.surroundings.spread(len(kept))
+    kept_grams, content = surroundings.survey(on_grid(kept))
+    grams = style or {name: _local_gram(behind, name, gram) for name, gram in kept_grams.items()}
+    weight = torch.cat([share_at(scene.support, CONTENT_LAYER) for scene in scenes])
+    rows, columns = surroundings.content_box
+    wanted = Content(content, weight[..., rows, columns].to(content))
     return Wanted(
-        local=local,
-        styled=styled if keep_styled else {},
+        backdrop=behind,
+        surroundings=surroundings,
         grams=grams,
         style_weights=_style_weights(grams, kept_grams),
-        content=content,
-        content_weight=weight,
-        content_scale=content_loss(content, torch.zeros_like(content), weight),
+        content=wanted,
+        content_scale=wanted.scale,
     )
 
 
-def _changing(support: Tensor) -> tuple[slice, slice]:
-    """The box around the support on the grid; the edge's continuation changes with the edge."""
-    top, left, height, width = bounding_box(support)
-    right, below = _to_grid(support)[1::2]
-    bottom, end = top + height, left + width
-    bottom += below if bottom == support.shape[2] else 0
-    end += right if end == support.shape[3] else 0
-    return slice(top, bottom), slice(left, end)
-
-
-def on_grid(image: Tensor) -> Tensor:
-    """The image continued by its edge to the network's grid: pooling then drops no pixel."""
-    return F.pad(image, _to_grid(image), mode="replicate")
-
-
-def _local_gram(taps: Tensor, kept_gram: Tensor, support: Tensor, layer: str) -> Tensor:
+def _local_gram(behind: Backdrop, layer: str, kept_gram: Tensor) -> Tensor:
     """The target's Gram matrix: its visible pixels' and the whole window's, mixed.
 
     What is kept and has the window's style already, as a target pasted on itself, is to stay so:
     the nearer it is, the less the visible pixels count.
     """
-    whole = gram_matrix(taps)
-    padded = F.pad(support.float(), _to_grid(support), mode="replicate")
-    visible = F.max_pool2d(padded, LAYERS[layer][1]) == 0
-    if not visible.any():
-        return whole
-    distance, size = style_loss(kept_gram, whole), STYLE_FLOOR * whole.square().mean()
+    whole, visible = behind.whole[layer], behind.visible[layer]
+    distance = style_loss(kept_gram, whole)
+    size = STYLE_FLOOR * whole.square().flatten(1).mean(1)
     share = VISIBLE_SHARE * distance / (distance + size).clamp_min(1e-30)
-    return share * gram_matrix(taps, visible) + (1 - share) * whole
+    return torch.lerp(whole, visible, share[:, None, None])
 
 
 def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -146,18 +146,7 @@ def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[s
     """
     weights = {}
     for name, gram in grams.items():
-        distance, size = style_loss(start[name], gram), gram.square().mean()
+        distance, size = style_loss(start[name], gram), gram.square().flatten(1).mean(1)
         strangeness = 1 + (distance / (STRANGE * size)).square()
         weights[name] = 1 / (len(grams) * strangeness * (distance + STYLE_FLOOR * size))
     return weights
-
-
-def _share_at(support: Tensor, layer: str) -> Tensor:
-    """Share of the support in each of the layer's pixels."""
-    padded = F.pad(support.float(), _to_grid(support))
-    return F.avg_pool2d(padded, LAYERS[layer][1])
-
-
-def _to_grid(image: Tensor) -> tuple[int, int, int, int]:
-    height, width = image.shape[2:]
-    return 0, -width % GRID, 0, -height % GRID

@@ -1,6 +1,6 @@
 """Between ComfyUI and the core: forms, layouts, device. No algorithm."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import comfy.model_management
@@ -8,6 +8,9 @@ import torch
 from comfy_api.latest import io
 from server import PromptServer
 from torch import Tensor
+
+from ..blending.machine import Compute
+from ..blending.settings import BlendSettings
 
 CATEGORY = "image/deep image blending"
 LARGEST_PLACE = 16384
@@ -51,9 +54,10 @@ def planes_to_mask(planes: Tensor) -> Tensor:
     return _between_nodes(planes[:, 0])
 
 
-def compute_device() -> torch.device:
-    """Where ComfyUI computes."""
-    return comfy.model_management.get_torch_device()
+def compute_with(settings: BlendSettings | None) -> Compute:
+    """Where ComfyUI computes, in the linked settings' arithmetic."""
+    own = settings.compute if settings else Compute()
+    return replace(own, device=str(comfy.model_management.get_torch_device()))
 
 
 def place_inputs() -> list[io.Input]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..blending.machine import ARITHMETICS, Compute
 from ..blending.settings import (
     LARGEST_WEIGHT,
     METHODS,
@@ -12,11 +13,9 @@ from ..blending.settings import (
     PoissonSettings,
     RefineSettings,
     Weights,
-    check_choice,
 )
 from .adapters import BlendSettingsLink, form
 
-ARITHMETICS = ("auto", "float32", "bfloat16")
 # What each weight scales, and the widget's step.
 TERMS = {
     "gradient": ("squared difference of Laplacians: the seam and the details", 1.0),
@@ -66,7 +65,6 @@ class BlendSettingsNode(io.ComfyNode):
     @classmethod
     def execute(cls, arithmetic: str, **numbers: Any) -> io.NodeOutput:
         """Gather."""
-        check_choice("arithmetic", arithmetic, ARITHMETICS)
         margin = numbers["margin"] or None
         poisson = PoissonSettings(
             method=numbers["method"],
@@ -83,7 +81,8 @@ class BlendSettingsNode(io.ComfyNode):
             max_evaluations=numbers["refine_evaluations"],
             weights=Weights(**{term: numbers[f"refine_{term}"] for term in TERMS}),
         )
-        return io.NodeOutput(BlendSettings(poisson, refine))
+        compute = Compute(arithmetic=arithmetic)
+        return io.NodeOutput(BlendSettings(poisson, refine, compute=compute))
 
 
 def _poisson_inputs() -> list[io.Input]:

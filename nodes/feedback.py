@@ -30,11 +30,10 @@ class Feedback:
     def __call__(self, evaluation: Evaluation) -> None:
         """Tell ComfyUI; raises its InterruptProcessingException after Cancel.
 
-        A picture that ends early counts as whole when the next one begins; the bar never goes back.
+        The bar never goes back: pictures of a batch may advance together.
         """
         comfy.model_management.throw_exception_if_processing_interrupted()
-        done = evaluation.sample * evaluation.budget + evaluation.number
-        self.done = max(self.done, done)
+        self.done = max(self.done, evaluation.done)
         preview = self._preview(evaluation.picture) if self.pace.is_due() else None
         self.bar.update_absolute(self.done, evaluation.samples * evaluation.budget, preview)
 

@@ -6,7 +6,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.settings import GRADIENTS
-from .adapters import form, place_inputs, planes_to_image
+from .adapters import form, place_inputs, planes_to_image, show_text
 from .traps import checked_cut_out, image_planes
 
 
@@ -80,6 +80,7 @@ class LaplacianPreview(io.ComfyNode):
         shown = laplacian_panels(image_planes("result", result), placed, gradients)
         panels = planes_to_image(panel_sheets(shown))
         profile = planes_to_image(profile_plots(shown))
+        show_text(cls, "\n".join(cut.warnings))
         preview = ui.PreviewImage(panels, cls=cls)
         preview.values += ui.PreviewImage(profile, cls=cls).values
         return io.NodeOutput(panels, json.dumps(shown.report, indent=2), profile, ui=preview)

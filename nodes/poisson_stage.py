@@ -5,10 +5,11 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.memory import estimated_memory
 from ..blending.presets import PRESETS, changed_poisson, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
-    compute_device,
+    compute_with,
     form,
     place_inputs,
     planes_to_image,
@@ -19,7 +20,7 @@ from .adapters import (
     steps_input,
 )
 from .feedback import Feedback
-from .network import borrowed_network, wanted_memory
+from .network import borrowed_network
 from .reports import picture_size, stage_report
 from .summary import LINKED, summary
 from .traps import checked_cut_out
@@ -120,16 +121,17 @@ class PoissonStage(io.ComfyNode):
 
         cut = checked_cut_out(source, target, mask)
         own = settings.poisson if settings else poisson_preset(preset)
-        wanted = changed_poisson(own, gradients, bleed, max_evaluations)
+        wanted = changed_poisson(own, gradients, bleed, max_evaluations, sequence)
+        compute = compute_with(settings)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
-        feedback, device = Feedback(cut.target), compute_device()
-        with borrowed_network(wanted.method == "deep", wanted_memory(placed)) as network:
-            result = poisson_stage(placed, wanted, network, device, feedback)
+        feedback = Feedback(cut.target)
+        with borrowed_network(estimated_memory(placed, wanted)) as network:
+            result = poisson_stage(placed, wanted, network, compute, feedback)
         feedback.finish()
         report = stage_report(
             result,
             placed,
-            device,
+            compute,
             gradients,
             source=picture_size(cut.source),
             target=picture_size(cut.target),

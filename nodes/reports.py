@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ..blending.compute import resolve_device
 from ..blending.guardrails import guard_rails
 from ..blending.job import StageResult
+from ..blending.machine import Compute
 from ..blending.placement import Placed
 from ..blending.report import machine_report
 
@@ -14,7 +15,7 @@ from ..blending.report import machine_report
 def stage_report(
     result: StageResult,
     placed: Placed,
-    device: torch.device,
+    compute: Compute,
     gradients: str = "import",
     **more: Any,
 ) -> dict:
@@ -23,7 +24,7 @@ def stage_report(
     Args:
         result: of the stage.
         placed: what its guard rails compare with: the source, or the blend that came in.
-        device: where it was computed.
+        compute: where and how it was computed.
         gradients: those that were wanted.
         more: sizes, place, where the settings come from, warnings; None and empty are left out.
     """
@@ -31,7 +32,7 @@ def stage_report(
         **{name: value for name, value in more.items() if value},
         "stages": [result.report],
         "guard_rails": guard_rails(result.image, placed, gradients),
-        **machine_report(device),
+        **machine_report(resolve_device(compute, placed.target.device)),
     }
 
 

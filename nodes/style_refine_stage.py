@@ -1,14 +1,18 @@
 """Style Refine Stage: a blend pulled further towards its target's style."""
 
 import json
+from dataclasses import replace
 
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.memory import estimated_memory
+from ..blending.placement import Placed
 from ..blending.presets import REFINING, changed_refine, refine_preset
-from ..blending.settings import REGIONS, BlendSettings
+from ..blending.settings import REGIONS, BlendSettings, RefineSettings
 from .adapters import (
-    compute_device,
+    compute_with,
     form,
     planes_to_image,
     sequence_input,
@@ -17,10 +21,10 @@ from .adapters import (
     steps_input,
 )
 from .feedback import Feedback
-from .network import borrowed_network, wanted_memory
+from .network import borrowed_network
 from .reports import picture_size, stage_report
 from .summary import LINKED, summary
-from .traps import checked_blend
+from .traps import checked_blend, image_planes
 
 
 class StyleRefineStage(io.ComfyNode):
@@ -116,21 +120,34 @@ class StyleRefineStage(io.ComfyNode):
         from ..blending import place, refine_stage
 
         image, background, area, warnings = checked_blend(blend, target, mask)
+        wished = None if style is None else image_planes("style", style)
         own = (settings and settings.refine) or refine_preset(preset)
-        wanted = changed_refine(own, region, strength, max_evaluations)
-        feedback, device = Feedback(image), compute_device()
+        wanted = changed_refine(own, region, strength, max_evaluations, sequence)
+        compute = compute_with(settings)
         is_empty = region == "picture" and not bool((area >= 0.5).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
-        with borrowed_network(strength > 0, wanted_memory(placed)) as network:
-            result = refine_stage(image, background, area, wanted, network, device, feedback)
+        feedback = Feedback(image)
+        with borrowed_network(_room(placed, wanted)) as network:
+            result = refine_stage(
+                image, background, area, wanted, network, compute, feedback, wished
+            )
         feedback.finish()
         report = stage_report(
             result,
             placed,
-            device,
+            compute,
             target=picture_size(background),
             settings_from=LINKED.format(preset=preset) if settings else None,
             warnings=list(warnings),
         )
         show_text(cls, summary(report, "the incoming blend's"))
         return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))
+
+
+def _room(placed: Placed, wanted: RefineSettings) -> int:
+    """Bytes that the stage wants; 0 where it has nothing to compute."""
+    if wanted.strength == 0:
+        return 0
+    if wanted.region == "picture":
+        placed = replace(placed, mask=torch.ones_like(placed.mask))
+    return estimated_memory(placed, wanted)

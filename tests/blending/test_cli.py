@@ -467,7 +467,7 @@ def progress(stages, settings, stream, monkeypatch):
     counts = []
     with Progress(settings) as bar:
         for stage, number in stages:
-            bar(Evaluation(stage, 0, 1, number, 20, {}, lambda: None))
+            bar(Evaluation(stage, 0, 1, number, 20, number, {}, lambda: None))
             counts.append(bar.bar.n)
     return bar.bar.total, counts
 

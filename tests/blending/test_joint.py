@@ -10,7 +10,7 @@ from scipy import linalg, ndimage
 
 from blending.guidance import guidance_field
 from blending.hold import Hold
-from blending.joint import gradient_metric, joint_objective
+from blending.joint import Problem, gradient_metric, joint_objective
 from blending.settings import Weights
 from blending.window import Scene
 
@@ -30,7 +30,13 @@ def joint(scene, network, weights, hold=None):
     free = scene.support.to(scene.source)
     guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
     hold = hold or Hold(free, free)
-    return joint_objective(scene, scene.target, guidance, hold, network, weights)
+    problem = Problem(scene, scene.target, guidance, hold, weights)
+    return joint_objective([problem], network)[0]
+
+
+def metric_of(scene, weights, texture=0.0):
+    hold = Hold(scene.mask, scene.mask, texture)
+    return gradient_metric([Problem(scene, scene.target, scene.target, hold, weights)])
 
 
 def make_scene(noise, disc, height=24, width=32, soft=False):
@@ -195,9 +201,8 @@ def test_lightness_and_chroma_are_held_each_where_its_hold_says(scene, double, e
 def test_the_guidance_is_taken_as_given(scene, double, noise):
     guidance = noise(1, 3, 24, 32, seed=8).double()
     free = scene.support.double()
-    objective = joint_objective(
-        scene, scene.target, guidance, Hold(free, free), double, weights(gradient=1.0)
-    )
+    problem = Problem(scene, scene.target, guidance, Hold(free, free), weights(gradient=1.0))
+    objective, _ = joint_objective([problem], double)
     inside = scene.mask[0, 0].numpy() == 1
     squares = (laplacian(pasted(scene, scene.source)) - guidance[0].numpy()) ** 2
     expected = squares[:, ndimage.binary_dilation(inside)].sum() / (3 * inside.sum())
@@ -288,12 +293,12 @@ def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     expected = np.linalg.solve(curvature, slope.flatten().numpy()).reshape(3, size)
     expected *= 3 * size / 2
     given = weights(gradient=gradient, luminance=luminance, chroma=chroma, style=style)
-    metric = gradient_metric(scene, given, texture)
+    metric = metric_of(scene, given, texture)
     assert np.allclose(metric(slope).view(3, size), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(scene, noise):
-    metric = gradient_metric(scene, weights(gradient=10.0, luminance=1.0, chroma=9.0))
+    metric = metric_of(scene, weights(gradient=10.0, luminance=1.0, chroma=9.0))
     a, b = (noise(1, 3, 24, 32, seed=seed).double() - 0.5 for seed in (8, 9))
     assert (a * metric(b)).sum().item() == pytest.approx((b * metric(a)).sum().item(), rel=1e-9)
     assert (a * metric(a)).sum() > 0
@@ -303,4 +308,4 @@ def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(scene, nois
 
 
 def test_without_a_gradient_term_there_is_no_metric(scene):
-    assert gradient_metric(scene, weights(style=1.0)) is None
+    assert metric_of(scene, weights(style=1.0)) is None

@@ -10,6 +10,7 @@ import blending
 from blending import metrics
 from blending.guidance import guidance_field
 from blending.job import Evaluation
+from blending.machine import Compute
 from blending.pipeline import blend
 from blending.placement import place
 from blending.report import machine_report
@@ -190,7 +191,7 @@ def test_two_runs_and_inference_mode_give_the_same_bytes(scenery, quick):
 
 def test_naming_the_targets_device_changes_nothing(scenery):
     source, target, mask = scenery
-    named = BlendSettings(poisson=EXACT.poisson, refine=None, device="cpu")
+    named = BlendSettings(poisson=EXACT.poisson, refine=None, compute=Compute("cpu"))
     result = blend(source, target, mask, settings=named)
     assert torch.equal(result.image, blend(source, target, mask, settings=EXACT).image)
 
@@ -198,7 +199,7 @@ def test_naming_the_targets_device_changes_nothing(scenery):
 @pytest.mark.parametrize("device", ["nonsense", "", "meta", "cuda:99", "hpu"])
 def test_a_device_that_cannot_compute_is_named(device, scenery):
     source, target, mask = scenery
-    settings = BlendSettings(poisson=EXACT.poisson, refine=None, device=device)
+    settings = BlendSettings(poisson=EXACT.poisson, refine=None, compute=Compute(device))
     with pytest.raises(ValueError, match=f"device must be one to compute on, got '{device}'"):
         blend(source, target, mask, settings=settings)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from blending.checks import check_choice, check_range
 from blending.settings import (
     GRADIENTS,
     METHODS,
@@ -16,8 +17,6 @@ from blending.settings import (
     PoissonSettings,
     RefineSettings,
     Weights,
-    check_choice,
-    check_range,
 )
 
 STAGES = (PoissonSettings, RefineSettings)

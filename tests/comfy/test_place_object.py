@@ -5,6 +5,7 @@ import pytest
 
 from tests.comfy.graphs import (
     graph,
+    laplacian_preview,
     look,
     node,
     place_object,
@@ -218,3 +219,18 @@ def test_an_inverted_mask_is_named_on_the_node(server, pictures):
     outcome = placed(server, nodes, mask=["20", 0])
     assert not outcome.error
     assert "probably inverted" in outcome.text("5")
+
+
+def test_half_precision_intermediates_go_through(half_server):
+    for name, array in (("t", scene(1, 80, 96)), ("s", scene(4, 40, 48)), ("m", square(40, 48))):
+        half_server.put(f"{name}.png", array)
+    own = exact(source=["5", 1], mask=["5", 2], column=0, row=0)
+    turned = place_object(rotation=20, scale=0.8)
+    looks = {"n6": look("5", 0), "n7": laplacian_preview(source=["5", 1], mask=["5", 2])}
+    looks["n7"]["inputs"] |= {"column": 0, "row": 0}
+    outcome = half_server.run(graph(n4=own, n5=turned, **looks))
+    assert not outcome.error
+    paste = half_server.looked(outcome, "6")
+    assert paste.dtype == np.float16
+    assert np.abs(paste[0, :14] * 255 - scene(1, 80, 96)[:14]).max() <= 0.5
+    assert len(outcome.outputs["7"]["images"]) == 6

@@ -1,0 +1,146 @@
+"""Pictures of one window solved together, in the memory there is, each from the best start."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .backdrop import Backdrop, picture_grams
+from .features import Features
+from .joint import gradient_metric, joint_objective
+from .memory import Extent, Plan, is_out_of_memory, plans
+from .minimize import Rows, Solution, minimize
+from .report import json_ready
+from .settings import PoissonSettings, RefineSettings
+from .starts import Start
+from .window import Scene, bounding_box
+
+# Two evaluations in a row that win less than this share of the objective end a stage: what more
+# would win is in the third digit of the score, and cannot be seen.
+TOLERANCE = 0.004
+
+ObserveRow = Callable[[int, int, dict[str, float], Tensor], None]  # row, number, terms, x
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a frame of a film leaves to the next: how far x went from its start, and where."""
+
+    change: Tensor
+    box: tuple[int, int, int, int]
+
+
+class Solver:
+    """Minimises the joint objective for one stage's pictures, one group after the other."""
+
+    def __init__(
+        self, settings: PoissonSettings | RefineSettings, network: Features, memory: float
+    ) -> None:
+        """`network`: where the pictures are, in its arithmetic; `memory`: bytes to keep within."""
+        self.settings, self.network, self.memory = settings, network, memory
+        self.backdrop: Backdrop | None = None
+        self.frame: Frame | None = None
+
+    def solve(
+        self, starts: Sequence[Start], observe: ObserveRow | None
+    ) -> list[tuple[Tensor, dict]]:
+        """The best x of each, (1, 3, h, w), and figures for the report.
+
+        Args:
+            starts: windows of one size; of a sequence, one.
+            observe: called for every picture at each of its evaluations.
+
+        Raises:
+            RuntimeError: even the smallest plan did not fit into the memory.
+        """
+        choices = plans(self._extent(starts), len(starts), self.memory)
+        for plan in choices[:-1]:
+            try:
+                return self._solve(starts, plan, observe)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.backdrop = None  # outside of the handler, which holds the tensors of its trace
+        return self._solve(starts, choices[-1], observe)
+
+    def grams(self, style: Tensor) -> dict[str, Tensor]:
+        """Gram matrices of a picture, (1, 3, H, W), whose style is wanted; in tiles if need be."""
+        size = (style.shape[2], style.shape[3])
+        plan = plans(Extent(size, (0, 0), False), 1, self.memory)[0]
+        with torch.inference_mode(False):
+            return picture_grams(self.network, style.to(self.network.mean, copy=True), plan.tile)
+
+    def _solve(
+        self, starts: Sequence[Start], plan: Plan, observe: ObserveRow | None
+    ) -> list[tuple[Tensor, dict]]:
+        solved = []
+        for first in range(0, len(starts), plan.rows):
+            part = starts[first : first + plan.rows]
+            solutions = self._minimise(part, plan, first, observe)
+            solved += [(s.x[None], _figures(s, plan.tile, self.network)) for s in solutions]
+        return solved
+
+    def _minimise(
+        self, starts: Sequence[Start], plan: Plan, first: int, observe: ObserveRow | None
+    ) -> list[Solution]:
+        problems = [start.problem for start in starts]
+        objective, self.backdrop = joint_objective(
+            problems, self.network, tile=plan.tile, former=self.backdrop
+        )
+
+        def tell(number: int, rows: Rows, x: Tensor) -> None:
+            for row, terms in enumerate(rows):
+                if observe and terms is not None:
+                    observe(first + row, number, terms, x[row : row + 1])
+
+        x0 = torch.cat([start.x0 for start in starts])
+        if self.settings.sequence:
+            x0 = self._continued(x0, problems[0].scene)
+        solutions = minimize(
+            objective,
+            x0,
+            max_evaluations=self.settings.max_evaluations,
+            tolerance=TOLERANCE,
+            precondition=gradient_metric(problems),
+            on_evaluation=tell,
+        )
+        if self.settings.sequence:
+            self.frame = Frame(solutions[0].x[None] - starts[0].x0, problems[0].scene.box)
+        return solutions
+
+    def _continued(self, x0: Tensor, scene: Scene) -> Tensor:
+        """The start moved as far as the frame before moved, where both windows are."""
+        if self.frame is None:
+            return x0
+        moved = torch.zeros_like(x0)
+        (top, left, height, width), (row, column, tall, wide) = scene.box, self.frame.box
+        first_row, first_column = max(top, row), max(left, column)
+        rows = slice(first_row, min(top + height, row + tall))
+        columns = slice(first_column, min(left + width, column + wide))
+        if rows.start < rows.stop and columns.start < columns.stop:
+            here = (..., _moved(rows, -top), _moved(columns, -left))
+            moved[here] = self.frame.change[..., _moved(rows, -row), _moved(columns, -column)]
+        return x0 + torch.where(scene.support, moved, 0)
+
+    def _extent(self, starts: Sequence[Start]) -> Extent:
+        supports = torch.cat([start.problem.scene.support for start in starts])
+        _, _, height, width = bounding_box(supports.any(0, keepdim=True))
+        has_histogram = bool(self.settings.weights.histogram)
+        return Extent((supports.shape[2], supports.shape[3]), (height, width), has_histogram)
+
+
+def _moved(side: slice, by: int) -> slice:
+    return slice(side.start + by, side.stop + by)
+
+
+def _figures(solution: Solution, tile: int | None, network: Features) -> dict:
+    return {
+        "evaluations": solution.evaluations,
+        "stop_reason": solution.reason.value,
+        "arithmetic": str(network.arithmetic).removeprefix("torch."),
+        "tile": tile,
+        "terms_start": json_ready(solution.trace[0]),
+        "terms_end": json_ready(solution.terms),
+        "trace": [json_ready(terms) for terms in solution.trace],
+    }

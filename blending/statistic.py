@@ -1,0 +1,63 @@
+"""What the feature terms read of a picture: few numbers, however large the maps behind them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .losses import content_loss
+
+CONTENT_LAYER = "relu2_2"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of N pictures.
+
+    Attributes:
+        grams: of each style layer, (N, C, C), over the whole window.
+        content: (N,), the weighted squared distance to what is kept.
+        taps: (N, C, H, W) of each style layer, where the histogram term runs; else none.
+    """
+
+    grams: dict[str, Tensor]
+    content: Tensor
+    taps: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What content is compared with, on the part of its layer that changes.
+
+    Attributes:
+        wanted: (N, C, h, w), the kept features.
+        weight: (N, 1, h, w), >= 0, the mask at this layer.
+    """
+
+    wanted: Tensor
+    weight: Tensor
+
+    def distance(self, features: Tensor) -> Tensor:
+        """(N,), the content loss."""
+        return content_loss(features, self.wanted, self.weight)
+
+    def part(self, rows: slice, columns: slice) -> "Content":
+        """Of a box."""
+        return Content(self.wanted[..., rows, columns], self.weight[..., rows, columns])
+
+    @property
+    def scale(self) -> Tensor:
+        """(N,), the distance of nothing to what is kept."""
+        return self.distance(torch.zeros_like(self.wanted))
+
+
+def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:
+    """The sum of the feature vectors' outer products, (N, C, C).
+
+    Args:
+        features: (N, C, H, W).
+        where: (N or 1, 1, H, W), 0 or 1, which of them. None: all.
+    """
+    flat = features.flatten(2)
+    counted = flat if where is None else flat * where.flatten(2)
+    return counted @ flat.transpose(1, 2)
