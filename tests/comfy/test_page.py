@@ -151,7 +151,8 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
 def blueprints(server: Server) -> list[dict]:
     try:
         found = server.get("/global_subgraphs").values()
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        error.close()
         pytest.skip(f"ComfyUI {server.comfy.version} has no subgraph blueprints")
     return [entry for entry in found if entry["source"] == "custom_node"]
 
