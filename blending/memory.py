@@ -88,7 +88,8 @@ def free_memory(device: torch.device) -> float:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch could not allocate; on a processor that is a plain RuntimeError."""
     kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
-    return isinstance(error, kinds) or "not enough memory" in str(error)
+    words = ("not enough memory", "can't allocate memory")  # on Windows; elsewhere
+    return isinstance(error, kinds) or any(said in str(error) for said in words)
 
 
 def estimated_memory(placed: Placed, settings: PoissonSettings | RefineSettings) -> int:

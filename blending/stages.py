@@ -37,8 +37,8 @@ def poisson_stage(
     Args:
         placed: from `place`.
         settings: None: the defaults.
-        network: moved to the device and dtype of the work; None: the bundled one, loaded if the
-            method needs it.
+        network: stays as it is and where it is; None: the bundled one, loaded if the method needs
+            it.
         compute: where and how; None: where the target is, in the quickest arithmetic.
         on_evaluation: called at every evaluation of the deep method, before every picture of the
             exact one; what it raises ends the stage.
@@ -128,9 +128,9 @@ def refine_stage(
     def solve(
         first: int, scenes: list[Scene], observe: Observe | None
     ) -> list[tuple[Tensor, dict]]:
-        def tell(row: int, number: int, terms: dict[str, float], x: Tensor) -> None:
+        def tell(row: int, number: int, over: int, terms: dict[str, float], x: Tensor) -> None:
             if observe:
-                observe(row, number, terms, applied(scenes[row], x))
+                observe(row, number, over, terms, applied(scenes[row], x))
 
         starts = [
             refine_start(scene, settings, styles(sample))
@@ -181,9 +181,9 @@ def _solver(
     """With the network where the pictures will be, in the arithmetic that was asked for."""
     dtype = torch.promote_types(placed.target.dtype, torch.float32)
     like = torch.empty(0, device=device, dtype=dtype)
-    network.prepare(like, resolve_arithmetic(compute, device, dtype))
+    own = network.prepared(like, resolve_arithmetic(compute, device, dtype))
     memory = free_memory(device) if compute.memory is None else compute.memory
-    return Solver(settings, network, memory)
+    return Solver(settings, own, memory)
 
 
 def _rows(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:
