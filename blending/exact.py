@@ -21,7 +21,7 @@ def solve_exactly(
     found = []
     for row, scene in enumerate(scenes):
         if observe:
-            observe(row, 0, {}, scene.source)
+            observe(row, 0, row * settings.max_evaluations, {}, scene.source)
         prepared = prepare(scene, settings)
         found.append((prepared.exact, prepared.figures))
     return found
