@@ -68,13 +68,26 @@ def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
         rows: how many there are.
         memory: bytes.
     """
-    smaller: dict[float, Plan] = {}
     halves = [Plan(rows >> times, None) for times in range(rows.bit_length())]
-    for plan in (*halves, *(Plan(1, side) for side in TILES if side < max(extent.window))):
-        size = planned_bytes(extent, plan)
-        if size < min(smaller, default=float("inf")):
-            smaller[size] = plan
-    return [plan for size, plan in smaller.items() if size <= memory] or [smaller[min(smaller)]]
+    tiles = [Plan(1, side) for side in TILES if side < max(extent.window)]
+    return _fitting({plan: planned_bytes(extent, plan) for plan in halves + tiles}, memory)
+
+
+def pass_plans(size: tuple[int, int], memory: float) -> list[Plan]:
+    """Likewise for a picture of (height, width) that the network only looks at."""
+    every = {Plan(1, None): PASS * size[0] * size[1]}
+    every |= {Plan(1, side): PASS * _area((side, side), HALO, size) for side in TILES}
+    return _fitting(every, memory)
+
+
+def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
+    """Of plans and their bytes, those that fit and take less than all before, or the smallest."""
+    least, found = float("inf"), []
+    for plan, size in sizes.items():
+        if size < least:
+            least = size
+            found.append(plan)
+    return [plan for plan in found if sizes[plan] <= memory] or found[-1:]
 
 
 def free_memory(device: torch.device) -> float:

@@ -1,6 +1,7 @@
 """Measure what a stage takes beside its pictures, against what blending/memory.py plans.
 
-    python tests/benchmarks/memory.py [--windows N ...] [--evaluations N] [--arithmetics NAME ...]
+    python tests/benchmarks/memory.py [--windows N ...] [--shares F ...] [--tiles N ...]
+        [--arithmetics NAME ...] [--evaluations N] [--histogram]
 
 Every row is a process of its own: a square object in the middle of a square window, all at once and
 in the tiles that memory.py may fall back to. The plan is to be too large rather than too small: a
@@ -57,8 +58,8 @@ def rows(options: argparse.Namespace) -> list[list[str]]:
     found = []
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
         for window in options.windows:
-            for side in (window // 4, window // 2, window - 128):
-                for tile in (None, *(tile for tile in TILES if tile < window)):
+            for side in (round(share * window) for share in options.shares):
+                for tile in (tile or None for tile in options.tiles if tile < window):
                     for arithmetic in options.arithmetics:
                         given = window, side, tile, arithmetic
                         rest = options.evaluations, options.histogram
@@ -75,6 +76,12 @@ def rows(options: argparse.Namespace) -> list[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--windows", type=int, nargs="+", default=[384, 640, 1152], metavar="N")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.25, 0.5, 0.9], metavar="F", help="of a side"
+    )
+    parser.add_argument(
+        "--tiles", type=int, nargs="+", default=[0, *TILES], metavar="N", help="0: all at once"
+    )
     parser.add_argument("--evaluations", type=int, default=2, metavar="N")
     parser.add_argument("--histogram", action="store_true", help="with the histogram term")
     parser.add_argument(

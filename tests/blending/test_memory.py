@@ -9,12 +9,14 @@ import torch
 
 from blending.memory import (
     HISTOGRAM,
+    PASS,
     TILES,
     Extent,
     Plan,
     estimated_memory,
     free_memory,
     is_out_of_memory,
+    pass_plans,
     planned_bytes,
     plans,
 )
@@ -70,6 +72,15 @@ def test_only_what_fits_is_tried(last):
 
 def test_the_smallest_is_tried_whatever_the_memory():
     assert plans(LARGE, 8, 0) == plans(LARGE, 8, 1) == [Plan(1, min(TILES))]
+
+
+def test_a_picture_that_is_only_looked_at_takes_a_pass_of_what_is_seen_at_once():
+    assert pass_plans((1000, 3000), EVERYTHING) == [Plan(1, side) for side in (None, *TILES)]
+    assert pass_plans((300, 300), 0) == [Plan(1, None)]  # a tile would see all of it
+    for side in TILES:  # with 48 pixels around
+        memory = PASS * min(side + 96, 1000) * (side + 96)
+        assert pass_plans((1000, 3000), memory)[0] == Plan(1, side)
+        assert pass_plans((1000, 3000), memory - 1)[0].tile == (side // 2 if side > 256 else 256)
 
 
 def test_rows_multiply_what_is_planned():

@@ -230,7 +230,7 @@ def test_if_no_plan_fits_the_error_is_handed_on(batch, double, monkeypatch):
 
 
 def test_a_style_picture_falls_back_to_tiles_too(batch, double, photo, monkeypatch):
-    monkeypatch.setattr(solve, "plans", lambda *_: [Plan(1, None), Plan(1, 16)])
+    monkeypatch.setattr(solve, "pass_plans", lambda *_: [Plan(1, None), Plan(1, 16)])
     picture_grams, asked = solve.picture_grams, []
 
     def short(network, image, tile):
