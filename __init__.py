@@ -1,4 +1,6 @@
-"""Deep Image Blending for ComfyUI: the entry point, and nothing else."""
+"""Deep Image Blending for ComfyUI: the entry point and the help pages' folder, and nothing else."""
+
+WEB_DIRECTORY = "./nodes/web"
 
 
 async def comfy_entrypoint():

@@ -58,11 +58,23 @@ def rescale(
         ValueError: a side would be longer than 32768 pixels, or all more than 100 million.
     """
     height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
+    check_extent(height, width, "scale", f"{scale:g} for {pixel_size(colour)}")
+    return resize_to(colour, alpha, mask, height, width)
+
+
+def check_extent(height: int, width: int, name: str, came: str) -> None:
+    """Raise ValueError on sides too long to resample, naming the argument and what came for it."""
     if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
         raise ValueError(
-            f"scale must keep the source within {LARGEST_SIDE} pixels a side and "
-            f"{LARGEST_AREA // 10**6} million in all, got {scale:g} for {pixel_size(colour)}"
+            f"{name} must keep the source within {LARGEST_SIDE} pixels a side and "
+            f"{LARGEST_AREA // 10**6} million in all, got {came}"
         )
+
+
+def resize_to(
+    colour: Tensor, alpha: Tensor, mask: Tensor, height: int, width: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Resample a cut-out to a height and width; otherwise as `rescale`."""
 
     def resize(tensor: Tensor) -> Tensor:
         return F.interpolate(tensor, (height, width), mode="bicubic", antialias=True)

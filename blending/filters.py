@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from kornia.filters import gaussian_blur2d
+from kornia.filters import filter2d_separable, get_gaussian_kernel1d
 from torch import Tensor
 
 
@@ -41,20 +41,44 @@ def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
     return known * (neighbour_sum(known) * image - neighbour_sum(known * image))
 
 
-def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
-    """Blur an image that goes on beyond its frame as at its edge.
+def gaussian_kernel(sigma: float, reach: int, like: Tensor) -> Tensor:
+    """(1, 2 · reach + 1), summing to 1, where `like` is.
 
     Args:
-        image: (B, C, H, W), float32 or float64.
         sigma: standard deviation in pixels, > 0.
         reach: pixels at which the kernel is cut off, >= 1.
+        like: float32 or float64.
+    """
+    return get_gaussian_kernel1d(2 * reach + 1, sigma, device=like.device, dtype=like.dtype)
+
+
+def blur(image: Tensor, kernel: Tensor) -> Tensor:
+    """Blur along both axes an image that goes on beyond its frame as at its edge.
+
+    Args:
+        image: (B, C, H, W), float.
+        kernel: (1, K), K odd, of the image's dtype and device.
 
     Returns:
         (B, C, H, W).
     """
+    reach = kernel.shape[1] // 2
     padded = F.pad(image, (reach,) * 4, mode="replicate")
-    blurred = gaussian_blur2d(padded, 2 * reach + 1, (sigma, sigma), border_type="constant")
-    return blurred[..., reach:-reach, reach:-reach]
+    return filter2d_separable(padded, kernel, kernel, padding="valid")
+
+
+def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
+    """Blur an image by a Gaussian.
+
+    Args:
+        image: (B, C, H, W), float32 or float64; it goes on beyond its frame as at its edge.
+        sigma: as in `gaussian_kernel`.
+        reach: likewise.
+
+    Returns:
+        (B, C, H, W).
+    """
+    return blur(image, gaussian_kernel(sigma, reach, image))
 
 
 def stencil_region(support: Tensor) -> Tensor:

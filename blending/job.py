@@ -25,7 +25,7 @@ class Evaluation:
         stage: "poisson" or "refine".
         sample: which picture of the batch, from 0.
         samples: how many there are.
-        number: of this evaluation, from 1.
+        number: of this evaluation, from 1; 0 before a picture of the exact method.
         budget: the most there will be for this picture.
         done: evaluations of the whole stage that are over, those that pictures did without counted;
             of samples times budget.

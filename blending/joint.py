@@ -1,5 +1,6 @@
 """The joint objective that both stages minimise, and the metric that makes it quick to minimise."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from .backdrop import Backdrop
 from .colour import from_opponent, to_opponent
 from .features import Features
-from .filters import stencil_region
+from .filters import gaussian_kernel, stencil_region
 from .hold import Hold
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
 from .objective import Objective, Term, Views
@@ -78,15 +79,11 @@ def joint_objective(
     area = support.flatten(1).sum(1).to(source)
     weight = {name: _column(problems, name, source) for name in asdict(problems[0].weights)}
     wanted = None
-    if any(isinstance(weight[n], Tensor) for n in ("content", "style", "histogram")):
+    if any(isinstance(weight[name], Tensor) for name in ("content", "style", "histogram")):
+        keep = isinstance(weight["histogram"], Tensor)
+        style = _styles(problems)
         wanted = wanted_features(
-            scenes,
-            kept,
-            network,
-            keep_styled=isinstance(weight["histogram"], Tensor),
-            tile=tile,
-            style=_styles(problems),
-            former=former,
+            scenes, kept, network, keep_styled=keep, tile=tile, style=style, former=former
         )
 
     def views(x: Tensor) -> Views:
@@ -100,7 +97,7 @@ def joint_objective(
     chroma = torch.cat([problem.hold.chroma for problem in problems])
     terms = [
         pixel_term("gradient", gradient_loss, guidance, stencil_region(support)),
-        pixel_term("luminance", luminance_loss, kept, luminance, problems[0].hold.texture),
+        pixel_term("luminance", luminance_loss, kept, luminance, _texture(problems[0])),
         pixel_term("chroma", chroma_loss, kept, chroma),
         pixel_term("tv", tv_loss, support),
     ]
@@ -117,6 +114,12 @@ def _column(problems: Sequence[Problem], name: str, like: Tensor) -> Tensor | fl
     """A weight of all problems, (N,); the number 0 where none has it."""
     weights = [getattr(problem.weights, name) for problem in problems]
     return like.new_tensor(weights) if any(weights) else 0.0
+
+
+def _texture(problem: Problem) -> Tensor | None:
+    """The kernel of what is free in lightness; made here, not at each evaluation on the host."""
+    sigma = problem.hold.texture
+    return gaussian_kernel(sigma, math.ceil(3 * sigma), problem.background) if sigma else None
 
 
 def _styles(problems: Sequence[Problem]) -> dict[str, Tensor] | None:

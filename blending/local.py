@@ -128,9 +128,8 @@ class LocalFeatures:
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
         """The whole map's Gram matrix, as `losses.gram_matrix` has it."""
-        flat = changed.flatten(2)
         channels, height, width = self.sizes[name]
-        return (self.rest[name] + flat @ flat.transpose(1, 2)) / (channels * height * width)
+        return (self.rest[name] + outer_sum(changed)) / (channels * height * width)
 
     def whole(self, name: str, changed: Tensor) -> Tensor:
         """The whole map, where it was kept."""

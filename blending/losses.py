@@ -1,13 +1,11 @@
 """The terms of the objective as pure functions: for each picture of a batch a mean over an area."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .colour import to_opponent
-from .filters import gaussian_blur, laplacian
+from .filters import blur, laplacian
 
 
 def gradient_loss(
@@ -54,7 +52,11 @@ def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
 
 
 def luminance_loss(
-    composite: Tensor, wanted: Tensor, weight: Tensor, texture: float, area: Tensor | float
+    composite: Tensor,
+    wanted: Tensor,
+    weight: Tensor,
+    texture: Tensor | None,
+    area: Tensor | float,
 ) -> Tensor:
     """Weighted squared difference of lightness, per pixel of the mask.
 
@@ -65,7 +67,7 @@ def luminance_loss(
         composite: (B, 3, H, W), in [0, 1].
         wanted: (B, 3, H, W), the colours to keep.
         weight: (B, 1, H, W), >= 0.
-        texture: the Gaussian's standard deviation in pixels, >= 0; 0: none.
+        texture: the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
         area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
@@ -75,8 +77,8 @@ def luminance_loss(
     term, blind to low frequencies, lets the style term turn objects transparent.
     """
     difference = weight.sqrt() * to_opponent(composite - wanted)[:, :1]
-    if texture:
-        difference = gaussian_blur(difference, texture, reach=math.ceil(3 * texture))
+    if texture is not None:
+        difference = blur(difference, texture)
     return _sums(difference.square()) / (3 * area)
 
 

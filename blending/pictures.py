@@ -80,8 +80,17 @@ def read_mask(path: str | Path, channel: str = "luminance") -> Tensor:
     Raises:
         FileNotFoundError, ValueError: as for `read_picture`; "alpha" of a file without alpha.
     """
+    return pick_channel(read_raw(path), channel, path)
+
+
+def read_raw(path: str | Path) -> Tensor:
+    """A picture's pixels, (1, 3 or 4, H, W), without regard to colour profiles; see `read_mask`."""
+    return _read(Path(path), lambda image: (image.convert("RGB"), None), None).pixels
+
+
+def pick_channel(pixels: Tensor, channel: str, path: str | Path) -> Tensor:
+    """One channel of pixels, (1, 3 or 4, H, W), as a mask; `path` is for messages."""
     check_choice("channel", channel, MASK_CHANNELS)
-    pixels = _read(Path(path), lambda image: (image.convert("RGB"), None), None).pixels
     if channel == "alpha":
         if pixels.shape[1] == 3:
             raise ValueError(f"{path} must have alpha, got none; use channel luminance")

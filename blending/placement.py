@@ -131,14 +131,10 @@ def place(
     check_range("scale", scale, 1e-3, 1e3)
     colour, alpha, mask, notes = cut_out(source, mask)
     common_batch(source=colour, mask=mask, target=target)
-    if not bool((mask >= SOLVED_FROM).any()):
-        raise ValueError(
-            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
-            f"got at most {mask.max().item():.3g}; is it empty, inverted, or another channel?"
-        )
+    check_taken(mask)
     if scale != 1:
         colour, alpha, mask = rescale(colour, alpha, mask, scale)
-    rows, columns = _visible(colour, target, row, column)
+    rows, columns = visible(colour, target, row, column)
     placed = Placed(
         source=colour[..., rows, columns],
         mask=torch.where(mask >= SOLVED_FROM, mask, 0)[..., rows, columns],
@@ -156,7 +152,16 @@ def place(
     return placed
 
 
-def _visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[slice, slice]:
+def check_taken(mask: Tensor) -> None:
+    """Raise ValueError on a mask, (N, 1, h, w), that takes nothing."""
+    if not bool((mask >= SOLVED_FROM).any()):
+        raise ValueError(
+            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
+            f"got at most {mask.max().item():.3g}; is it empty, inverted, or another channel?"
+        )
+
+
+def visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[slice, slice]:
     """The rows and columns of the source that lie on the target; an error where there are none."""
     height, width = colour.shape[2:]
     rows = slice(max(-row, 0), min(height, target.shape[2] - row))

@@ -70,11 +70,7 @@ def poisson_preset(
         ValueError, TypeError: a value that is not allowed.
     """
     check_choice("preset", name, tuple(PRESETS))
-    own = PRESETS[name].poisson
-    changed = replace(
-        own, gradients=gradients, max_evaluations=max_evaluations or own.max_evaluations
-    )
-    return shifted_bleed(changed, bleed_shift)
+    return changed_poisson(PRESETS[name].poisson, gradients, bleed_shift, max_evaluations)
 
 
 def refine_preset(
@@ -93,8 +89,41 @@ def refine_preset(
     """
     check_choice("preset", name, REFINING)
     own = PRESETS[name].refine or RefineSettings()
-    steps = max_evaluations or own.max_evaluations
-    return replace(own, region=region, strength=strength, max_evaluations=steps)
+    return changed_refine(own, region, strength, max_evaluations)
+
+
+def changed_poisson(
+    own: PoissonSettings,
+    gradients: str = "import",
+    bleed_shift: float = 0.0,
+    max_evaluations: int = 0,
+    sequence: bool = False,
+) -> PoissonSettings:
+    """A first stage's settings, changed as `poisson_preset` changes a preset's."""
+    changed = replace(
+        own,
+        gradients=gradients,
+        max_evaluations=max_evaluations or own.max_evaluations,
+        sequence=sequence,
+    )
+    return shifted_bleed(changed, bleed_shift)
+
+
+def changed_refine(
+    own: RefineSettings,
+    region: str = "object",
+    strength: float = 1.0,
+    max_evaluations: int = 0,
+    sequence: bool = False,
+) -> RefineSettings:
+    """A second stage's settings, changed as `refine_preset` changes a preset's."""
+    return replace(
+        own,
+        region=region,
+        strength=strength,
+        max_evaluations=max_evaluations or own.max_evaluations,
+        sequence=sequence,
+    )
 
 
 def shifted_bleed(settings: PoissonSettings, shift: float) -> PoissonSettings:

@@ -12,6 +12,7 @@ from .guidance import guidance_field
 from .metrics import background_error, gradient_error, seam_error
 from .placement import Placed
 from .report import json_ready
+from .seam_profile import SeamProfile, seam_profile
 from .settings import GRADIENTS
 from .validation import check_image, check_same_size, common_batch
 from .window import bounding_box, crop, pick, window_around
@@ -35,6 +36,8 @@ class LaplacianPanels:
         report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
             background of the result beside those of copy and paste; None where a mask has no such
             pixels.
+        profiles: for each picture, how the residual runs across the mask's edge; not only under the
+            mask, but wherever the result has changed.
     """
 
     source: Tensor
@@ -43,6 +46,7 @@ class LaplacianPanels:
     result: Tensor
     residual: Tensor
     report: dict
+    profiles: list[SeamProfile]
 
 
 def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -> LaplacianPanels:
@@ -65,16 +69,19 @@ def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -
     box = bounding_box(placed.full_mask.amax(0, keepdim=True) > 0)
     box = window_around(box, MARGIN, placed.target.shape)
     rows = [_panels(pick(image, sample), placed, sample, box, gradients) for sample in range(batch)]
-    panels = [torch.cat(column) for column in zip(*(panels for panels, _ in rows), strict=True)]
-    return LaplacianPanels(*panels, report={"pictures": [figures for _, figures in rows]})
+    panels, figures, profiles = zip(*rows, strict=True)
+    columns = [torch.cat(column) for column in zip(*panels, strict=True)]
+    report = {"pictures": list(figures)}
+    return LaplacianPanels(*columns, report=report, profiles=list(profiles))
 
 
 def _panels(
     image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int], gradients: str
-) -> tuple[list[Tensor], dict]:
+) -> tuple[list[Tensor], dict, SeamProfile]:
     if placed.is_empty(sample):
         grey = torch.full_like(crop(image[:, :3], box), 0.5)
-        return [grey, grey, grey, grey, torch.zeros_like(grey)], {"empty": True}
+        panels = [grey, grey, grey, grey, torch.zeros_like(grey)]
+        return panels, {"empty": True}, SeamProfile([], [], [])
     scene = placed.scene(sample, margin=LARGEST_SIDE)
     result = image[:, :3].to(scene.target)
     guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
@@ -93,7 +100,9 @@ def _panels(
             }
         )
     panels.append(_heat(residual / scale))
-    return [crop(panel, box).to(image.dtype) for panel in panels], figures
+    off, pasted = found - guidance, laplacian(scene.paste) - guidance
+    profile = seam_profile(crop(off, box), crop(pasted, box), crop(scene.support, box))
+    return [crop(panel, box).to(image.dtype) for panel in panels], figures, profile
 
 
 def _full_scale(guidance: Tensor) -> float:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .compute import resolve_arithmetic, resolve_device
 from .cutout import LARGEST_SIDE
+from .exact import solve_exactly
 from .features import Features, load_features
 from .job import Job, Observe, OnEvaluation, StageResult
 from .machine import Compute
@@ -39,7 +40,8 @@ def poisson_stage(
         network: stays as it is and where it is; None: the bundled one, loaded if the method needs
             it.
         compute: where and how; None: where the target is, in the quickest arithmetic.
-        on_evaluation: called at every evaluation of the deep method; what it raises ends the stage.
+        on_evaluation: called at every evaluation of the deep method, before every picture of the
+            exact one; what it raises ends the stage.
 
     Returns:
         The blend. Computed in float32 (float64 for a float64 target), clipped to [0, 1] once, under
@@ -59,7 +61,7 @@ def poisson_stage(
     rows = _rows(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
     if is_exact:
-        return job.run(settings, lambda _, scenes, __: [_exact(s, settings) for s in scenes])
+        return job.run(settings, lambda _, scenes, tell: solve_exactly(scenes, settings, tell))
     solver = _solver(settings, network or load_features(), placed, compute, device)
 
     def solve(_: int, scenes: list[Scene], observe: Observe | None) -> list[tuple[Tensor, dict]]:
@@ -158,11 +160,6 @@ def _refined(
     elif settings.region == "band":
         mask = adjust_mask(mask, grow=settings.band)
     return place(image[:, :3], target, mask), image
-
-
-def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
-    prepared = prepare(scene, settings)
-    return prepared.exact, prepared.figures
 
 
 def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:

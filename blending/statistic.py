@@ -1,9 +1,11 @@
 """What the feature terms read of a picture: few numbers, however large the maps behind them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .losses import content_loss
 
@@ -59,5 +61,21 @@ def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:
         where: (N or 1, 1, H, W), 0 or 1, which of them. None: all.
     """
     flat = features.flatten(2)
-    counted = flat if where is None else flat * where.flatten(2)
-    return counted @ flat.transpose(1, 2)
+    if where is None:
+        return _OuterSum.apply(flat)
+    return (flat * where.flatten(2)) @ flat.transpose(1, 2)
+
+
+class _OuterSum(torch.autograd.Function):
+    """F Fᵀ, whose slope (S + Sᵀ) F is one product; autograd takes two and adds them up."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        return flat @ flat.transpose(1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        return (slope + slope.transpose(1, 2)) @ flat

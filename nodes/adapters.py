@@ -1,44 +1,47 @@
-"""Between ComfyUI and the core: layouts, device, progress, cancel. No algorithm."""
+"""Between ComfyUI and the core: forms, layouts, device. No algorithm."""
 
-import time
+from dataclasses import fields, replace
+from typing import Any
 
 import comfy.model_management
-import comfy.utils
 import torch
 from comfy_api.latest import io
-from PIL import Image
+from server import PromptServer
 from torch import Tensor
 
-from ..blending.job import Evaluation
+from ..blending.machine import Compute
+from ..blending.settings import BlendSettings
 
 CATEGORY = "image/deep image blending"
-PREVIEW_SIDE = 512  # pixels
-PREVIEW_PERIOD = 0.5  # seconds
 LARGEST_PLACE = 16384
+NEWER_FIELDS = ("search_aliases",)  # of io.Schema; an older core raises TypeError on them
+BlendSettingsLink = io.Custom("DIB_BLEND_SETTINGS")
 
 
-def image_to_planes(name: str, image: Tensor) -> Tensor:
-    """IMAGE (B, H, W, C) to (B, C, H, W).
+def form(**described: Any) -> io.Schema:
+    """A node's form: what io.Schema takes, newer fields only where this ComfyUI has them.
 
-    Raises:
-        ValueError: not four dimensions; the core checks the rest.
+    Every form asks for the node's id, so that `show_text` knows where to write.
     """
-    if image.ndim != 4:
-        raise ValueError(f"{name} must be an IMAGE (B, H, W, C), got {tuple(image.shape)}")
-    return image.movedim(-1, 1)
+    known = {field.name for field in fields(io.Schema)}
+    kept = {
+        name: value
+        for name, value in described.items()
+        if name in known or name not in NEWER_FIELDS
+    }
+    return io.Schema(category=CATEGORY, hidden=[io.Hidden.unique_id], **kept)
 
 
-def mask_to_planes(name: str, mask: Tensor) -> Tensor:
-    """MASK (B, H, W), at times (H, W) or (B, 1, H, W), to (B, 1, H, W).
+def show_text(node: type[io.ComfyNode], text: str) -> None:
+    """Write lines on the node that runs, in the page that queued it; no words, no lines.
 
-    Raises:
-        ValueError: any other shape.
+    Args:
+        node: the class that `execute` was called with.
+        text: plain words, lines parted by a line feed.
     """
-    if mask.ndim == 4 and mask.shape[1] == 1:
-        return mask
-    if mask.ndim not in (2, 3):
-        raise ValueError(f"{name} must be a MASK (B, H, W), got {tuple(mask.shape)}")
-    return mask.reshape(-1, 1, *mask.shape[-2:])
+    server = getattr(PromptServer, "instance", None)
+    if text and server is not None and node.hidden.unique_id is not None:
+        server.send_progress_text(text, node.hidden.unique_id, server.client_id)
 
 
 def planes_to_image(planes: Tensor) -> Tensor:
@@ -51,9 +54,10 @@ def planes_to_mask(planes: Tensor) -> Tensor:
     return _between_nodes(planes[:, 0])
 
 
-def compute_device() -> torch.device:
-    """Where ComfyUI computes."""
-    return comfy.model_management.get_torch_device()
+def compute_with(settings: BlendSettings | None) -> Compute:
+    """Where ComfyUI computes, in the linked settings' arithmetic."""
+    own = settings.compute if settings else Compute()
+    return replace(own, device=str(comfy.model_management.get_torch_device()))
 
 
 def place_inputs() -> list[io.Input]:
@@ -84,6 +88,27 @@ def place_inputs() -> list[io.Input]:
     ]
 
 
+def sequence_input() -> io.Input:
+    """Whether a batch is a film."""
+    return io.Boolean.Input(
+        "sequence",
+        default=False,
+        optional=True,
+        tooltip="The batch is frames of one film, in their order: each starts from the result of "
+        "the one before, which steadies them. Off: every picture stands for itself.",
+    )
+
+
+def settings_input(what_applies: str) -> io.Input:
+    """The socket of a Blend Settings node; `what_applies` names the widgets that still count."""
+    return BlendSettingsLink.Input(
+        "settings",
+        optional=True,
+        tooltip="A Blend Settings node's settings instead of the preset. "
+        f"The widgets {what_applies} still apply on top.",
+    )
+
+
 def steps_input() -> io.Input:
     """The budget of a stage."""
     return io.Int.Input(
@@ -91,37 +116,9 @@ def steps_input() -> io.Input:
         default=0,
         min=0,
         max=1000,
-        tooltip="Most steps for a picture, 1 to 1000; 0: as many as the preset has.",
+        tooltip="Most evaluations (steps) for a picture, 1 to 1000; 0: as many as the preset or "
+        "the linked settings have.",
     )
-
-
-class Feedback:
-    """Progress bar, live picture at most twice a second, and Cancel at every evaluation."""
-
-    def __init__(self) -> None:
-        self.bar = comfy.utils.ProgressBar(1)
-        self.shown = time.monotonic()
-
-    def __call__(self, evaluation: Evaluation) -> None:
-        """Tell ComfyUI; raises its InterruptProcessingException after Cancel."""
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        preview = None
-        if time.monotonic() - self.shown >= PREVIEW_PERIOD:
-            preview = ("JPEG", _thumbnail(evaluation.picture()), PREVIEW_SIDE)
-            self.shown = time.monotonic()
-        done = evaluation.sample * evaluation.budget + evaluation.number
-        self.bar.update_absolute(done, evaluation.samples * evaluation.budget, preview)
-
-    def finish(self) -> None:
-        """Fill the bar: a stage may converge before its budget is spent."""
-        self.bar.update_absolute(self.bar.total)
-
-
-def _thumbnail(picture: Tensor) -> Image.Image:
-    array = (picture[0].movedim(0, -1).float().clamp(0, 1) * 255).round().byte().cpu().numpy()
-    image = Image.fromarray(array)
-    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return image
 
 
 def _between_nodes(tensor: Tensor) -> Tensor:

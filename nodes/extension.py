@@ -2,8 +2,11 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .blend_settings import BlendSettingsNode
 from .laplacian_preview import LaplacianPreview
 from .load_mask import LoadMask
+from .loss_curves import LossCurves
+from .place_object import PlaceObject
 from .poisson_stage import PoissonStage
 from .style_refine_stage import StyleRefineStage
 
@@ -13,4 +16,12 @@ class DeepImageBlending(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The nodes, in the order of their use."""
-        return [LoadMask, PoissonStage, StyleRefineStage, LaplacianPreview]
+        return [
+            LoadMask,
+            PlaceObject,
+            PoissonStage,
+            StyleRefineStage,
+            BlendSettingsNode,
+            LaplacianPreview,
+            LossCurves,
+        ]

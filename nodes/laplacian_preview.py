@@ -2,12 +2,13 @@
 
 import json
 
-import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.settings import GRADIENTS
-from .adapters import CATEGORY, image_to_planes, mask_to_planes, place_inputs, planes_to_image
+from .adapters import form, place_inputs, planes_to_image, show_text
+from .planes import image_planes
+from .traps import checked_cut_out
 
 
 class LaplacianPreview(io.ComfyNode):
@@ -16,36 +17,47 @@ class LaplacianPreview(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_LaplacianPreview",
             display_name="Laplacian Preview (Blending)",
-            category=CATEGORY,
             description="Shows, around the mask, the Laplacians of source, target, guidance and "
-            "result (grey is 0), and the residual (black is 0, then red, yellow, white).",
+            "result (grey is 0), the residual (black is 0, then red, yellow, white), and its "
+            "profile across the mask's edge: a seam is a peak at 0.",
+            search_aliases=["diagnose", "seam", "residual", "heat map", "gradient", "debug"],
             is_output_node=True,
             inputs=[
                 io.Image.Input("result", tooltip="The blend to look at; the target's size."),
                 io.Image.Input("target", tooltip="The target of that blend."),
                 io.Image.Input("source", tooltip="The source of that blend."),
-                io.Mask.Input("mask", tooltip="The source's mask (1 = take); its size."),
+                io.Mask.Input(
+                    "mask", tooltip="The mask of that blend (1 = take); the source's size."
+                ),
                 *place_inputs(),
                 io.Combo.Input(
                     "gradients",
                     options=list(GRADIENTS),
                     default="import",
                     optional=True,
-                    tooltip="Those that the Poisson Stage was told to take.",
+                    tooltip="The same as in the Poisson Stage of that blend: import, mixed or "
+                    "monochrome.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
                     display_name="panels",
-                    tooltip="Five pictures each: source, target, guidance, result, residual.",
+                    tooltip="Five pictures each: source, target, guidance, result, residual, "
+                    "with their names and scales in levels (0 to 255).",
                 ),
                 io.String.Output(
                     display_name="report",
                     tooltip="Seam and gradient error in squared levels, background difference in "
                     "levels, full scale of the panels, as JSON.",
+                ),
+                io.Image.Output(
+                    display_name="profile",
+                    tooltip="One plot each: mean size of the residual in levels (0 to 255) by "
+                    "distance from the mask's edge in pixels (outside negative), beside plain "
+                    "paste. A seam is a peak at 0.",
                 ),
             ],
         )
@@ -65,18 +77,14 @@ class LaplacianPreview(io.ComfyNode):
         """Show."""
         from ..blending.placement import place
         from ..blending.preview import laplacian_panels
+        from ..blending.sheets import panel_sheets, profile_plots
 
-        placed = place(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            row,
-            column,
-            scale,
-        )
-        shown = laplacian_panels(image_to_planes("result", result), placed, gradients)
-        sheet = (shown.source, shown.target, shown.guidance, shown.result, shown.residual)
-        panels = planes_to_image(torch.stack(sheet, 1).flatten(0, 1))
-        return io.NodeOutput(
-            panels, json.dumps(shown.report, indent=2), ui=ui.PreviewImage(panels, cls=cls)
-        )
+        cut = checked_cut_out(source, target, mask)
+        placed = place(cut.source, cut.target, cut.mask, row, column, scale)
+        shown = laplacian_panels(image_planes("result", result), placed, gradients)
+        panels = planes_to_image(panel_sheets(shown))
+        profile = planes_to_image(profile_plots(shown))
+        show_text(cls, "\n".join(cut.warnings))
+        preview = ui.PreviewImage(panels, cls=cls)
+        preview.values += ui.PreviewImage(profile, cls=cls).values
+        return io.NodeOutput(panels, json.dumps(shown.report, indent=2), profile, ui=preview)

@@ -3,12 +3,18 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import folder_paths
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
+from torch import Tensor
 
+from ..blending.layout import RESIZES
 from ..blending.settings import MASK_CHANNELS
-from .adapters import CATEGORY, planes_to_mask
+from .adapters import form, planes_to_image, planes_to_mask
+from .planes import image_planes
+
+LARGEST_AREA = 100_000_000  # square pixels
 
 
 class LoadMask(io.ComfyNode):
@@ -17,11 +23,13 @@ class LoadMask(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_LoadMask",
             display_name="Load Mask (Blending)",
-            category=CATEGORY,
-            description="Reads one channel of a picture as a mask: 1 (white) takes the source.",
+            description="Reads one channel of a picture as a mask: 1 (white) takes the source. "
+            "Shows what is taken. Order of work: channel, resize, invert, threshold, fill holes, "
+            "drop specks, grow, feather.",
+            search_aliases=["alpha", "matte", "cutout", "selection", "feather", "grow mask"],
             inputs=[
                 io.Combo.Input(
                     "file",
@@ -61,23 +69,54 @@ class LoadMask(io.ComfyNode):
                     max=256,
                     tooltip="Width of the soft edge in pixels, centred on the mask's edge.",
                 ),
+                _upload_button(),
+                *_part_inputs(),
+                io.Combo.Input(
+                    "resize",
+                    options=list(RESIZES),
+                    default="off",
+                    optional=True,
+                    tooltip="Brings the mask to the reference's size. stretch: proportions lost. "
+                    "fit: the whole mask inside, 0 around it. fill: covers it, the rest cut off. "
+                    "off: refuses another size.",
+                ),
+                io.Image.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="Picture whose size in pixels the mask is to have, such as the source.",
+                ),
             ],
             outputs=[
-                io.Mask.Output(display_name="mask", tooltip="1 takes the source, 0 the target.")
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="1 takes the source, 0 the target; the file's size or the reference's.",
+                )
             ],
         )
 
     @classmethod
     def execute(
-        cls, file: str, channel: str, invert: bool, threshold: float, grow: int, feather: int
+        cls,
+        file: str,
+        channel: str,
+        resize: str = "off",
+        reference: Tensor | None = None,
+        upload: str = "",
+        **shaping: Any,
     ) -> io.NodeOutput:
         """Read and shape the mask."""
-        from ..blending.masks import adjust_mask
-        from ..blending.pictures import read_mask
+        from ..blending.masks import adjust_mask, like_reference
+        from ..blending.pictures import pick_channel, read_raw
+        from ..blending.taken import show_taken
 
-        mask = read_mask(_path(file), channel)
-        shaped = adjust_mask(mask, invert=invert, threshold=threshold, grow=grow, feather=feather)
-        return io.NodeOutput(planes_to_mask(shaped))
+        path = _path(file)
+        pixels = read_raw(path)
+        mask = pick_channel(pixels, channel, path)
+        size = None if reference is None else image_planes("reference", reference).shape[2:]
+        pixels, mask = (like_reference(planes, size, resize) for planes in (pixels, mask))
+        mask = adjust_mask(mask, **shaping)
+        preview = planes_to_image(show_taken(pixels, mask))
+        return io.NodeOutput(planes_to_mask(mask), ui=ui.PreviewImage(preview, cls=cls))
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:
@@ -92,6 +131,39 @@ class LoadMask(io.ComfyNode):
     def fingerprint_inputs(cls, file: str, **_: object) -> str:
         """The file's hash: a changed file runs again."""
         return hashlib.sha256(_path(file).read_bytes()).hexdigest()
+
+
+def _upload_button() -> io.Input:
+    """The page's button, at the place where workflow files of 0.1.0 have its value.
+
+    Left to itself the page puts it after all widgets, and reads its value in such a file as that of
+    the first widget appended since.
+    """
+    return io.Custom("IMAGEUPLOAD").Input(
+        "upload",
+        optional=True,
+        tooltip="Uploads a picture into ComfyUI's input folder and chooses it.",
+        extra_dict={"imageInputName": "file", "image_upload": True, "image_folder": "input"},
+    )
+
+
+def _part_inputs() -> list[io.Input]:
+    """What is done to holes and specks."""
+    area = {"default": 0, "min": 0, "max": LARGEST_AREA, "optional": True}
+    return [
+        io.Int.Input(
+            "fill_holes",
+            **area,
+            tooltip="Largest area of a hole that is filled, in square pixels; 0 fills none. What "
+            "reaches the picture's edge is no hole.",
+        ),
+        io.Int.Input(
+            "drop_specks",
+            **area,
+            tooltip="Parts of a smaller area than this are dropped, in square pixels; 0 drops "
+            "none.",
+        ),
+    ]
 
 
 def _files() -> list[str]:

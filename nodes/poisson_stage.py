@@ -5,20 +5,25 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.machine import Compute
-from ..blending.presets import PRESETS, poisson_preset
+from ..blending.memory import estimated_memory
+from ..blending.presets import PRESETS, changed_poisson, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
 from .adapters import (
-    CATEGORY,
-    Feedback,
-    compute_device,
-    image_to_planes,
-    mask_to_planes,
+    compute_with,
+    form,
     place_inputs,
     planes_to_image,
     planes_to_mask,
+    sequence_input,
+    settings_input,
+    show_text,
     steps_input,
 )
+from .feedback import Feedback
+from .network import borrowed_network
+from .reports import picture_size, stage_report
+from .summary import LINKED, summary
+from .traps import checked_cut_out
 
 
 class PoissonStage(io.ComfyNode):
@@ -27,14 +32,22 @@ class PoissonStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_PoissonStage",
             display_name="Poisson Stage (Blending)",
-            category=CATEGORY,
             description="Blends the masked part of a source into a target: no seam, the target's "
             "texture, the source's content. Outside the mask the target stays bit for bit.",
+            search_aliases=[
+                "deep image blending",
+                "poisson blending",
+                "seamless clone",
+                "paste without seam",
+                "composite",
+                "insert object",
+                "gradient domain",
+            ],
             inputs=[
-                io.Image.Input("target", tooltip="Picture to blend into; any size."),
+                io.Image.Input("target", tooltip="Picture to blend into; any size in pixels."),
                 io.Image.Input("source", tooltip="Picture to cut from; its alpha counts, too."),
                 io.Mask.Input(
                     "mask", tooltip="What to take of the source (1 = take); the source's size."
@@ -46,7 +59,7 @@ class PoissonStage(io.ComfyNode):
                     default="painting",
                     tooltip="painting: texture and style, too. photograph: less style; a patch of "
                     "the same scene is matched. seam repair: the Poisson equation alone, at once. "
-                    "paper: the published objective. fast: few steps.",
+                    "paper: the published objective. fast: at most 6 evaluations.",
                 ),
                 io.Combo.Input(
                     "gradients",
@@ -61,16 +74,29 @@ class PoissonStage(io.ComfyNode):
                     min=-1.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="0 is the preset's own; towards 1 the target's colours seep in, "
-                    "towards -1 the source keeps its colours.",
+                    tooltip="Share, -1 to 1. 0 is the preset's own; towards 1 the target's colours "
+                    "seep in, towards -1 the source keeps its colours.",
                 ),
                 steps_input(),
+                sequence_input(),
+                settings_input("gradients, bleed and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(display_name="blend", tooltip="The target with the source in it."),
-                io.Mask.Output(display_name="placed mask", tooltip="The mask on the target."),
-                io.Image.Output(display_name="paste", tooltip="Plain copy and paste, to compare."),
-                io.String.Output(display_name="report", tooltip="What was done, as JSON."),
+                io.Image.Output(
+                    display_name="blend", tooltip="The target with the source in it; its size."
+                ),
+                io.Mask.Output(
+                    display_name="placed mask",
+                    tooltip="The mask at its place on the target (1 = source), its size.",
+                ),
+                io.Image.Output(
+                    display_name="paste", tooltip="Plain copy and paste, to compare; same size."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, as JSON: settings, place, evaluations, seconds, stop "
+                    "reasons, guard rails in levels and shares, warnings.",
+                ),
             ],
         )
 
@@ -87,26 +113,36 @@ class PoissonStage(io.ComfyNode):
         gradients: str,
         bleed: float,
         max_evaluations: int,
+        sequence: bool = False,
+        settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Blend."""
-        from ..blending import blend
+        from ..blending import place, poisson_stage
 
-        poisson = poisson_preset(preset, gradients, bleed, max_evaluations)
-        feedback = Feedback()
-        result = blend(
-            image_to_planes("source", source),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            row=row,
-            column=column,
-            scale=scale,
-            settings=BlendSettings(poisson, refine=None, compute=Compute(str(compute_device()))),
-            on_evaluation=feedback,
-        )
+        cut = checked_cut_out(source, target, mask)
+        own = settings.poisson if settings else poisson_preset(preset)
+        wanted = changed_poisson(own, gradients, bleed, max_evaluations, sequence)
+        compute = compute_with(settings)
+        placed = place(cut.source, cut.target, cut.mask, row, column, scale)
+        feedback = Feedback(cut.target)
+        with borrowed_network(estimated_memory(placed, wanted)) as network:
+            result = poisson_stage(placed, wanted, network, compute, feedback)
         feedback.finish()
+        report = stage_report(
+            result,
+            placed,
+            compute,
+            gradients,
+            source=picture_size(cut.source),
+            target=picture_size(cut.target),
+            place={"row": row, "column": column, "scale": scale},
+            settings_from=LINKED.format(preset=preset) if settings else None,
+            warnings=list(cut.warnings),
+        )
+        show_text(cls, summary(report, "the plain paste's"))
         return io.NodeOutput(
             planes_to_image(result.image),
-            planes_to_mask(result.mask),
-            planes_to_image(result.paste),
-            json.dumps(result.report, indent=2),
+            planes_to_mask(placed.full_mask),
+            planes_to_image(placed.paste),
+            json.dumps(report, indent=2),
         )

@@ -1,22 +1,31 @@
 """Style Refine Stage: a blend pulled further towards its target's style."""
 
 import json
+from dataclasses import replace
 
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.machine import Compute
-from ..blending.presets import REFINING, refine_preset
-from ..blending.settings import REGIONS
+from ..blending.memory import estimated_memory
+from ..blending.placement import Placed
+from ..blending.presets import REFINING, changed_refine, refine_preset
+from ..blending.settings import REGIONS, BlendSettings, RefineSettings
 from .adapters import (
-    CATEGORY,
-    Feedback,
-    compute_device,
-    image_to_planes,
-    mask_to_planes,
+    compute_with,
+    form,
     planes_to_image,
+    sequence_input,
+    settings_input,
+    show_text,
     steps_input,
 )
+from .feedback import Feedback
+from .network import borrowed_network
+from .planes import image_planes
+from .reports import picture_size, stage_report
+from .summary import LINKED, summary
+from .traps import checked_blend
 
 
 class StyleRefineStage(io.ComfyNode):
@@ -25,28 +34,44 @@ class StyleRefineStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return io.Schema(
+        return form(
             node_id="DIB_StyleRefineStage",
             display_name="Style Refine Stage (Blending)",
-            category=CATEGORY,
-            description="Gives a blended object the target's texture and style; its content holds.",
+            description="Gives a blended object the target's texture and style, or those of "
+            "another picture; its content holds.",
+            search_aliases=[
+                "deep image blending",
+                "style transfer",
+                "harmonise",
+                "harmonize",
+                "match style",
+                "painterly",
+                "texture",
+            ],
             inputs=[
-                io.Image.Input("blend", tooltip="The Poisson Stage's blend, or any composite."),
-                io.Image.Input("target", tooltip="Picture whose style is wanted; the same size."),
-                io.Mask.Input("mask", tooltip="The placed mask: what may change (1 = object)."),
+                io.Image.Input(
+                    "blend", tooltip="The Poisson Stage's blend, or any composite; any size."
+                ),
+                io.Image.Input(
+                    "target", tooltip="Picture whose style is wanted; the blend's size in pixels."
+                ),
+                io.Mask.Input(
+                    "mask",
+                    tooltip="The placed mask: what may change (1 = object); the blend's size.",
+                ),
                 io.Combo.Input(
                     "preset",
                     options=list(REFINING),
                     default="painting",
-                    tooltip="painting: the default. paper: the published objective. fast: few "
-                    "steps.",
+                    tooltip="painting: at most 20 evaluations. paper: the published objective, to "
+                    "compare with. fast: at most 8 evaluations.",
                 ),
                 io.Combo.Input(
                     "region",
                     options=list(REGIONS),
                     default="object",
                     tooltip="object: only pixels under the mask change. band: these and 24 pixels "
-                    "around them. picture: all of them.",
+                    "around them (Blend Settings: band). picture: all of them.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -57,15 +82,29 @@ class StyleRefineStage(io.ComfyNode):
                     tooltip="Share of the change that is applied, 0 to 1; 0 returns the blend.",
                 ),
                 steps_input(),
+                sequence_input(),
+                io.Image.Input(
+                    "style",
+                    optional=True,
+                    tooltip="Picture whose style is wanted instead of the target's; any size in "
+                    "pixels, one for all or one for each.",
+                ),
+                settings_input("region, strength and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(display_name="refined", tooltip="The blend in the target's style."),
-                io.String.Output(display_name="report", tooltip="What was done, as JSON."),
+                io.Image.Output(
+                    display_name="refined", tooltip="The blend in the wanted style; its size."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="What was done, as JSON: settings, evaluations, seconds, stop reasons, "
+                    "guard rails against the blend in levels and shares, warnings.",
+                ),
             ],
         )
 
     @classmethod
-    def execute(
+    def execute(  # noqa: PLR0913 - one argument an input
         cls,
         blend: Tensor,
         target: Tensor,
@@ -74,18 +113,42 @@ class StyleRefineStage(io.ComfyNode):
         region: str,
         strength: float,
         max_evaluations: int,
+        sequence: bool = False,
+        style: Tensor | None = None,
+        settings: BlendSettings | None = None,
     ) -> io.NodeOutput:
         """Refine."""
-        from ..blending import refine_stage
+        from ..blending import place, refine_stage
 
-        feedback = Feedback()
-        result = refine_stage(
-            image_to_planes("blend", blend),
-            image_to_planes("target", target),
-            mask_to_planes("mask", mask),
-            refine_preset(preset, region, strength, max_evaluations),
-            compute=Compute(str(compute_device())),
-            on_evaluation=feedback,
-        )
+        image, background, area, warnings = checked_blend(blend, target, mask)
+        wished = None if style is None else image_planes("style", style)
+        own = (settings and settings.refine) or refine_preset(preset)
+        wanted = changed_refine(own, region, strength, max_evaluations, sequence)
+        compute = compute_with(settings)
+        is_empty = region == "picture" and not bool((area >= 0.5).any())
+        placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
+        feedback = Feedback(image)
+        with borrowed_network(_room(placed, wanted)) as network:
+            result = refine_stage(
+                image, background, area, wanted, network, compute, feedback, wished
+            )
         feedback.finish()
-        return io.NodeOutput(planes_to_image(result.image), json.dumps(result.report, indent=2))
+        report = stage_report(
+            result,
+            placed,
+            compute,
+            target=picture_size(background),
+            settings_from=LINKED.format(preset=preset) if settings else None,
+            warnings=list(warnings),
+        )
+        show_text(cls, summary(report, "the incoming blend's"))
+        return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))
+
+
+def _room(placed: Placed, wanted: RefineSettings) -> int:
+    """Bytes that the stage wants; 0 where it has nothing to compute."""
+    if wanted.strength == 0:
+        return 0
+    if wanted.region == "picture":
+        placed = replace(placed, mask=torch.ones_like(placed.mask))
+    return estimated_memory(placed, wanted)

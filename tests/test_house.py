@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -91,11 +92,12 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
 
 
 @pytest.mark.weights
-def test_the_readme_python_code_runs(capsys):
+def test_the_readme_python_code_runs(capsys, tmp_path):
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert code
     for block in code:
-        exec(compile(block, "README.md", "exec"), {})
+        (tmp_path / "readme.py").write_text(block, encoding="utf-8")
+        runpy.run_path(str(tmp_path / "readme.py"))
     assert "torch.Size([1, 3, 96, 128])" in capsys.readouterr().out
 
 

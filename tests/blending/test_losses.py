@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from blending.filters import gaussian_kernel
 from blending.losses import (
     chroma_loss,
     content_loss,
@@ -16,6 +17,10 @@ from blending.losses import (
     style_loss,
     tv_loss,
 )
+
+
+def kernel(texture):
+    return gaussian_kernel(texture, int(np.ceil(3 * texture)), torch.zeros(1).double())
 
 
 def plane(rows):
@@ -77,7 +82,7 @@ def test_a_grey_difference_is_luminance_alone():
     # A grey d is √3·d long: Σ w·3d² = 3·(0.25·4 + 1·9) = 30, over 3 · area 5.
     composite = torch.tensor([[[[2.0, 3.0, 9.0]]]]).expand(1, 3, 1, 3)
     weight, black = torch.tensor([[[[0.25, 1.0, 0.0]]]]), torch.zeros(1, 3, 1, 3)
-    assert luminance_loss(composite, black, weight, 0, area=5).item() == pytest.approx(2)
+    assert luminance_loss(composite, black, weight, None, area=5).item() == pytest.approx(2)
     assert chroma_loss(composite, black, weight, area=5).item() == pytest.approx(0, abs=1e-12)
 
 
@@ -85,7 +90,9 @@ def test_a_difference_without_a_sum_is_chroma_alone():
     # (3, −1, −2) is 14 in its square: 0.5 · 14 over 3 · area 2.
     composite = torch.tensor([3.0, -1.0, -2.0]).view(1, 3, 1, 1)
     weight, black = torch.full((1, 1, 1, 1), 0.5), torch.zeros(1, 3, 1, 1)
-    assert luminance_loss(composite, black, weight, 0, area=2).item() == pytest.approx(0, abs=1e-12)
+    assert luminance_loss(composite, black, weight, None, area=2).item() == pytest.approx(
+        0, abs=1e-12
+    )
     assert chroma_loss(composite, black, weight, area=2).item() == pytest.approx(7 / 6)
 
 
@@ -95,7 +102,7 @@ def test_luminance_and_chroma_are_parts_of_the_squared_difference():
     weight, difference = weight[:, :1], (x - wanted).numpy()
     light = 3 * (weight[:, 0].numpy() * difference.mean(1) ** 2).sum() / (3 * 7)
     whole = (weight.numpy() * difference**2).sum() / (3 * 7)
-    assert luminance_loss(x, wanted, weight, 0, 7).item() == pytest.approx(light)
+    assert luminance_loss(x, wanted, weight, None, 7).item() == pytest.approx(light)
     assert chroma_loss(x, wanted, weight, 7).item() == pytest.approx(whole - light)
 
 
@@ -126,7 +133,7 @@ def test_lightness_is_compared_as_a_gaussian_sees_it(texture):
     radius = int(np.ceil(3 * texture))
     seen = ndimage.gaussian_filter(rough, texture, mode="nearest", radius=radius)
     expected = (seen**2).sum() / (3 * 7)
-    found = luminance_loss(x, wanted, weight, texture, 7).item()
+    found = luminance_loss(x, wanted, weight, kernel(texture), 7).item()
     assert found == pytest.approx(expected, rel=1e-6)
 
 
@@ -135,7 +142,7 @@ def test_strokes_finer_than_the_texture_are_nearly_free_and_tones_are_not():
     strokes[..., ::2] = 0.2
     wanted, weight = torch.full_like(strokes, 0.1), torch.ones(1, 1, 40, 40, dtype=torch.float64)
     costs = [
-        [luminance_loss(x, wanted, weight, texture, 1600).item() for texture in (0, 3)]
+        [luminance_loss(x, wanted, weight, k, 1600).item() for k in (None, kernel(3))]
         for x in (strokes, wanted + 0.1)
     ]
     assert costs[0][0] == pytest.approx(0.01)
@@ -245,8 +252,10 @@ def test_tv_loss_is_a_mean_over_channels():
 LOSSES = {
     "gradient": lambda x: gradient_loss(x, random(1, 3, 5, 6, seed=1), region(), 10.0),
     "content": lambda x: content_loss(x, random(1, 3, 5, 6, seed=1), random(1, 1, 5, 6, seed=2)),
-    "luminance": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 0, 10),
-    "tones": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 1.5, 10),
+    "luminance": lambda x: luminance_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, None, 10),
+    "tones": lambda x: luminance_loss(
+        x, random(1, 3, 5, 6, seed=1), region() + 0.5, kernel(1.5), 10
+    ),
     "chroma": lambda x: chroma_loss(x, random(1, 3, 5, 6, seed=1), region() + 0.5, 10),
     "gram": gram_matrix,
     "gram of some": lambda x: gram_matrix(x, region()),
@@ -276,7 +285,7 @@ def test_losses_are_zero_where_everything_is_as_wanted():
     x, weight = random(1, 3, 5, 6), random(1, 1, 5, 6, seed=2)
     flat = torch.full_like(x, 0.5)
     assert content_loss(x, x, weight).item() == 0
-    assert luminance_loss(x, x, weight, 0, 10).item() == 0
+    assert luminance_loss(x, x, weight, None, 10).item() == 0
     assert chroma_loss(x, x, weight, 10).item() == 0
     assert gradient_loss(flat, torch.zeros_like(x), region(), 10).item() == 0
     assert tv_loss(flat, region(), 10).item() == 0

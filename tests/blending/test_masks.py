@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from blending.masks import adjust_mask
+from blending.masks import adjust_mask, like_reference
 
 
 def disc(radius):
@@ -181,3 +181,69 @@ def test_a_picture_is_no_mask(noise):
         adjust_mask(noise(1, 3, 4, 4))
     with pytest.raises(TypeError, match="mask must be a float tensor"):
         adjust_mask(torch.ones(1, 1, 4, 4, dtype=torch.uint8))
+
+
+def white(height, width):
+    return torch.ones(1, 1, height, width)
+
+
+def test_a_mask_of_the_references_size_comes_back_in_every_way(noise):
+    mask = noise(1, 1, 6, 8)
+    for resize in ("off", "stretch", "fit", "fill"):
+        assert torch.equal(like_reference(mask, (6, 8), resize), mask)
+    assert torch.equal(like_reference(mask, None, "off"), mask)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"),
+    [
+        ((20, 20), (5, 15), (0, 20)),  # 10 x 20 fits by its width
+        ((10, 40), (0, 10), (10, 30)),
+        ((5, 5), (1, 3), (0, 5)),  # 2.5 rows round to 2, 3 to spare: one above, two below
+    ],
+)
+def test_fit_keeps_all_of_the_mask_in_the_middle_of_nothing(size, rows, columns):
+    fitted = like_reference(white(10, 20), size, "fit")
+    expected = torch.zeros(1, 1, *size)
+    expected[..., slice(*rows), slice(*columns)] = 1
+    torch.testing.assert_close(fitted, expected)
+
+
+def test_fill_covers_and_cuts_the_middle_out():
+    # Columns 0 to 3 of 4 become 0 to 7 of 8; a width of 4 keeps 2 to 5: the inner two of the four.
+    mask = torch.tensor([0.0, 1.0, 1.0, 0.0]).repeat(2, 1)[None, None]
+    filled = like_reference(mask, (4, 4), "fill")
+    stretched = like_reference(mask, (4, 8), "stretch")
+    torch.testing.assert_close(filled, stretched[..., 2:6])
+
+
+def test_stretch_takes_the_size_as_it_is(noise):
+    mask = noise(2, 1, 9, 12)
+    stretched = like_reference(mask, (18, 6), "stretch")
+    assert stretched.shape == (2, 1, 18, 6)
+    halved = like_reference(mask, (9, 6), "stretch")  # antialiased: a mean, not every second
+    assert halved.mean() == pytest.approx(mask.mean().item(), abs=0.02)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "fit", "fill"])
+def test_a_resized_mask_stays_within_0_and_1_in_its_dtype(resize):
+    steps = (torch.arange(12) % 4 < 2).half().expand(1, 1, 10, 12)
+    resized = like_reference(steps, (33, 31), resize)
+    assert resized.dtype == torch.float16
+    assert 0 <= resized.min() <= resized.max() <= 1
+
+
+def test_another_size_without_leave_is_refused_with_the_remedy():
+    message = "mask must have the size of reference, 20 x 10 pixels, got 8 x 6 pixels; set resize"
+    with pytest.raises(ValueError, match=message):
+        like_reference(white(6, 8), (10, 20), "off")
+
+
+def test_a_resize_without_a_reference_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match="reference must be there for resize fit, got none; link"):
+        like_reference(white(6, 8), None, "fit")
+
+
+def test_resizes_of_another_name_are_refused():
+    with pytest.raises(ValueError, match="resize must be one of off, stretch, fit, fill"):
+        like_reference(white(6, 8), (10, 20), "crop")

@@ -305,3 +305,73 @@ def test_the_inverse_hessian_as_preconditioner_converges_in_few_evaluations():
     torch.testing.assert_close(solution.x, wanted, atol=1e-5, rtol=0)
     assert solution.evaluations <= 6  # a short first step, two whole ones, and the test of no gain
     assert plain.evaluations > 20
+
+
+def shifted_rosenbrocks(x):
+    """Four problems with their minima at (1, 1) + a row's number."""
+    number = torch.arange(4, dtype=x.dtype)
+    a, b = x[:, 0] - number, x[:, 1] - number
+    return {"valley": 100 * (b - a**2) ** 2, "slope": (1 - a) ** 2}
+
+
+STARTS = torch.stack([START + shift for shift in (0, 1, 2.5, 3.2)])
+
+
+def alone(index, **settings):
+    def objective(x):
+        return {n: t[index] for n, t in shifted_rosenbrocks(x.expand(4, -1)).items()}
+
+    return minimize(objective, STARTS[index], **settings)
+
+
+def test_rows_go_their_own_ways_and_stop_for_themselves():
+    settings = {"max_evaluations": 200, "tolerance": 1e-6}
+    together = minimize_rows(shifted_rosenbrocks, STARTS, **settings)
+    counts = [solution.evaluations for solution in together]
+    assert len(set(counts)) > 1
+    for index, solution in enumerate(together):
+        single = alone(index, **settings)
+        torch.testing.assert_close(solution.x, single.x, rtol=1e-9, atol=1e-9)
+        assert (solution.evaluations, solution.reason) == (single.evaluations, single.reason)
+        assert len(solution.trace) == solution.evaluations
+
+
+def test_a_row_that_stops_at_nan_does_not_spoil_the_others():
+    def objective(x):
+        broken = torch.tensor([1.0, math.nan, 1.0, 1.0], dtype=x.dtype)
+        return {name: broken * term for name, term in shifted_rosenbrocks(x).items()}
+
+    found = minimize_rows(objective, STARTS, max_evaluations=150, tolerance=1e-9)
+    assert found[1].reason is StopReason.NON_FINITE
+    assert torch.equal(found[1].x, STARTS[1])
+    for index in (0, 2, 3):
+        torch.testing.assert_close(found[index].x, vector(1, 1) + index, atol=1e-4, rtol=0)
+
+
+def test_rows_that_have_stopped_are_told_of_no_more():
+    told = []
+
+    def listen(number, rows, points):
+        told.append([index for index, terms in enumerate(rows) if terms is not None])
+
+    found = minimize_rows(
+        shifted_rosenbrocks, STARTS, max_evaluations=200, tolerance=1e-6, on_evaluation=listen
+    )
+    assert len(told) == max(solution.evaluations for solution in found)
+    for index, solution in enumerate(found):
+        assert sum(index in rows for rows in told) == solution.evaluations
+
+
+def test_a_host_that_hears_an_evaluation_late_changes_nothing(monkeypatch):
+    prompt, heard = minimize_rows(shifted_rosenbrocks, STARTS, max_evaluations=60), []
+    monkeypatch.setattr("blending.minimize._late", lambda device: 1)
+    counted = Counted(shifted_rosenbrocks)
+
+    def listen(number, rows, points):
+        heard.append((number, len(counted.points)))
+
+    late = minimize_rows(counted, STARTS, max_evaluations=60, on_evaluation=listen)
+    for ours, theirs in zip(late, prompt, strict=True):
+        assert torch.equal(ours.x, theirs.x)
+        assert ours.trace == theirs.trace
+    assert all(begun == min(number + 1, 60) for number, begun in heard)

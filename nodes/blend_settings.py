@@ -1,0 +1,170 @@
+"""Blend Settings: every number of both stages, instead of a preset."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..blending.machine import ARITHMETICS, Compute
+from ..blending.settings import (
+    LARGEST_WEIGHT,
+    METHODS,
+    STARTS,
+    BlendSettings,
+    PoissonSettings,
+    RefineSettings,
+    Weights,
+)
+from .adapters import BlendSettingsLink, form
+
+# What each weight scales, and the widget's step.
+TERMS = {
+    "gradient": ("squared difference of Laplacians: the seam and the details", 1.0),
+    "content": ("squared difference of VGG16 features at relu2_2 to what is to be kept", 0.1),
+    "style": ("squared difference of Gram matrices to the wanted style", 0.1),
+    "luminance": ("squared difference to the lightness that is to be kept", 1.0),
+    "chroma": ("squared difference to the colours that are to be kept", 10.0),
+    "histogram": ("squared distance to the target's channel histograms", 0.1),
+    "tv": ("total variation: above 0 the result is smoother", 0.0001),
+}
+
+
+class BlendSettingsNode(io.ComfyNode):
+    """Hands its settings to a stage's `settings` socket."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """The form."""
+        return form(
+            node_id="DIB_BlendSettings",
+            display_name="Blend Settings (Blending)",
+            description="Every number of the Poisson Stage and the Style Refine Stage. Linked to a "
+            "stage's settings it replaces the preset. Its defaults are the preset painting; change "
+            "one number at a time and compare.",
+            search_aliases=["blend weights", "poisson weights", "style weight", "loss weights"],
+            inputs=[
+                *_poisson_inputs(),
+                *_weight_inputs("poisson", PoissonSettings().weights),
+                *_refine_inputs(),
+                *_weight_inputs("refine", RefineSettings().weights),
+                io.Combo.Input(
+                    "arithmetic",
+                    options=list(ARITHMETICS),
+                    default="auto",
+                    tooltip="Of the network's convolutions. float32: exact. bfloat16: faster where "
+                    "the hardware has it, about 1 level off. auto: bfloat16 where it is fast.",
+                ),
+            ],
+            outputs=[
+                BlendSettingsLink.Output(
+                    display_name="settings",
+                    tooltip="For the settings socket of one stage or of both.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, arithmetic: str, **numbers: Any) -> io.NodeOutput:
+        """Gather."""
+        margin = numbers["margin"] or None
+        poisson = PoissonSettings(
+            method=numbers["method"],
+            match=numbers["match"],
+            start=numbers["start"],
+            rim=numbers["rim"],
+            margin=margin,
+            max_evaluations=numbers["poisson_evaluations"],
+            weights=Weights(**{term: numbers[f"poisson_{term}"] for term in TERMS}),
+        )
+        refine = RefineSettings(
+            band=numbers["band"],
+            margin=margin,
+            max_evaluations=numbers["refine_evaluations"],
+            weights=Weights(**{term: numbers[f"refine_{term}"] for term in TERMS}),
+        )
+        compute = Compute(arithmetic=arithmetic)
+        return io.NodeOutput(BlendSettings(poisson, refine, compute=compute))
+
+
+def _poisson_inputs() -> list[io.Input]:
+    own = PoissonSettings()
+    return [
+        io.Combo.Input(
+            "method",
+            options=list(METHODS),
+            default=own.method,
+            tooltip="Of the Poisson Stage. deep: the joint objective, with the network. exact: the "
+            "Poisson equation alone, at once; start, evaluations and weights then do nothing.",
+        ),
+        io.Boolean.Input(
+            "match",
+            default=own.match,
+            tooltip="Bring a source that continues the target (a patch of the same scene) to its "
+            "colours first; a new object is left as it is.",
+        ),
+        io.Combo.Input(
+            "start",
+            options=list(STARTS),
+            default=own.start,
+            tooltip="Where the deep method starts. paste: the plain paste, keeps the object's own "
+            "colours. exact: the Poisson equation's solution, lets the target's colours in.",
+        ),
+        io.Int.Input(
+            "rim",
+            default=own.rim,
+            min=0,
+            max=256,
+            tooltip="Pixels from the mask's edge inwards over which the hold of the source's "
+            "colours sets in, 0 to 256; a contour of the source counts as many.",
+        ),
+        io.Int.Input(
+            "margin",
+            default=own.margin,
+            min=0,
+            max=4096,
+            tooltip="Pixels around the object that the style is taken from, 16 to 4096, in both "
+            "stages; 0: the whole picture (slower, more memory).",
+        ),
+        _evaluations_input("poisson_evaluations", own.max_evaluations, "Poisson Stage"),
+    ]
+
+
+def _refine_inputs() -> list[io.Input]:
+    own = RefineSettings()
+    return [
+        io.Int.Input(
+            "band",
+            default=own.band,
+            min=1,
+            max=256,
+            tooltip="Pixels around the object that the Style Refine Stage may change where its "
+            "region is band, 1 to 256.",
+        ),
+        _evaluations_input("refine_evaluations", own.max_evaluations, "Style Refine Stage"),
+    ]
+
+
+def _evaluations_input(name: str, default: int, stage: str) -> io.Input:
+    return io.Int.Input(
+        name,
+        default=default,
+        min=1,
+        max=1000,
+        tooltip=f"Most evaluations (steps) of the {stage} for a picture, 1 to 1000; it may end "
+        "before.",
+    )
+
+
+def _weight_inputs(stage: str, weights: Weights) -> list[io.Input]:
+    words = {"poisson": "Poisson Stage", "refine": "Style Refine Stage"}[stage]
+    return [
+        io.Float.Input(
+            f"{stage}_{term}",
+            default=getattr(weights, term),
+            min=0.0,
+            max=LARGEST_WEIGHT,
+            step=step,
+            round=False,
+            tooltip=f"{words}, weight without unit (0 leaves the term out): {scaled}.",
+        )
+        for term, (scaled, step) in TERMS.items()
+    ]

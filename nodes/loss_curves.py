@@ -1,0 +1,44 @@
+"""Loss Curves: how the terms of a stage fell, evaluation by evaluation."""
+
+from comfy_api.latest import io, ui
+
+from .adapters import form, planes_to_image
+
+
+class LossCurves(io.ComfyNode):
+    """Draws a stage's report."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """The form."""
+        return form(
+            node_id="DIB_LossCurves",
+            display_name="Loss Curves (Blending)",
+            description="Draws the weighted terms of a stage over its evaluations, on a "
+            "logarithmic scale, one picture for each picture of the batch: what fell, what did "
+            "not, and why the stage stopped.",
+            search_aliases=["plot", "graph", "convergence", "chart", "report", "evaluations"],
+            is_output_node=True,
+            inputs=[
+                io.String.Input(
+                    "report",
+                    force_input=True,
+                    tooltip="The report output of a Poisson Stage or a Style Refine Stage (JSON).",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="curves",
+                    tooltip="One plot for each stage and picture, 960 x 600 pixels: weighted terms "
+                    "(no unit) by evaluation.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, report: str) -> io.NodeOutput:
+        """Draw."""
+        from ..blending.curves import loss_curves
+
+        curves = planes_to_image(loss_curves(report))
+        return io.NodeOutput(curves, ui=ui.PreviewImage(curves, cls=cls))

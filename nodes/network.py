@@ -1,0 +1,44 @@
+"""The network for one run, known to ComfyUI's model management and gone afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import comfy.model_management
+import torch
+from comfy.model_patcher import ModelPatcher
+
+from ..blending.features import Features, load_features
+
+
+@contextmanager
+def borrowed_network(memory_required: int) -> Iterator[Features | None]:
+    """Load VGG16, let other models make room, hand it out, drop it however the run ends.
+
+    It is loaded anew each time (15 MB): a network that stayed could be moved by ComfyUI inside
+    another node's inference mode, and would break the next backward pass.
+
+    Args:
+        memory_required: bytes that the run wants beside the network and the pictures; 0: the run
+            needs no network, and None is handed out.
+    """
+    if not memory_required:
+        yield None
+        return
+    network, patcher = _loaded(memory_required)
+    try:
+        yield network
+    finally:
+        with torch.inference_mode(False):
+            patcher.detach()
+            network.to("meta")  # a traceback may still hold the network, but no weights
+
+
+def _loaded(memory_required: int) -> tuple[Features, ModelPatcher]:
+    management = comfy.model_management
+    with torch.inference_mode(False):
+        network = load_features()
+        patcher = ModelPatcher(
+            network, management.get_torch_device(), management.unet_offload_device()
+        )
+        management.load_models_gpu([patcher], memory_required, force_full_load=True)
+    return network, patcher

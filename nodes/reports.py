@@ -1,0 +1,41 @@
+"""The report of a stage node: what the core did, and what the node has to add."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ..blending.compute import resolve_device
+from ..blending.guardrails import guard_rails
+from ..blending.job import StageResult
+from ..blending.machine import Compute
+from ..blending.placement import Placed
+from ..blending.report import machine_report
+
+
+def stage_report(
+    result: StageResult,
+    placed: Placed,
+    compute: Compute,
+    gradients: str = "import",
+    **more: Any,
+) -> dict:
+    """JSON-ready: `stages` with one stage, `guard_rails`, the machine, and `more` before them.
+
+    Args:
+        result: of the stage.
+        placed: what its guard rails compare with: the source, or the blend that came in.
+        compute: where and how it was computed.
+        gradients: those that were wanted.
+        more: sizes, place, where the settings come from, warnings; None and empty are left out.
+    """
+    return {
+        **{name: value for name, value in more.items() if value},
+        "stages": [result.report],
+        "guard_rails": guard_rails(result.image, placed, gradients),
+        **machine_report(resolve_device(compute, placed.target.device)),
+    }
+
+
+def picture_size(picture: Tensor) -> dict[str, int]:
+    """Of (B, C, H, W), in words."""
+    return dict(zip(("batch", "channels", "height", "width"), picture.shape, strict=True))

@@ -1,0 +1,154 @@
+"""Wiring that goes wrong in ComfyUI: named together with its remedy, or made harmless.
+
+No ComfyUI here: shapes and values alone. What is wrong raises ValueError, what only looks wrong
+becomes a line for the node and its report.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .planes import cut_alpha, image_planes, mask_planes
+
+PLACEHOLDER = (1, 1, 64, 64)  # what Load Image emits for a picture without alpha: zeros
+LEFT_OUT_FROM = 0.01  # share of the pixels; less is a speck, not an object
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """Source, mask and target as planes, checked; and what the user should know of them.
+
+    Attributes:
+        source: (N, 3 or 4, h, w).
+        target: (N, 3 or 4, H, W).
+        mask: (N, 1, h, w), in [0, 1].
+        warnings: one line each.
+    """
+
+    source: Tensor
+    target: Tensor
+    mask: Tensor
+    warnings: tuple[str, ...]
+
+
+def checked_cut_out(source: Tensor, target: Tensor, mask: Tensor) -> CutOut:
+    """What a node that places a source is given.
+
+    Args:
+        source: IMAGE (N, h, w, C).
+        target: IMAGE (N, H, W, C).
+        mask: MASK (N, h, w), at times (h, w) or (N, 1, h, w); 1 = take the source.
+
+    Raises:
+        ValueError: shapes, sizes, batches or values that cannot be meant; says what to do.
+    """
+    pictures = {"target": image_planes("target", target), "source": image_planes("source", source)}
+    pictures["source"], alpha_said = cut_alpha(pictures["source"])
+    planes, said = mask_planes("mask", mask)
+    _check_source_mask(planes, **pictures)
+    _check_batches(mask=planes, **pictures)
+    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    return CutOut(pictures["source"], pictures["target"], planes, warnings)
+
+
+def checked_blend(
+    blend: Tensor, target: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
+    """What the refine stage is given: blend, target and mask as planes, and warnings.
+
+    Args:
+        blend: IMAGE (N, H, W, C).
+        target: IMAGE (N, H, W, C), of the same size.
+        mask: MASK (N, H, W), of the same size.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    pictures = {"blend": image_planes("blend", blend), "target": image_planes("target", target)}
+    planes, said = mask_planes("mask", mask)
+    size = pictures["blend"].shape[2:]
+    if pictures["target"].shape[2:] != size:
+        raise ValueError(
+            f"target must have the blend's size, {_words(size)}, got "
+            f"{_words(pictures['target'].shape[2:])}: link the Poisson Stage's target; for another "
+            "picture's style link that picture to style"
+        )
+    _check_placeholder(planes, size)
+    if planes.shape[2:] != size:
+        raise ValueError(
+            f"mask must have the blend's size, {_words(size)}, got {_words(planes.shape[2:])}: "
+            "link the Poisson Stage's placed mask, not the source's own mask"
+        )
+    _check_batches(mask=planes, **pictures)
+    warnings = (*said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    return pictures["blend"], pictures["target"], planes, warnings
+
+
+def _check_source_mask(mask: Tensor, source: Tensor, target: Tensor) -> None:
+    size, wanted = mask.shape[2:], source.shape[2:]
+    _check_placeholder(mask, wanted)
+    if size == wanted:
+        return
+    if size == target.shape[2:]:
+        raise ValueError(
+            f"mask must be the source's own, {_words(wanted)}, got one of the target's size, "
+            f"{_words(size)}, as a placed mask is: link the source's Load Mask; or link Place "
+            "Object's placed source and placed mask together, column 0, row 0"
+        )
+    raise ValueError(
+        f"mask must have the source's size, {_words(wanted)}, got {_words(size)}: link the mask "
+        "that was painted on this source; or let Load Mask resize it (resize, with the source as "
+        "reference); or place source and mask with Place Object"
+    )
+
+
+def _check_placeholder(mask: Tensor, wanted: torch.Size) -> None:
+    """Load Image's stand-in for a mask."""
+    is_placeholder = mask.shape == PLACEHOLDER and wanted != mask.shape[2:]
+    if is_placeholder and not bool(mask.any()):
+        raise ValueError(
+            "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
+            "(all 0): load the mask's file with Load Mask, or a source with alpha"
+        )
+
+
+def _check_batches(**tensors: Tensor) -> None:
+    sizes = {name: tensor.shape[0] for name, tensor in tensors.items()}
+    if any(size not in (1, max(sizes.values())) for size in sizes.values()):
+        came = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(
+            f"batch sizes must be N with N or 1 with N, got {came}: cut the longer with "
+            "ImageFromBatch, or link a single picture"
+        )
+
+
+def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
+    """A mask that takes the whole border and leaves something inside: Load Image's 1 - alpha."""
+    taken = mask >= 0.5
+    edges = (taken[..., 0, :], taken[..., -1, :], taken[..., 0], taken[..., -1])
+    has_border = torch.stack([edge.flatten(1).all(1) for edge in edges]).all(0)
+    left_out = (~taken).flatten(1).float().mean(1) >= LEFT_OUT_FROM
+    if not bool((has_border & left_out).any()):
+        return ()
+    return (
+        "mask takes the whole border and leaves out what is inside: probably inverted (Load "
+        "Image's MASK is 1 - alpha). Put Invert Mask before it, or use Load Mask",
+    )
+
+
+def _beyond_range(**pictures: Tensor) -> tuple[str, ...]:
+    """Pictures whose values leave [0, 1]: the core takes -1 to 2."""
+    lines = []
+    for name, picture in pictures.items():
+        low, high = (value.item() for value in picture[:, :3].aminmax())
+        if low < 0 or high > 1:
+            lines.append(
+                f"{name} has values from {low:.3g} to {high:.3g}: kept as they are outside the "
+                "mask, cut to 0..1 under it"
+            )
+    return tuple(lines)
+
+
+def _words(size: torch.Size) -> str:
+    return f"{size[1]} x {size[0]} pixels"

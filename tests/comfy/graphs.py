@@ -1,0 +1,130 @@
+"""Graphs as the API takes them, and the small pictures that they work on."""
+
+import numpy as np
+
+MUTED = 2  # the mode of a node that is in the file and not run
+
+
+def scene(seed: int, height: int, width: int) -> np.ndarray:
+    """A smooth coloured gradient with some noise, uint8."""
+    noise = np.random.default_rng(seed).normal(0, 6, (height, width, 3))
+    rows, columns = np.mgrid[0:height, 0:width]
+    ramp = np.stack((rows * 2 + 40, columns * 2 + 20, rows + columns + 10 * seed), 2)
+    return (ramp + noise).clip(0, 255).astype(np.uint8)
+
+
+def square(height: int, width: int, border: int = 8) -> np.ndarray:
+    """A mask that takes all but a border, uint8."""
+    mask = np.zeros((height, width), np.uint8)
+    mask[border:-border, border:-border] = 255
+    return mask
+
+
+def node(class_type: str, **inputs) -> dict:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def load(name: str) -> dict:
+    return node("LoadImage", image=name)
+
+
+def load_mask(name: str = "m.png", **inputs) -> dict:
+    defaults = {"channel": "luminance", "invert": False, "threshold": 0, "grow": 0, "feather": 0}
+    return node("DIB_LoadMask", **{"file": name, **defaults, **inputs})
+
+
+def poisson(**inputs) -> dict:
+    """A Poisson Stage on target 1, source 2, mask 3, as a prompt of 0.1.0 has it."""
+    links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
+    defaults = {"column": 20, "row": 15, "scale": 1, "preset": "painting"}
+    defaults |= {"gradients": "import", "bleed": 0, "max_evaluations": 3}
+    return node("DIB_PoissonStage", **{**links, **defaults, **inputs})
+
+
+def refine(**inputs) -> dict:
+    """A Style Refine Stage after the Poisson Stage 4, as a prompt of 0.1.0 has it."""
+    links = {"blend": ["4", 0], "target": ["1", 0], "mask": ["4", 1]}
+    defaults = {"preset": "painting", "region": "object", "strength": 1, "max_evaluations": 3}
+    return node("DIB_StyleRefineStage", **{**links, **defaults, **inputs})
+
+
+def laplacian_preview(**inputs) -> dict:
+    links = {"result": ["4", 0], "target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
+    return node("DIB_LaplacianPreview", **{**links, "column": 20, "row": 15, "scale": 1, **inputs})
+
+
+def blend_settings(info: dict, **inputs) -> dict:
+    """A Blend Settings node with its defaults, out of the server's /object_info, and changes."""
+    described = info["DIB_BlendSettings"]["input"]["required"]
+    return node("DIB_BlendSettings", **{**_defaults(described), **inputs})
+
+
+def _defaults(described: dict) -> dict:
+    return {name: options[0]["default"] for name, (_, *options) in described.items()}
+
+
+def repeat(origin: str, amount: int) -> dict:
+    return node("RepeatImageBatch", image=[origin, 0], amount=amount)
+
+
+def save(origin: str, slot: int = 0) -> dict:
+    return node("SaveImage", images=[origin, slot], filename_prefix="x")
+
+
+def show_mask(origin: str, slot: int = 0) -> dict:
+    return node("MaskToImage", mask=[origin, slot])
+
+
+def probe(kind: str, **inputs) -> dict:
+    """A tensor that no picture file gives; the kinds are in probes.py."""
+    return node("PROBE_Tensor", kind=kind, **inputs)
+
+
+def look(origin: str, slot: int = 0) -> dict:
+    """What comes out of a socket, whatever it is, for `Server.looked` or as text."""
+    return node("PROBE_Look", anything=[origin, slot])
+
+
+def graph(**nodes) -> dict:
+    """Target 1, source 2, mask 3, Poisson Stage 4, saved by 9; replaced and added to by `nodes`.
+
+    Names are node ids after an "n": graph(n4=poisson(row=3)).
+    """
+    basis = {"1": load("t.png"), "2": load("s.png"), "3": load_mask(), "4": poisson()}
+    return {**basis, "9": save("4"), **{name.removeprefix("n"): n for name, n in nodes.items()}}
+
+
+def to_prompt(workflow: dict, info: dict) -> dict:
+    """A saved workflow as the page would send it."""
+    origin = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    prompt = {}
+    for saved in workflow["nodes"]:
+        if saved["type"] not in info or saved["mode"] == MUTED:
+            continue
+        sockets = saved.get("inputs", [])
+        inputs = {s["name"]: origin[s["link"]] for s in sockets if s.get("link") is not None}
+        names = [n for n in widget_names(info[saved["type"]]) if n not in inputs]
+        inputs |= dict(zip(names, saved.get("widgets_values", []), strict=False))
+        prompt[str(saved["id"])] = node(saved["type"], **inputs)
+    return prompt
+
+
+def widget_names(described: dict) -> list[str]:
+    """The widgets of a node of /object_info, in the order in which a workflow saves them."""
+    every = {**described["input"]["required"], **described["input"].get("optional", {})}
+    return [name for name, (kind, *options) in every.items() if is_widget(kind, options)]
+
+
+def is_widget(kind, options: list) -> bool:
+    forced = bool(options) and options[0].get("forceInput", False)
+    kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX", "IMAGEUPLOAD")
+    return not forced and (isinstance(kind, list) or kind in kinds)
+
+
+def place_object(**inputs) -> dict:
+    """A Place Object on target 1, source 2, mask 3: its top left at column 20, row 15."""
+    links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
+    place = {"column": 20, "row": 15, "unit": "pixels", "anchor": "top left"}
+    shape = {"scale": 1, "fit": "off", "fit_width": 100, "fit_height": 100}
+    pose = {"rotation": 0, "flip": "off"}
+    return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})

@@ -1,0 +1,104 @@
+"""Nodes for the tests alone: tensors that no file gives, and a look at what a socket carries.
+
+The test server has a copy of this file among its custom nodes.
+"""
+
+import gc
+import json
+import uuid
+from pathlib import Path
+
+import folder_paths  # noqa: TID251 - this file runs inside ComfyUI
+import numpy as np
+import torch
+from comfy import model_management  # noqa: TID251
+
+
+def _noise(*shape):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(3))
+
+
+TENSORS = {
+    "half target": lambda: _noise(1, 80, 96, 3).half(),
+    "bfloat16 target": lambda: _noise(1, 80, 96, 3).bfloat16(),
+    "integer target": lambda: (_noise(1, 80, 96, 3) * 255).byte(),
+    "wide target": lambda: _noise(1, 80, 96, 3) * 1.6 - 0.3,
+    "0..255 target": lambda: _noise(1, 80, 96, 3) * 255,
+    "nan target": lambda: _noise(1, 80, 96, 3).index_fill(1, torch.tensor([5]), torch.nan),
+    "alpha target": lambda: _noise(1, 80, 96, 4),
+    "grey target": lambda: _noise(1, 80, 96, 1),
+    "two-channel target": lambda: _noise(1, 80, 96, 2),
+    "flat target": lambda: _noise(80, 96, 3),
+    "alpha source": lambda: torch.cat((_noise(1, 40, 48, 3), _opaque_middle()[..., None]), 3),
+    "half mask": lambda: _opaque_middle().half(),
+    "flat mask": lambda: _opaque_middle()[0],
+    "deep mask": lambda: _opaque_middle()[:, None],
+    "overshooting mask": lambda: _opaque_middle() * 1.04 - 0.02,
+    "0..255 mask": lambda: _opaque_middle() * 255,
+    "nan mask": lambda: _opaque_middle().index_fill(1, torch.tensor([5]), torch.nan),
+    "mask batch": lambda: _opaque_middle().repeat(3, 1, 1),
+    "big target": lambda: _noise(1, 2048, 2048, 3),
+}
+
+
+def _opaque_middle():
+    mask = torch.zeros(1, 40, 48)
+    mask[:, 8:-8, 8:-8] = 1
+    return mask
+
+
+class ProbeTensor:
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "make", ("IMAGE", "MASK")
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"kind": (list(TENSORS),)}}
+
+    def make(self, kind):
+        return (TENSORS[kind](),) * 2
+
+
+class ProbeLook:
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "look", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"anything": ("IMAGE,MASK,STRING,DIB_BLEND_SETTINGS",)}}
+
+    def look(self, anything):
+        if not isinstance(anything, torch.Tensor):
+            return {"ui": {"text": [anything if isinstance(anything, str) else repr(anything)]}}
+        path = Path(folder_paths.get_temp_directory(), f"{uuid.uuid4().hex}.npy")
+        path.parent.mkdir(exist_ok=True)
+        array = anything.float() if anything.dtype == torch.bfloat16 else anything
+        np.save(path, array.cpu().numpy())
+        about = {"shape": list(anything.shape), "dtype": str(anything.dtype)}
+        return {"ui": {"file": [str(path)], "text": [json.dumps(about)]}}
+
+
+class ProbeModels:
+    """The models that ComfyUI thinks are loaded, and our networks that still hold weights."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "count", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"nonce": ("STRING",)}}
+
+    def count(self, nonce):
+        known = [
+            type(model.model.model).__name__ for model in model_management.current_loaded_models
+        ]
+        alive = [
+            thing
+            for thing in gc.get_objects()
+            if type(thing).__name__ == "Features" and next(thing.parameters()).device.type != "meta"
+        ]
+        return {"ui": {"text": [json.dumps({"known": known, "alive": len(alive)})]}}
+
+
+NODE_CLASS_MAPPINGS = {
+    "PROBE_Tensor": ProbeTensor,
+    "PROBE_Look": ProbeLook,
+    "PROBE_Models": ProbeModels,
+}

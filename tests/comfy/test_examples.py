@@ -1,0 +1,129 @@
+"""Every example workflow, and every one that was ever shared, opens and runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.comfy.graphs import MUTED, is_widget, to_prompt
+from tests.comfy.server import PACK
+
+pytestmark = pytest.mark.comfy
+FIXTURES = Path(__file__).parent / "fixtures"
+EXAMPLES = sorted((PACK / "example_workflows").glob("*.json"))
+SHARED = EXAMPLES + sorted(FIXTURES.glob("*.json"))  # a fixture is never changed, only added to
+SECOND_WIDGETS = {"LoadImage": 1}  # the page saves one for its upload button
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}-{path.stem}"
+
+
+@pytest.mark.parametrize("path", SHARED, ids=name)
+def test_every_example_runs(server, path):
+    workflow = json.loads(path.read_text())
+    active = [node for node in workflow["nodes"] if node["mode"] != MUTED]
+    needed = {node["type"] for node in active} - {"Note", "MarkdownNote", "Reroute"}
+    info = server.get("/object_info")
+    missing = needed - info.keys()
+    if missing and not any(kind.startswith("DIB_") for kind in missing):
+        pytest.skip(f"this ComfyUI has no {', '.join(missing)}")
+    prompt = to_prompt(workflow, info)
+    for node in prompt.values():
+        if "max_evaluations" in node["inputs"]:
+            node["inputs"]["max_evaluations"] = 2
+    outcome = server.run(prompt)
+    assert not outcome.error
+    shown = [n for n, node in prompt.items() if node["class_type"] in ("PreviewImage", "SaveImage")]
+    assert shown
+    assert all(outcome.outputs[node]["images"] for node in shown)
+
+
+@pytest.mark.parametrize("path", SHARED, ids=name)
+def test_every_widget_of_an_example_fits_the_form(server, path):
+    info = server.get("/object_info")
+    for node in json.loads(path.read_text())["nodes"]:
+        if node["type"].startswith("DIB_"):
+            for mistake in misfits(node, info[node["type"]]):
+                raise AssertionError(f"{node['type']} {node['id']}: {mistake}")
+
+
+def misfits(node: dict, described: dict) -> list[str]:
+    """What of a saved node does not fit the node of /object_info."""
+    every = {**described["input"]["required"], **described["input"].get("optional", {})}
+    found = [f"no input {s['name']}" for s in node["inputs"] if s["name"] not in every]
+    for slot, output in enumerate(node["outputs"]):
+        if described["output"][slot : slot + 1] != [output["type"]]:
+            found.append(f"output {slot} is not {output['type']}")
+    widgets = [(n, *spec) for n, spec in every.items() if is_widget(spec[0], spec[1:])]
+    values = node["widgets_values"]
+    for (widget, kind, *options), value in zip(widgets, values, strict=False):
+        if not fits(kind, options[0] if options else {}, value):
+            found.append(f"{widget} does not take {value!r}")
+    too_many = len(values) - len(widgets) - SECOND_WIDGETS.get(node["type"], 0)
+    return found + ["more values than widgets"] * (too_many > 0)
+
+
+def fits(kind, options: dict, value) -> bool:
+    if options.get("image_upload"):
+        return isinstance(value, str)
+    if isinstance(kind, list) or kind == "COMBO":
+        return value in (kind if isinstance(kind, list) else options["options"])
+    if kind == "BOOLEAN":
+        return isinstance(value, bool)
+    if kind in ("INT", "FLOAT"):
+        whole = isinstance(value, int) or kind == "FLOAT"
+        return not isinstance(value, bool) and whole and options["min"] <= value <= options["max"]
+    return True
+
+
+def stage(**changes) -> tuple[dict, dict]:
+    """A small node of a workflow and its description, to try `misfits` on."""
+    described = {
+        "input": {
+            "required": {
+                "target": ["IMAGE", {}],
+                "row": ["INT", {"min": -5, "max": 5}],
+                "preset": [["painting", "fast"], {}],
+            },
+            "optional": {"sequence": ["BOOLEAN", {}]},
+        },
+        "output": ["IMAGE", "MASK"],
+    }
+    node = {
+        "type": "DIB_Test",
+        "inputs": [{"name": "target"}],
+        "outputs": [{"type": "IMAGE"}, {"type": "MASK"}],
+        "widgets_values": [3, "fast"],
+    }
+    return {**node, **changes}, described
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"widgets_values": [3, "fast", True]}, None),
+        ({"widgets_values": [3, "fast", True, 1]}, "more values"),
+        ({"widgets_values": [9, "fast"]}, "row"),
+        ({"widgets_values": [3.5, "fast"]}, "row"),
+        ({"widgets_values": ["fast", 3]}, "row"),
+        ({"widgets_values": [3, "slow"]}, "preset"),
+        ({"widgets_values": [3, "fast", 1]}, "sequence"),
+        ({"inputs": [{"name": "picture"}]}, "picture"),
+        ({"outputs": [{"type": "MASK"}]}, "output 0"),
+    ],
+)
+def test_a_widget_that_does_not_fit_is_found(changes, words):
+    found = misfits(*stage(**changes))
+    assert (found == []) if words is None else any(words in mistake for mistake in found)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_every_example_has_a_thumbnail_and_its_pictures(path):
+    assert path.with_suffix(".jpg").is_file()
+    folders = (PACK / "blending" / "demo", PACK / "example_workflows" / "inputs")
+    for node in json.loads(path.read_text())["nodes"]:
+        if node["type"] in ("LoadImage", "DIB_LoadMask"):
+            picture = node["widgets_values"][0]
+            assert any((folder / picture).is_file() for folder in folders), picture

@@ -1,0 +1,125 @@
+"""What a user sees while a stage runs and when it ends, and that Cancel works."""
+
+import time
+
+import pytest
+
+from tests.comfy.graphs import graph, poisson, probe, refine, repeat, save, scene
+
+pytestmark = pytest.mark.comfy
+
+
+def progress(outcome, node: str = "4") -> list[tuple[int, int]]:
+    return [(m["value"], m["max"]) for m in outcome.of("progress") if m["node"] == node]
+
+
+def test_progress_counts_evaluations_to_the_end(server, pictures):
+    outcome = server.run(graph(n4=poisson(max_evaluations=5, column=21)))
+    assert not outcome.error
+    values = progress(outcome)
+    assert values[-1] == (5, 5)
+    assert {most for _, most in values} == {5}
+    assert [value for value, _ in values] == sorted(value for value, _ in values)
+    assert len(values) >= 2
+
+
+def test_progress_is_full_though_the_stage_converges_early(server, pictures):
+    outcome = server.run(graph(n4=poisson(max_evaluations=60, column=22)))
+    assert not outcome.error
+    assert "ended: converged" in outcome.text("4")
+    values = progress(outcome)
+    assert values[-1] == (60, 60)
+    assert values[-2][0] < 60
+
+
+def test_progress_goes_over_the_whole_batch(server, pictures):
+    batch = poisson(target=["5", 0], max_evaluations=3)
+    outcome = server.run(graph(n5=repeat("1", 3), n4=batch))
+    values = progress(outcome)
+    assert values[-1] == (9, 9)
+    assert [value for value, _ in values] == sorted(value for value, _ in values)
+
+
+def test_live_pictures_come_at_most_twice_a_second(server, pictures):
+    server.put("t.png", scene(2, 240, 280))
+    outcome = server.run(graph(n4=poisson(max_evaluations=12, column=21, scale=4)))
+    assert not outcome.error
+    assert outcome.previews
+    gaps = [b - a for a, b in zip(outcome.previews, outcome.previews[1:], strict=False)]
+    assert all(gap > 0.4 for gap in gaps)  # they leave at least 0.5 s apart and travel
+
+
+def test_a_line_says_how_each_stage_ended(server, pictures):
+    outcome = server.run(graph(n5=refine(column=None), n9=save("5")))
+    assert not outcome.error
+    first, second = outcome.text("4"), outcome.text("5")
+    assert first.startswith("3 evaluations, ")
+    assert " s; seam " in first
+    assert "of the plain paste's; ended: budget spent" in first
+    assert second.startswith("3 evaluations, ")
+    assert "ended: budget spent" in second
+
+
+def test_a_line_says_that_nothing_had_to_be_minimised(server, pictures):
+    outcome = server.run(graph(n4=poisson(preset="seam repair", column=23)))
+    assert outcome.text("4").startswith("solved exactly, ")
+    assert "seam 0.0" in outcome.text("4")
+
+
+def test_cancel_stops_within_an_evaluation_and_the_queue_goes_on(server, pictures):
+    server.put("t.png", scene(3, 300, 300))
+    pressed = []
+
+    def cancel(message):
+        if message["type"] == "progress" and message["data"]["value"] >= 3 and not pressed:
+            server.post("/interrupt", {})
+            pressed.append((time.monotonic(), message["data"]["value"]))
+
+    slow = graph(n4=poisson(max_evaluations=1000, scale=5, row=20))
+    outcome = server.run(slow, on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    when, value = pressed[0]
+    assert progress(outcome)[-1][0] <= value + 1  # the evaluation under way, of 1000
+    assert time.monotonic() - when < 5  # an evaluation takes a tenth of that on an idle machine
+    server.put("t.png", scene(1, 80, 96))
+    started = time.monotonic()
+    assert not server.run(graph(n4=poisson(preset="seam repair", column=24))).error
+    assert time.monotonic() - started < 3
+
+
+def test_cancel_during_the_refine_stage_too(server, pictures):
+    def cancel(message):
+        if message["type"] == "progress" and message["data"]["node"] == "5":
+            server.post("/interrupt", {})
+
+    nodes = {"n5": refine(max_evaluations=1000), "n9": save("5")}
+    outcome = server.run(graph(n4=poisson(preset="seam repair"), **nodes), on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    assert not server.run(graph(n4=poisson(preset="seam repair", column=25))).error
+
+
+def test_an_exact_batch_has_progress_and_can_be_cancelled_between_pictures(server, pictures):
+    def cancel(message):
+        if message["type"] == "progress" and message["data"]["node"] == "4":
+            server.post("/interrupt", {})
+
+    batch = poisson(target=["5", 0], preset="seam repair", scale=4, column=-60, row=-50)
+    outcome = server.run(graph(n5=repeat("1", 200), n4=batch), on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    value, most = progress(outcome)[-1]
+    assert value < most / 2
+    outcome = server.run(graph(n5=repeat("1", 3), n4=batch))
+    assert not outcome.error
+    values = progress(outcome)
+    assert values[0][0] == 0
+    assert values[-1][0] == values[-1][1] > 0
+    assert outcome.text("4").startswith("3 pictures, solved exactly, ")
+
+
+def test_a_live_picture_of_a_large_target_costs_little(server, pictures):
+    """2048 x 2048: full-size copies every half second would cost a tenth of the run."""
+    nodes = {"n1": probe("big target"), "n4": poisson(max_evaluations=12, scale=4)}
+    outcome = server.run(graph(**nodes, n9=save("4")))
+    assert not outcome.error
+    seconds = float(outcome.text("4").split(", ")[1].split(" s")[0])
+    assert len(outcome.previews) * 0.05 < 0.05 * seconds + 0.05

@@ -1,0 +1,50 @@
+from nodes.summary import summary
+
+
+def report(*pictures, rails=(), method="deep", notes=(), **more):
+    stage = {"seconds": 1.23, "notes": list(notes), "pictures": list(pictures)}
+    stage["settings"] = {"method": method}
+    return {"stages": [stage], "guard_rails": list(rails), **more}
+
+
+def picture(evaluations=17, reason="converged"):
+    return {"evaluations": evaluations, "stop_reason": reason, "pixels": 9}
+
+
+def test_one_picture():
+    line = summary(report(picture(), rails=[{"seam_ratio": 0.312}]), "the plain paste's")
+    assert line == "17 evaluations, 1.2 s; seam 0.31 of the plain paste's; ended: converged"
+
+
+def test_one_evaluation_is_singular():
+    assert summary(report(picture(1)), "").startswith("1 evaluation, ")
+
+
+def test_a_batch_is_summed_and_its_seams_are_a_range():
+    rails = [{"seam_ratio": 0.5}, {"seam_ratio": None}, {"seam_ratio": 0.25}]
+    pictures = [picture(3), picture(4), picture(5, "budget spent")]
+    assert summary(report(*pictures, rails=rails), "x") == (
+        "3 pictures, 12 evaluations, 1.2 s; seam 0.25 to 0.50 of x; "
+        "ended: 2 converged, 1 budget spent"
+    )
+
+
+def test_the_exact_method_has_no_evaluations():
+    assert summary(report({"pixels": 9}, method="exact"), "") == "solved exactly, 1.2 s"
+
+
+def test_nothing_under_the_mask():
+    assert (
+        summary(report({"empty": True}, method="exact", rails=[{}]), "") == "nothing to do, 1.2 s"
+    )
+
+
+def test_strength_0_does_nothing():
+    assert summary(report({"evaluations": 0, "pixels": 9}), "").startswith("nothing to do")
+
+
+def test_notes_settings_and_warnings_have_lines_of_their_own():
+    lines = summary(
+        report(picture(), notes=["a note"], settings_from="settings: x", warnings=["mind"]), ""
+    ).splitlines()
+    assert lines[1:] == ["settings: x", "a note", "mind"]

@@ -1,0 +1,134 @@
+import pytest
+import torch
+
+from nodes.traps import checked_blend, checked_cut_out
+
+SOURCE, TARGET = torch.rand(1, 20, 24, 3), torch.rand(1, 40, 50, 3)
+
+
+def framed(height=20, width=24, border=4, batch=1):
+    mask = torch.zeros(batch, height, width)
+    mask[:, border:-border, border:-border] = 1
+    return mask
+
+
+def test_good_inputs_become_planes_without_a_word():
+    cut = checked_cut_out(SOURCE, TARGET, framed())
+    assert cut.source.shape == (1, 3, 20, 24)
+    assert cut.target.shape == (1, 3, 40, 50)
+    assert cut.mask.shape == (1, 1, 20, 24)
+    assert cut.warnings == ()
+    assert torch.equal(cut.target[0, :, 3, 5], TARGET[0, 3, 5])
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_nan_and_infinity_are_named(value):
+    bad = TARGET.clone()
+    bad[0, 3, 4, 1] = value
+    with pytest.raises(ValueError, match="target must be finite"):
+        checked_cut_out(SOURCE, bad, framed())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_float_types_pass_as_they_are(dtype):
+    cut = checked_cut_out(SOURCE.to(dtype), TARGET.to(dtype), framed().to(dtype))
+    assert {cut.source.dtype, cut.target.dtype, cut.mask.dtype} == {dtype}
+
+
+def test_the_inputs_are_left_alone():
+    mask = framed() * 1.04 - 0.02
+    kept = mask.clone()
+    checked_cut_out(SOURCE, TARGET, mask)
+    assert torch.equal(mask, kept)
+
+
+class TestInverted:
+    def said(self, mask):
+        source = torch.rand(mask.shape[0], *mask.shape[1:], 3)
+        return [w for w in checked_cut_out(source, TARGET, mask).warnings if "inverted" in w]
+
+    def test_a_hole_in_a_mask_with_the_whole_border_is_said(self):
+        assert self.said(1 - framed())
+
+    def test_the_object_may_be_off_the_middle(self):
+        mask = torch.ones(1, 20, 24)
+        mask[:, 1:6, 1:6] = 0
+        assert self.said(mask)
+
+    def test_a_whole_mask_is_meant(self):
+        assert not self.said(torch.ones(1, 20, 24))
+
+    def test_a_speck_is_none(self):
+        mask = torch.ones(1, 20, 24)
+        mask[:, 10, 10] = 0
+        assert not self.said(mask)
+
+    def test_a_mask_that_leaves_one_pixel_of_the_border_is_meant(self):
+        mask = 1 - framed()
+        mask[:, 0, 7] = 0
+        assert not self.said(mask)
+
+    def test_one_of_a_batch_is_enough(self):
+        assert self.said(torch.cat((framed(), 1 - framed())))
+
+    def test_a_batch_whose_border_and_hole_are_of_two_pictures_is_not(self):
+        mask = torch.cat((torch.ones(1, 20, 24), framed()))
+        assert not self.said(mask)
+
+
+class TestSizes:
+    def test_load_images_stand_in_is_named(self):
+        with pytest.raises(ValueError, match=r"64 x 64 stand-in .* Load Mask"):
+            checked_cut_out(SOURCE, TARGET, torch.zeros(1, 64, 64))
+
+    def test_a_real_mask_of_64_pixels_is_not_taken_for_it(self):
+        with pytest.raises(ValueError, match="source's size, 24 x 20 pixels, got 64 x 64"):
+            checked_cut_out(SOURCE, TARGET, framed(64, 64))
+
+    def test_a_mask_of_the_targets_size_is_a_placed_one(self):
+        with pytest.raises(ValueError, match=r"target's size, 50 x 40 .* Place Object"):
+            checked_cut_out(SOURCE, TARGET, framed(40, 50))
+
+    def test_any_other_size_names_the_ways_out(self):
+        with pytest.raises(ValueError, match=r"Load Mask resize .* Place Object"):
+            checked_cut_out(SOURCE, TARGET, framed(10, 10))
+
+    def test_the_refine_stage_wants_the_placed_mask(self):
+        with pytest.raises(ValueError, match=r"blend's size, 50 x 40 .* placed mask"):
+            checked_blend(TARGET, TARGET, framed())
+
+    def test_the_refine_stage_wants_the_blends_target(self):
+        with pytest.raises(ValueError, match=r"target must have the blend's size.* style"):
+            checked_blend(TARGET, SOURCE, framed(40, 50))
+
+    def test_batches_are_n_or_one(self):
+        three, two = TARGET.repeat(3, 1, 1, 1), framed(batch=2)
+        assert checked_cut_out(SOURCE, three, framed()).mask.shape[0] == 1
+        assert checked_cut_out(SOURCE, TARGET, framed(batch=3)).mask.shape[0] == 3
+        with pytest.raises(ValueError, match=r"mask 2, target 3, source 1.*ImageFromBatch"):
+            checked_cut_out(SOURCE, three, two)
+
+
+class TestRange:
+    def test_pictures_beyond_range_are_left_and_said(self):
+        wide = TARGET * 1.5 - 0.2
+        wide[0, 0, 0], wide[0, 0, 1] = -0.2, 1.3
+        cut = checked_cut_out(SOURCE, wide, framed())
+        assert torch.equal(cut.target, wide.movedim(-1, 1))
+        assert cut.warnings == (
+            "target has values from -0.2 to 1.3: kept as they are outside the mask, cut to 0..1 "
+            "under it",
+        )
+
+    def test_a_sources_alpha_a_little_beyond_is_cut_and_said(self):
+        source = torch.cat((SOURCE, framed()[..., None] * 1.04 - 0.02), 3)
+        cut = checked_cut_out(source, TARGET, framed())
+        assert torch.equal(cut.source[:, 3], framed())
+        assert torch.equal(cut.source[:, :3], SOURCE.movedim(-1, 1))
+        assert cut.warnings == ("source's alpha reached from -0.02 to 1.02: cut to 0..1",)
+
+    def test_a_targets_alpha_is_left_alone(self):
+        target = torch.cat((TARGET, torch.full((1, 40, 50, 1), 1.2)), 3)
+        cut = checked_cut_out(SOURCE, target, framed())
+        assert torch.equal(cut.target, target.movedim(-1, 1))
+        assert cut.warnings == ()
