@@ -11,7 +11,7 @@ from .backdrop import Backdrop, picture_grams
 from .features import Features
 from .job import Observe
 from .joint import gradient_metric, joint_objective
-from .memory import Extent, Plan, is_out_of_memory, plans
+from .memory import Extent, Plan, is_out_of_memory, pass_plans, plans
 from .minimize import Rows, Solution, minimize
 from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
@@ -60,7 +60,7 @@ class Solver:
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Gram matrices of a picture, (1, 3, H, W), whose style is wanted; in tiles if need be."""
         size = (style.shape[2], style.shape[3])
-        choices = plans(Extent(size, (0, 0), False), 1, self.memory)
+        choices = pass_plans(size, self.memory)
         with torch.inference_mode(False):
             style = style.to(self.network.mean, copy=True)
             return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
