@@ -22,6 +22,7 @@ class Backdrop:
 
     Attributes:
         base: (N or 1, 3, h, w), what surrounds the object.
+        target: (N or 1, 3, h, w), whose style is wanted.
         support: (N or 1, 1, h, w), bool, the pixels that are solved.
         surroundings: the network on what changes.
         whole: of each style layer, the target's Gram matrix, (N or 1, C, C).
@@ -31,6 +32,7 @@ class Backdrop:
     """
 
     base: Tensor
+    target: Tensor
     support: Tensor
     surroundings: LocalFeatures | TiledFeatures
     whole: dict[str, Tensor]
@@ -72,7 +74,7 @@ def backdrop(
         name: torch.where(_count(seen[name]) > 0, _mean(total, seen[name]), whole[name])
         for name, total in sums[1].items()
     }
-    return Backdrop(base, support, around, whole, visible, styled)
+    return Backdrop(base, target, support, around, whole, visible, styled)
 
 
 # The surroundings; sums of outer products of the target, of all and of the visible; its maps.
@@ -172,6 +174,7 @@ def _same(
         side == tile
         and bool(former.styled) == keep_styled
         and torch.equal(former.base, base)
+        and torch.equal(former.target, base)
         and torch.equal(former.support, support)
     )
 

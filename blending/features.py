@@ -1,5 +1,6 @@
 """VGG16 features: which layers, whose weights, which input scale."""
 
+import copy
 import hashlib
 from pathlib import Path
 
@@ -34,16 +35,16 @@ class Features(nn.Module):
 
     mean: Tensor
     deviation: Tensor
-    arithmetic: torch.dtype  # of the convolutions but the first
 
     def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
         """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
         super().__init__()
-        self.features, self.arithmetic = _skeleton(), torch.float32
+        self.features = _skeleton()
         self.features.load_state_dict(
             {name.removeprefix("features."): tensor.float() for name, tensor in tensors.items()},
             assign=True,
         )
+        self.features.to(memory_format=torch.channels_last)  # convolved a fifth faster so
         mean, deviation = {
             "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
             "standardised": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -52,14 +53,28 @@ class Features(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
         self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
 
-    def prepare(self, like: Tensor, arithmetic: torch.dtype) -> None:
-        """Move to where `like` is; convolve in `arithmetic`, which may be shorter than its type."""
-        self.arithmetic = arithmetic
-        self.to(device=like.device, dtype=like.dtype)
+    @property
+    def arithmetic(self) -> torch.dtype:
+        """What the convolutions are computed in."""
+        return next(self.features[-2].parameters()).dtype
+
+    def prepared(self, like: Tensor, arithmetic: torch.dtype) -> "Features":
+        """The network for pictures such as `like`: of its device and type.
+
+        Args:
+            like: any tensor.
+            arithmetic: of the convolutions; may be shorter than `like`'s type.
+
+        Returns:
+            A network of its own; this one keeps its weights, which a shorter type would round for
+            good. What need not be converted is in memory once.
+        """
+        own = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in self.parameters()}
+        network = copy.deepcopy(self, own).to(device=like.device, dtype=like.dtype)
+        network.features[1:].to(dtype=arithmetic)  # of 256 levels bfloat16 can tell half: too few
         # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
-        self.features.to(dtype=arithmetic).to(memory_format=torch.channels_last)
-        # Of 256 levels bfloat16 can tell half: too few for the first.
-        self.features.get_submodule("0").to(dtype=like.dtype)
+        network.features.to(memory_format=torch.channels_last)
+        return network
 
     def normalised(self, image: Tensor) -> Tensor:
         """What the first layer takes of (B, 3, H, W) in [0, 1], as it likes it in memory."""

@@ -11,7 +11,8 @@ from .placement import Placed
 from .settings import PoissonSettings, RefineSettings
 from .window import Scene, composite, crop, pick
 
-Observe = Callable[[int, int, dict[str, float], Tensor], None]  # row, number, terms, x
+# Row, number, how many evaluations of these pictures are over, terms, x.
+Observe = Callable[[int, int, int, dict[str, float], Tensor], None]
 # The first one's number, pictures, observe; to x and figures of each.
 Solve = Callable[[int, list[Scene], Observe | None], list[tuple[Tensor, dict]]]
 
@@ -24,7 +25,7 @@ class Evaluation:
         stage: "poisson" or "refine".
         sample: which picture of the batch, from 0.
         samples: how many there are.
-        number: of this evaluation, from 1.
+        number: of this evaluation, from 1; 0 before a picture of the exact method.
         budget: the most there will be for this picture.
         done: evaluations of the whole stage that are over, those that pictures did without counted;
             of samples times budget.
@@ -143,16 +144,18 @@ class Job:
         if self.on_evaluation is None:
             return None
         tell, samples = self.on_evaluation, self.placed.batch
+        done = first * budget
 
-        def observe(row: int, number: int, terms: dict[str, float], x: Tensor) -> None:
+        def observe(row: int, number: int, over: int, terms: dict[str, float], x: Tensor) -> None:
+            nonlocal done
             sample = first + row
+            done = max(done, first * budget + over)  # a smaller plan begins anew
 
             def picture() -> Tensor:
                 image = pick(self.base, sample)[:, :3].clone()
                 self._write(image, scenes[row], x)
                 return image
 
-            done = first * budget + len(scenes) * number
             tell(Evaluation(self.stage, sample, samples, number, budget, done, terms, picture))
 
         return observe

@@ -43,6 +43,13 @@ class Step:
             return F.conv2d(x, self.layer.weight, self.layer.bias)  # the slab is padded already
         return self.layer(x)
 
+    def spread(self, rows: int) -> "Step":
+        """With a ring for each of so many pictures, to be written into."""
+        if self.ring is None or len(self.ring) == rows:
+            return self
+        ring = self.ring.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        return replace(self, ring=ring)
+
 
 class _InRing(torch.autograd.Function):
     """Write what changes into its ring: no new slab, no sum over it.
@@ -116,15 +123,8 @@ class LocalFeatures:
         return self.boxes[CONTENT_LAYER]
 
     def spread(self, rows: int) -> "LocalFeatures":
-        """For so many pictures that have their surroundings in common."""
-
-        def spread(ring: Tensor | None) -> Tensor | None:
-            if ring is None or len(ring) == rows:
-                return ring
-            return ring.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
-
-        steps = tuple(replace(step, ring=spread(step.ring)) for step in self.steps)
-        return replace(self, steps=steps)
+        """For so many pictures; their surroundings are one for each, or in common."""
+        return replace(self, steps=tuple(step.spread(rows) for step in self.steps))
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
         """The whole map's Gram matrix, as `losses.gram_matrix` has it."""

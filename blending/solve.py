@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .backdrop import Backdrop, picture_grams
 from .features import Features
+from .job import Observe
 from .joint import gradient_metric, joint_objective
-from .memory import Extent, Plan, is_out_of_memory, plans
+from .memory import Extent, Plan, is_out_of_memory, pass_plans, plans
 from .minimize import Rows, Solution, minimize
 from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
@@ -20,7 +22,7 @@ from .window import Scene, bounding_box
 # would win is in the third digit of the score, and cannot be seen.
 TOLERANCE = 0.004
 
-ObserveRow = Callable[[int, int, dict[str, float], Tensor], None]  # row, number, terms, x
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,7 @@ class Solver:
         self.backdrop: Backdrop | None = None
         self.frame: Frame | None = None
 
-    def solve(
-        self, starts: Sequence[Start], observe: ObserveRow | None
-    ) -> list[tuple[Tensor, dict]]:
+    def solve(self, starts: Sequence[Start], observe: Observe | None) -> list[tuple[Tensor, dict]]:
         """The best x of each, (1, 3, h, w), and figures for the report.
 
         Args:
@@ -55,24 +55,29 @@ class Solver:
             RuntimeError: even the smallest plan did not fit into the memory.
         """
         choices = plans(self._extent(starts), len(starts), self.memory)
-        for plan in choices[:-1]:
-            try:
-                return self._solve(starts, plan, observe)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            self.backdrop = None  # outside of the handler, which holds the tensors of its trace
-        return self._solve(starts, choices[-1], observe)
+        return self._tried(choices, lambda plan: self._solve(starts, plan, observe))
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Gram matrices of a picture, (1, 3, H, W), whose style is wanted; in tiles if need be."""
         size = (style.shape[2], style.shape[3])
-        plan = plans(Extent(size, (0, 0), False), 1, self.memory)[0]
+        choices = pass_plans(size, self.memory)
         with torch.inference_mode(False):
-            return picture_grams(self.network, style.to(self.network.mean, copy=True), plan.tile)
+            style = style.to(self.network.mean, copy=True)
+            return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
+
+    def _tried(self, choices: Sequence[Plan], work: Callable[[Plan], T]) -> T:
+        """What the first plan brings for which the memory is enough."""
+        for plan in choices[:-1]:
+            try:
+                return work(plan)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.backdrop = None  # outside of the handler, which holds the tensors of its trace
+        return work(choices[-1])
 
     def _solve(
-        self, starts: Sequence[Start], plan: Plan, observe: ObserveRow | None
+        self, starts: Sequence[Start], plan: Plan, observe: Observe | None
     ) -> list[tuple[Tensor, dict]]:
         solved = []
         for first in range(0, len(starts), plan.rows):
@@ -82,17 +87,20 @@ class Solver:
         return solved
 
     def _minimise(
-        self, starts: Sequence[Start], plan: Plan, first: int, observe: ObserveRow | None
+        self, starts: Sequence[Start], plan: Plan, first: int, observe: Observe | None
     ) -> list[Solution]:
         problems = [start.problem for start in starts]
         objective, self.backdrop = joint_objective(
             problems, self.network, tile=plan.tile, former=self.backdrop
         )
 
+        before = first * self.settings.max_evaluations
+
         def tell(number: int, rows: Rows, x: Tensor) -> None:
             for row, terms in enumerate(rows):
                 if observe and terms is not None:
-                    observe(first + row, number, terms, x[row : row + 1])
+                    over = before + len(rows) * number
+                    observe(first + row, number, over, terms, x[row : row + 1])
 
         x0 = torch.cat([start.x0 for start in starts])
         if self.settings.sequence:

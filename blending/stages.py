@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .compute import resolve_arithmetic, resolve_device
 from .cutout import LARGEST_SIDE
+from .exact import solve_exactly
 from .features import Features, load_features
 from .job import Job, Observe, OnEvaluation, StageResult
 from .machine import Compute
@@ -36,10 +37,11 @@ def poisson_stage(
     Args:
         placed: from `place`.
         settings: None: the defaults.
-        network: moved to the device and dtype of the work; None: the bundled one, loaded if the
-            method needs it.
+        network: stays as it is and where it is; None: the bundled one, loaded if the method needs
+            it.
         compute: where and how; None: where the target is, in the quickest arithmetic.
-        on_evaluation: called at every evaluation of the deep method; what it raises ends the stage.
+        on_evaluation: called at every evaluation of the deep method, before every picture of the
+            exact one; what it raises ends the stage.
 
     Returns:
         The blend. Computed in float32 (float64 for a float64 target), clipped to [0, 1] once, under
@@ -59,7 +61,7 @@ def poisson_stage(
     rows = _rows(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
     if is_exact:
-        return job.run(settings, lambda _, scenes, __: [_exact(s, settings) for s in scenes])
+        return job.run(settings, lambda _, scenes, tell: solve_exactly(scenes, settings, tell))
     solver = _solver(settings, network or load_features(), placed, compute, device)
 
     def solve(_: int, scenes: list[Scene], observe: Observe | None) -> list[tuple[Tensor, dict]]:
@@ -126,9 +128,9 @@ def refine_stage(
     def solve(
         first: int, scenes: list[Scene], observe: Observe | None
     ) -> list[tuple[Tensor, dict]]:
-        def tell(row: int, number: int, terms: dict[str, float], x: Tensor) -> None:
+        def tell(row: int, number: int, over: int, terms: dict[str, float], x: Tensor) -> None:
             if observe:
-                observe(row, number, terms, applied(scenes[row], x))
+                observe(row, number, over, terms, applied(scenes[row], x))
 
         starts = [
             refine_start(scene, settings, styles(sample))
@@ -160,11 +162,6 @@ def _refined(
     return place(image[:, :3], target, mask), image
 
 
-def _exact(scene: Scene, settings: PoissonSettings) -> tuple[Tensor, dict]:
-    prepared = prepare(scene, settings)
-    return prepared.exact, prepared.figures
-
-
 def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:
     """A picture's number to the Gram matrices of its style; None: the target's are wanted."""
     if style is None:
@@ -184,9 +181,9 @@ def _solver(
     """With the network where the pictures will be, in the arithmetic that was asked for."""
     dtype = torch.promote_types(placed.target.dtype, torch.float32)
     like = torch.empty(0, device=device, dtype=dtype)
-    network.prepare(like, resolve_arithmetic(compute, device, dtype))
+    own = network.prepared(like, resolve_arithmetic(compute, device, dtype))
     memory = free_memory(device) if compute.memory is None else compute.memory
-    return Solver(settings, network, memory)
+    return Solver(settings, own, memory)
 
 
 def _rows(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:

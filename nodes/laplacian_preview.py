@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ..blending.settings import GRADIENTS
 from .adapters import form, place_inputs, planes_to_image, show_text
-from .traps import checked_cut_out, image_planes
+from .planes import image_planes
+from .traps import checked_cut_out
 
 
 class LaplacianPreview(io.ComfyNode):

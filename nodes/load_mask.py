@@ -12,7 +12,7 @@ from torch import Tensor
 from ..blending.layout import RESIZES
 from ..blending.settings import MASK_CHANNELS
 from .adapters import form, planes_to_image, planes_to_mask
-from .traps import image_planes
+from .planes import image_planes
 
 LARGEST_AREA = 100_000_000  # square pixels
 

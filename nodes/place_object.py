@@ -8,7 +8,8 @@ from torch import Tensor
 from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
 from .adapters import LARGEST_PLACE, form, planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
-from .traps import checked_cut_out, image_planes
+from .planes import image_planes
+from .traps import checked_cut_out
 
 
 class PlaceObject(io.ComfyNode):

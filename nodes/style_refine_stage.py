@@ -22,9 +22,10 @@ from .adapters import (
 )
 from .feedback import Feedback
 from .network import borrowed_network
+from .planes import image_planes
 from .reports import picture_size, stage_report
 from .summary import LINKED, summary
-from .traps import checked_blend, image_planes
+from .traps import checked_blend
 
 
 class StyleRefineStage(io.ComfyNode):

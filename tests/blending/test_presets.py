@@ -8,7 +8,15 @@ import torch
 from blending import PRESETS as PUBLIC
 from blending import features
 from blending.pipeline import blend
-from blending.presets import PRESETS, REFINING, poisson_preset, refine_preset, shifted_bleed
+from blending.presets import (
+    PRESETS,
+    REFINING,
+    changed_poisson,
+    changed_refine,
+    poisson_preset,
+    refine_preset,
+    shifted_bleed,
+)
 from blending.settings import BlendSettings, PoissonSettings, RefineSettings, Weights
 
 NOT_HELD = ("gradient", "content", "style", "histogram", "tv")
@@ -136,3 +144,19 @@ def test_presets_that_do_not_exist_are_refused():
         poisson_preset("Painting")
     with pytest.raises(ValueError, match="preset must be one of painting, paper, fast, got 'photo"):
         refine_preset("photograph")
+
+
+def test_settings_of_ones_own_are_changed_in_what_is_asked_for_alone():
+    own = PoissonSettings(start="exact", bleed=0.0, max_evaluations=7, weights=Weights(tv=3.0))
+    changed = changed_poisson(own, "mixed", 0.5, 9, sequence=True)
+    wanted = {"gradients": "mixed", "bleed": 0.5, "max_evaluations": 9, "sequence": True}
+    assert asdict(changed) == {**asdict(own), **wanted}
+    assert changed_poisson(own) == own
+
+
+def test_refine_settings_of_ones_own_are_changed_in_what_is_asked_for_alone():
+    own = RefineSettings(band=3, max_evaluations=7, weights=Weights(tv=3.0))
+    changed = changed_refine(own, "band", 0.5, 9, sequence=True)
+    wanted = {"region": "band", "strength": 0.5, "max_evaluations": 9, "sequence": True}
+    assert asdict(changed) == {**asdict(own), **wanted}
+    assert changed_refine(own) == own

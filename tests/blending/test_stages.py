@@ -343,11 +343,29 @@ def test_evaluations_of_a_batch_name_their_picture(scenery, stage):
         assert numbers
 
 
-def test_the_exact_stage_has_no_evaluations(scenery):
+def test_the_exact_stage_tells_before_every_picture_and_has_no_evaluations(scenery):
+    source, target, mask, row, column = scenery
     seen = []
-    result = poisson_stage(place(*scenery), EXACT, on_evaluation=seen.append)
-    assert seen == []
+    placed = place(source, target.repeat(3, 1, 1, 1), mask, row, column)
+    result = poisson_stage(placed, EXACT, on_evaluation=seen.append)
+    told = [(now.sample, now.number, now.done) for now in seen]
+    assert told == [(sample, 0, sample * EXACT.max_evaluations) for sample in range(3)]
     assert "evaluations" not in result.report["pictures"][0]
+
+
+def test_an_exact_batch_can_be_cancelled_between_pictures(scenery):
+    source, target, mask, row, column = scenery
+    placed = place(source, target.repeat(3, 1, 1, 1), mask, row, column)
+    seen = []
+
+    def cancel(now):
+        seen.append(now.sample)
+        if now.sample == 1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        poisson_stage(placed, EXACT, on_evaluation=cancel)
+    assert seen == [0, 1]
 
 
 @pytest.mark.parametrize("name", ["deep", "refine", "picture"])

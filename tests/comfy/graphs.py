@@ -104,7 +104,7 @@ def to_prompt(workflow: dict, info: dict) -> dict:
         sockets = saved.get("inputs", [])
         inputs = {s["name"]: origin[s["link"]] for s in sockets if s.get("link") is not None}
         names = [n for n in widget_names(info[saved["type"]]) if n not in inputs]
-        inputs |= dict(zip(names, saved["widgets_values"], strict=False))
+        inputs |= dict(zip(names, saved.get("widgets_values", []), strict=False))
         prompt[str(saved["id"])] = node(saved["type"], **inputs)
     return prompt
 

@@ -42,6 +42,10 @@ FETCH = """async address => {
     return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''))
 }"""
 SHOWN = """number => app.graph.nodes.find(node => node.id == number).imgs?.map(i => i.src) ?? []"""
+LOOK = """number => {
+    app.canvas.centerOnNode(app.graph.nodes.find(node => node.id == number))
+    app.canvas.setDirty(true, true)
+}"""
 WORDS = """kind => {
     const node = LiteGraph.createNode(kind)
     const labels = slots => slots.map(slot => slot.label ?? slot.localized_name ?? slot.name)
@@ -75,6 +79,9 @@ LAYOUT = """() => {
 PLACE = """kind => {
     const node = LiteGraph.createNode(kind)
     app.graph.add(node)
+    node.pos = [-500 * app.graph.nodes.length, 0]
+    app.canvas.ds.offset = [0, 0]
+    app.canvas.ds.scale = 1
     return node.id
 }"""
 SET = """([number, widgets, links]) => {
@@ -165,13 +172,19 @@ class Page:
     def find(self, words: str) -> str:
         """Put the first find of the page's search on it, as a double click does. The node's id."""
         before = set(self.tab.evaluate("() => app.graph.nodes.map(node => node.id)"))
-        self.tab.mouse.dblclick(WINDOW["width"] / 2, WINDOW["height"] - 150)
-        self.tab.wait_for_timeout(SETTLING)
-        self.tab.keyboard.type(words)
-        self.tab.wait_for_timeout(2 * SETTLING)
+        middle = WINDOW["width"] / 2, WINDOW["height"] / 2
+        found = self.tab.get_by_text(words, exact=True).first
+        for _ in range(10):  # blueprints come a while after the page
+            self.tab.mouse.dblclick(*middle)
+            self.tab.wait_for_timeout(SETTLING)
+            self.tab.keyboard.type(words)
+            self.tab.wait_for_timeout(3 * SETTLING)
+            if found.is_visible():
+                break
+            self.tab.keyboard.press("Escape")
         self.tab.keyboard.press("Enter")
         self.tab.wait_for_timeout(SETTLING)
-        self.tab.mouse.click(WINDOW["width"] / 2, WINDOW["height"] - 150)
+        self.tab.mouse.click(*middle)
         self.tab.wait_for_function(f"() => app.graph.nodes.length > {len(before)}")
         after = set(self.tab.evaluate("() => app.graph.nodes.map(node => node.id)"))
         return str((after - before).pop())
@@ -216,7 +229,8 @@ class Page:
         return "not at its end in time"
 
     def shown(self, node: str) -> list[np.ndarray]:
-        """The pictures that a node shows, RGB levels."""
+        """The pictures that a node shows when it is looked at, RGB levels."""
+        self.tab.evaluate(LOOK, node)
         self.tab.wait_for_function(f"() => ({SHOWN})({node}).length > 0")
         addresses = self.tab.evaluate(SHOWN, node)
         return [levels(base64.b64decode(self.tab.evaluate(FETCH, a))) for a in addresses]
@@ -242,7 +256,7 @@ class Page:
     def help(self, kind: str):
         """Open a node's help page from its toolbox; where its text is."""
         self.tab.evaluate(SELECT, kind)
-        self.tab.get_by_test_id("info-button").click()
+        self.tab.get_by_test_id("info-button").dispatch_event("click")  # wherever it floats
         self.tab.locator(".node-help-content .markdown-content, .fallback-content").wait_for()
         self.tab.wait_for_timeout(SETTLING)
         return self.tab.locator(".node-help-content")

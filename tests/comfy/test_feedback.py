@@ -1,6 +1,5 @@
 """What a user sees while a stage runs and when it ends, and that Cancel works."""
 
-import itertools
 import time
 
 import pytest
@@ -69,20 +68,19 @@ def test_a_line_says_that_nothing_had_to_be_minimised(server, pictures):
 
 def test_cancel_stops_within_an_evaluation_and_the_queue_goes_on(server, pictures):
     server.put("t.png", scene(3, 300, 300))
-    pressed, told = [], []
+    pressed = []
 
     def cancel(message):
-        if message["type"] == "progress":
-            told.append(time.monotonic())
-            if message["data"]["value"] >= 3 and not pressed:
-                pressed.append(time.monotonic())
-                server.post("/interrupt", {})
+        if message["type"] == "progress" and message["data"]["value"] >= 3 and not pressed:
+            server.post("/interrupt", {})
+            pressed.append((time.monotonic(), message["data"]["value"]))
 
     slow = graph(n4=poisson(max_evaluations=1000, scale=5, row=20))
     outcome = server.run(slow, on_message=cancel)
     assert outcome.of("execution_interrupted")
-    one_evaluation = max(b - a for a, b in itertools.pairwise(told))
-    assert time.monotonic() - pressed[0] < 1.5 * one_evaluation + 0.5
+    when, value = pressed[0]
+    assert progress(outcome)[-1][0] <= value + 1  # the evaluation under way, of 1000
+    assert time.monotonic() - when < 5  # an evaluation takes a tenth of that on an idle machine
     server.put("t.png", scene(1, 80, 96))
     started = time.monotonic()
     assert not server.run(graph(n4=poisson(preset="seam repair", column=24))).error
@@ -98,6 +96,24 @@ def test_cancel_during_the_refine_stage_too(server, pictures):
     outcome = server.run(graph(n4=poisson(preset="seam repair"), **nodes), on_message=cancel)
     assert outcome.of("execution_interrupted")
     assert not server.run(graph(n4=poisson(preset="seam repair", column=25))).error
+
+
+def test_an_exact_batch_has_progress_and_can_be_cancelled_between_pictures(server, pictures):
+    def cancel(message):
+        if message["type"] == "progress" and message["data"]["node"] == "4":
+            server.post("/interrupt", {})
+
+    batch = poisson(target=["5", 0], preset="seam repair", scale=4, column=-60, row=-50)
+    outcome = server.run(graph(n5=repeat("1", 200), n4=batch), on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    value, most = progress(outcome)[-1]
+    assert value < most / 2
+    outcome = server.run(graph(n5=repeat("1", 3), n4=batch))
+    assert not outcome.error
+    values = progress(outcome)
+    assert values[0][0] == 0
+    assert values[-1][0] == values[-1][1] > 0
+    assert outcome.text("4").startswith("3 pictures, solved exactly, ")
 
 
 def test_a_live_picture_of_a_large_target_costs_little(server, pictures):

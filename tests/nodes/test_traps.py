@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nodes.traps import checked_blend, checked_cut_out, image_planes, mask_planes
+from nodes.traps import checked_blend, checked_cut_out
 
 SOURCE, TARGET = torch.rand(1, 20, 24, 3), torch.rand(1, 40, 50, 3)
 
@@ -19,26 +19,6 @@ def test_good_inputs_become_planes_without_a_word():
     assert cut.mask.shape == (1, 1, 20, 24)
     assert cut.warnings == ()
     assert torch.equal(cut.target[0, :, 3, 5], TARGET[0, 3, 5])
-
-
-@pytest.mark.parametrize("shape", [(20, 24), (1, 20, 24), (1, 1, 20, 24)])
-def test_a_mask_of_any_layout_is_the_same_mask(shape):
-    planes, said = mask_planes("mask", framed().reshape(shape))
-    assert torch.equal(planes[0, 0], framed()[0])
-    assert said == ()
-
-
-def test_one_channel_is_grey():
-    grey = torch.rand(2, 5, 6, 1)
-    planes = image_planes("source", grey)
-    assert planes.shape == (2, 3, 5, 6)
-    assert torch.equal(planes[:, 1], grey[..., 0])
-
-
-@pytest.mark.parametrize("shape", [(20, 24, 3), (1, 20, 24, 2), (1, 20, 24, 5), (1, 0, 24, 3)])
-def test_a_picture_of_another_shape_is_named(shape):
-    with pytest.raises(ValueError, match=r"source must be an IMAGE .* 3 or 4 channels"):
-        image_planes("source", torch.rand(shape))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
@@ -130,16 +110,6 @@ class TestSizes:
 
 
 class TestRange:
-    def test_a_mask_a_little_beyond_is_cut_and_said(self):
-        planes, said = mask_planes("mask", framed() * 1.04 - 0.02)
-        assert planes.aminmax() == (0, 1)
-        assert said == ("mask reached from -0.02 to 1.02: cut to 0..1",)
-
-    @pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1)])
-    def test_a_mask_on_another_scale_is_named(self, low, high):
-        with pytest.raises(ValueError, match="divide 8-bit values by 255"):
-            mask_planes("mask", framed() * (high - low) + low)
-
     def test_pictures_beyond_range_are_left_and_said(self):
         wide = TARGET * 1.5 - 0.2
         wide[0, 0, 0], wide[0, 0, 1] = -0.2, 1.3
