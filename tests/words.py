@@ -146,6 +146,8 @@ def faults_of_pages(docs: Path, words: Words, language: str) -> list[str]:
         text = path.read_text(encoding="utf-8")
         reasons = [*_faults_of_page(text, said["display_name"], language)]
         reasons += [*_faults_of_pictures(text, docs)]
+        english = page_of(docs, node, "en")
+        reasons += [*_lost(text, english.read_text(encoding="utf-8"))] if english.is_file() else []
         reasons += [
             f"says nothing of {name}"
             for name in said["inputs"]
@@ -159,6 +161,24 @@ def _mentions(text: str, name: str, shown: str) -> bool:
     """Whether a page speaks of an input by its id or by the name that is shown; of weights once."""
     weight = re.fullmatch(r"(?:poisson|refine)_(\w+)", name)
     return name in text or shown in text or bool(weight and re.search(rf"\b{weight[1]}\b", text))
+
+
+def faults_of_defaults(docs: Path, object_info: dict) -> list[str]:
+    """Defaults of widgets that the English table of a node's help does not say."""
+    faults = []
+    for node, form in object_info.items():
+        lines = page_of(docs, node, "en").read_text(encoding="utf-8").splitlines()
+        rows = [line for line in lines if line.startswith("|")]
+        for name, options in options_of(form).items():
+            default = options.get("default")
+            if isinstance(default, bool | int | float | str):
+                said = "on" if default is True else "off" if default is False else default
+                said = f"{said:g}" if isinstance(said, int | float) else said
+                labels = (f"**{name}**", f"**{re.sub('^(poisson|refine)_', '', name)}**")
+                row = next((row for row in rows if any(label in row for label in labels)), "")
+                if not re.search(rf"(?<![\w.−]){re.escape(said)}(?![\w.])", row):
+                    faults.append(f"{node}: the help does not say that {name} is {said} by default")
+    return faults
 
 
 def _faults_of_page(text: str, heading: str, language: str) -> Iterator[str]:
