@@ -10,8 +10,10 @@ give 12, by default 2 are run and its other pages stay untouched.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,52 +27,49 @@ from tables import table  # noqa: E402
 
 from blending import PoissonSettings, Weights, load_features, place, poisson_stage  # noqa: E402
 from blending.machine import ARITHMETICS, Compute  # noqa: E402
-from blending.memory import TILES, Extent, Plan, planned_bytes  # noqa: E402
+from blending.memory import TILES, Extent, Plan, planned_bytes, plans  # noqa: E402
 
 MEGABYTE = 2**20
 
 
-def measured(
-    window: int, side: int, tile: int | None, arithmetic: str, evaluations: int, histogram: bool
-) -> tuple[float | None, float, int | None]:
-    """Megabytes that a stage took and was planned to take, and the tile that it worked in."""
-    extent = Extent((window, window), (side, side), histogram)
-    planned = planned_bytes(extent, Plan(1, tile))
+def megabytes(
+    extent: Extent, plan: Plan, arithmetic: str, evaluations: int
+) -> tuple[float | None, int | None]:
+    """What a stage takes at most, and the tile that it worked in; run in a process of its own."""
+    (window, _), (side, _) = extent.window, extent.changing
     generator = torch.Generator().manual_seed(0)
     source, target = (torch.rand(1, 3, n, n, generator=generator) for n in (side, window))
     corner = (window - side) // 2
     placed = place(source, target, torch.ones(1, 1, side, side), corner, corner)
-    weights = replace(Weights(), histogram=float(histogram))
+    weights = replace(Weights(), histogram=float(extent.has_histogram))
     settings = PoissonSettings(margin=None, max_evaluations=evaluations, weights=weights)
-    compute, network, results = Compute(None, arithmetic, planned), load_features(), []
-    poisson_stage(
-        place(source[..., :8, :8], target[..., :8, :8], torch.ones(1, 1, 8, 8)), network=network
-    )
-
-    def run() -> None:
-        results.append(poisson_stage(placed, settings, network, compute))
-
-    peak = peak_megabytes(run)
-    return peak, planned / MEGABYTE, results[0].report["pictures"][0]["tile"]
+    compute, network = Compute(None, arithmetic, planned_bytes(extent, plan)), load_features()
+    small = place(source[..., :8, :8], target[..., :8, :8], torch.ones(1, 1, 8, 8))
+    poisson_stage(small, settings, network, compute)  # what torch takes once is not counted
+    results = []
+    peak = peak_megabytes(lambda: results.append(poisson_stage(placed, settings, network, compute)))
+    return peak, results[0].report["pictures"][0]["tile"]
 
 
-def rows(options: argparse.Namespace) -> list[list[str]]:
-    found = []
+def rows(options: argparse.Namespace) -> Iterator[list[str]]:
+    plans_of = itertools.product(options.windows, options.shares, options.tiles)
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
-        for window in options.windows:
-            for side in (round(share * window) for share in options.shares):
-                for tile in (tile or None for tile in options.tiles if tile < window):
-                    for arithmetic in options.arithmetics:
-                        given = window, side, tile, arithmetic
-                        rest = options.evaluations, options.histogram
-                        peak, planned, used = processes.apply(measured, (*given, *rest))
-                        if used != tile:  # a larger plan is planned to take less
-                            continue
-                        ratio = "" if peak is None else f"{planned / peak:.2f}"
-                        taken = "" if peak is None else f"{peak:.0f}"
-                        found.append([*map(str, given), taken, f"{planned:.0f}", ratio])
-                        print("  ".join(found[-1]), file=sys.stderr, flush=True)
-    return found
+        for window, share, tile in plans_of:
+            side, plan = round(share * window), Plan(1, tile or None)
+            extent = Extent((window, window), (side, side), options.histogram)
+            planned = planned_bytes(extent, plan)
+            if plan != plans(extent, 1, planned)[0]:  # all at once takes less, or it is one tile
+                continue
+            for arithmetic in options.arithmetics:
+                given = extent, plan, arithmetic, options.evaluations
+                peak, used = processes.apply(megabytes, given)
+                if used != plan.tile:
+                    raise RuntimeError(f"tiles of {plan.tile} were planned, got {used}")
+                taken = ["", ""]
+                if peak is not None:
+                    taken = [f"{peak:.0f}", f"{planned / MEGABYTE / peak:.2f}"]
+                row = [window, side, plan.tile or "", arithmetic, f"{planned / MEGABYTE:.0f}"]
+                yield [*map(str, row), *taken]
 
 
 def main() -> None:
@@ -87,8 +86,12 @@ def main() -> None:
     parser.add_argument(
         "--arithmetics", nargs="+", default=list(ARITHMETICS[1:]), choices=ARITHMETICS[1:]
     )
-    head = ["window", "object", "tile", "arithmetic", "MB", "planned", "ratio"]
-    print(table(head, rows(parser.parse_args()), markdown=False))
+    head = ["window", "object", "tile", "arithmetic", "planned MB", "taken", "ratio"]
+    found = []
+    for row in rows(parser.parse_args()):
+        found.append(row)
+        print(" ".join(row), file=sys.stderr, flush=True)  # the table takes minutes
+    print(table(head, found, markdown=False))
 
 
 if __name__ == "__main__":
