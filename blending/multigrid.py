@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .stencil import Stencil
+from .stencil import Stencil, band_height, bands
 
 DAMPING = 0.8  # of the Jacobi steps
 COARSEST = 20  # pixels; a grid no larger than that is solved directly
@@ -40,14 +40,19 @@ class Workspace:
     """One grid's planes for C channels, used again and again: new ones cost more than the sums."""
 
     def __init__(self, level: Level, channels: int) -> None:
-        """Planes of the level's size, dtype and device."""
+        """Planes of the level's size, dtype and device; of some, a band is enough."""
         batch, _, height, width = level.free.shape
-        like = level.free
-        self.u = like.new_empty(batch, channels, height, width)
-        self.left = torch.empty_like(self.u)
-        self.image = like.new_empty(batch, channels, height // 2, width // 2)  # of the coarser grid
-        self.rows = like.new_empty(batch, channels, height // 2, width)
-        self.between = torch.empty_like(self.rows)
+
+        def plane(rows: int, columns: int) -> Tensor:
+            return level.free.new_empty(batch, channels, rows, columns)
+
+        self.u, self.other = plane(height, width), plane(height, width)
+        band = band_height(self.u)
+        self.left = plane(band, width)
+        self.halved = plane(band // 2, width)
+        self.image = plane(height // 2, width // 2)  # of the coarser grid
+        self.rows = plane(band // 2 + 2, width)
+        self.between = plane(band // 2, width)
 
 
 @dataclass(frozen=True)
@@ -71,35 +76,63 @@ class Multigrid:
         if depth == len(self.levels) - 1:
             return (residual.flatten(2) @ self.inverse).view_as(residual)
         level, space = self.levels[depth], self.spaces[depth]
-        u = torch.mul(level.jacobi, residual, out=space.u)
+        u, other = torch.mul(level.jacobi, residual, out=space.u), space.other
         first_twice = TWICE_OF_MANY if len(self.levels) >= MANY else TWICE
         for turn in range(2 if depth >= first_twice else 1):
             if turn:
-                u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
-            left = level.stencil.residual(residual, u, space.left).mul_(level.share)
-            _add_finer(u, level.share, self.invert(_coarser(left, space), depth + 1), space)
-        return u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
+                u, other = _smoothed(level, space, residual, u, other), u
+            image = _coarser(level, space, residual, u)
+            _add_finer(u, level.share, self.invert(image, depth + 1), space)
+        return _smoothed(level, space, residual, u, other)
 
 
-def _coarser(plane: Tensor, space: Workspace) -> Tensor:
-    """Sums of 2 x 2; ten times as fast as average pooling."""
-    torch.add(plane[..., ::2, :], plane[..., 1::2, :], out=space.rows)
-    return torch.add(space.rows[..., ::2], space.rows[..., 1::2], out=space.image)
+def _smoothed(level: Level, space: Workspace, residual: Tensor, u: Tensor, out: Tensor) -> Tensor:
+    """A Jacobi step from u, written into `out`."""
+    for rows in bands(u):
+        left = space.left[..., : rows.stop - rows.start, :]
+        level.stencil.residual(residual, u, rows, left)
+        torch.addcmul(u[..., rows, :], level.jacobi[..., rows, :], left, out=out[..., rows, :])
+    return out
+
+
+def _coarser(level: Level, space: Workspace, residual: Tensor, u: Tensor) -> Tensor:
+    """What u leaves of the residual, for the coarser grid: sums of 2 x 2."""
+    for rows in bands(u):
+        size = rows.stop - rows.start
+        left, halved = space.left[..., :size, :], space.halved[..., : size // 2, :]
+        level.stencil.residual(residual, u, rows, left).mul_(level.share[..., rows, :])
+        torch.add(left[..., ::2, :], left[..., 1::2, :], out=halved)
+        coarse = space.image[..., rows.start // 2 : rows.stop // 2, :]
+        torch.add(halved[..., ::2], halved[..., 1::2], out=coarse)  # faster than average pooling
+    return space.image
 
 
 def _add_finer(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace) -> None:
     """Add the coarse grid's values to u in place, bilinear between its pixels' centres."""
-    rows = space.rows
-    torch.lerp(coarse[..., 1:], coarse[..., :-1], 0.25, out=rows[..., 2::2])
-    torch.lerp(coarse[..., :-1], coarse[..., 1:], 0.25, out=rows[..., 1:-1:2])
-    rows[..., 0], rows[..., -1] = coarse[..., 0], coarse[..., -1]
-    above, below, between = rows[..., :-1, :], rows[..., 1:, :], space.between[..., 1:, :]
-    torch.lerp(below, above, 0.25, out=between)
-    u[..., 2::2, :].addcmul_(share[..., 2::2, :], between)
-    torch.lerp(above, below, 0.25, out=between)
-    u[..., 1:-1:2, :].addcmul_(share[..., 1:-1:2, :], between)
-    for edge in (0, -1):
-        u[..., edge, :].addcmul_(share[..., edge, :], rows[..., edge, :])
+    for band in bands(u):
+        first, last = band.start // 2, band.stop // 2
+        rows = space.rows[..., : last - first + 2, :]
+        _widened(coarse, first - 1, rows)
+        here, between = rows[..., 1:-1, :], space.between[..., : last - first, :]
+        for odd, near in enumerate((rows[..., :-2, :], rows[..., 2:, :])):
+            fine = slice(band.start + odd, band.stop, 2)
+            torch.lerp(here, near, 0.25, out=between)
+            u[..., fine, :].addcmul_(share[..., fine, :], between)
+
+
+def _widened(coarse: Tensor, first: int, out: Tensor) -> None:
+    """Coarse rows from `first` on, twice as wide; beyond the grid its edge again."""
+    last = first + out.shape[2]
+    above, below = max(0, -first), max(0, last - coarse.shape[2])
+    coarse = coarse[..., first + above : last - below, :]
+    inner = out[..., above : out.shape[2] - below, :]
+    torch.lerp(coarse[..., 1:], coarse[..., :-1], 0.25, out=inner[..., 2::2])
+    torch.lerp(coarse[..., :-1], coarse[..., 1:], 0.25, out=inner[..., 1:-1:2])
+    inner[..., 0], inner[..., -1] = coarse[..., 0], coarse[..., -1]
+    if above:
+        out[..., 0, :] = out[..., 1, :]
+    if below:
+        out[..., -1, :] = out[..., -2, :]
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
@@ -182,4 +215,6 @@ def _direct_inverse(level: Level) -> Tensor:
     stencil = Stencil(_edges(across, down) + held + (1 - free), across, down)
     units = torch.eye(size, dtype=DIRECT).view(1, size, height, width).expand(batch, -1, -1, -1)
     loose = (held.sum((2, 3), keepdim=True) == 0).to(DIRECT)[:, 0] / size
-    return torch.linalg.inv(stencil.apply(units, torch.empty_like(units)).flatten(2) + loose)
+    return torch.linalg.inv(
+        stencil.apply(units, slice(0, height), torch.empty_like(units)).flatten(2) + loose
+    )
