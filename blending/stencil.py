@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BAND = 2**18  # numbers in a band, 1 MB: what is done to it one thing after the other stays in cache
+BAND = 2**17  # numbers in a band: what is done to it one thing after the other stays in cache
 
 
 @dataclass(frozen=True)
