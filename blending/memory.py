@@ -18,7 +18,7 @@ REACH = 46  # pixels around the object whose features change
 # changes for an evaluation and the ring that it is written into. In tiles the evaluation's and, as
 # they leave gaps in the heap, once more the pass's of a tile; of what changes the features to keep.
 PLANES, PASS, EVALUATION, KEPT = 500, 850, 3900, 300
-HISTOGRAM = 1500  # of the window, for maps, sorted and matched ones
+HISTOGRAM = 5000  # of the window, for maps, sorted and matched ones, their ranks
 
 
 @dataclass(frozen=True)
