@@ -17,7 +17,7 @@ REACH = 46  # pixels around the object whose features change
 # history; of the window for the network's pass over what stays; then, that being over, of what
 # changes for an evaluation and the ring that it is written into. In tiles the evaluation's and, as
 # they leave gaps in the heap, once more the pass's of a tile; of what changes the features to keep.
-PLANES, PASS, EVALUATION, KEPT = 500, 850, 3900, 300
+PLANES, PASS, EVALUATION, KEPT = 500, 850, 4000, 300
 HISTOGRAM = 5000  # of the window, for maps, sorted and matched ones, their ranks
 
 
