@@ -1,7 +1,7 @@
 """Time both deep stages, beside the authors' own code where it is at hand.
 
     python tests/benchmarks/deep_speed.py FOLDER ... [--cases NAME ...] [--presets NAME ...]
-        [--rounds N] [--authors FOLDER] [--evaluations N]
+        [--arithmetics NAME ...] [--rounds N] [--authors FOLDER] [--evaluations N]
 
 FOLDER holds cases as for quality.py. Timed is all that a user waits for after import: the
 network's loading, placing, both stages, the report. With --authors, a checkout of
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,8 +31,9 @@ from measuring import peak_megabytes  # noqa: E402
 from quality_cases import Case, find_cases, read_case  # noqa: E402
 from tables import table  # noqa: E402
 
-from blending import PRESETS, blend  # noqa: E402
+from blending import PRESETS, BlendSettings, Compute, blend  # noqa: E402
 from blending.files import write_picture  # noqa: E402
+from blending.machine import ARITHMETICS  # noqa: E402
 
 PUBLISHED = 1000  # evaluations a stage
 DRIVER = """
@@ -49,7 +51,7 @@ exec(compile(code, sys.argv[0], "exec"), {"__name__": "__main__"})
 """
 
 
-def ours(case: Case, preset: str) -> tuple[float, list[int]]:
+def ours(case: Case, settings: BlendSettings) -> tuple[float, list[int]]:
     """Seconds of a whole blend and its evaluations by stage."""
     placed = case.placed
     started = time.perf_counter()
@@ -59,7 +61,7 @@ def ours(case: Case, preset: str) -> tuple[float, list[int]]:
         placed.mask,
         row=placed.row,
         column=placed.column,
-        settings=PRESETS[preset],
+        settings=settings,
     )
     seconds = time.perf_counter() - started
     stages = result.report["stages"]
@@ -96,18 +98,24 @@ def authors(case: Case, folder: Path, evaluations: int) -> list[float]:
 
 
 def measure(
-    case: Case, preset: str, rounds: int, folder: Path | None, evaluations: int
-) -> list[str]:
-    memory = peak_megabytes(lambda: ours(case, preset))
-    runs = [ours(case, preset) for _ in range(rounds)]
-    seconds = statistics.median(time for time, _ in runs)
-    counts = " + ".join(map(str, runs[0][1]))
-    row = [case.name, preset, f"{seconds:.1f}", counts, "" if memory is None else f"{memory:.0f}"]
-    if folder:
-        first, second = authors(case, folder, evaluations)
-        total = PUBLISHED * (first + second)
-        row += [f"{first:.2f}", f"{second:.2f}", f"{total / seconds:.0f}"]
-    return row
+    case: Case, choices: list[tuple[str, str]], rounds: int, folder: Path | None, evaluations: int
+) -> list[list[str]]:
+    """A row for each preset and arithmetic; the authors' code is run once for all."""
+    theirs = authors(case, folder, evaluations) if folder else []
+    rows = []
+    for preset, arithmetic in choices:
+        settings = replace(PRESETS[preset], compute=Compute(arithmetic=arithmetic))
+        memory = peak_megabytes(lambda s=settings: ours(case, s))
+        runs = [ours(case, settings) for _ in range(rounds)]
+        seconds = statistics.median(time for time, _ in runs)
+        counts = " + ".join(map(str, runs[0][1]))
+        row = [case.name, preset, arithmetic, f"{seconds:.1f}", counts]
+        row.append("" if memory is None else f"{memory:.0f}")
+        if theirs:
+            faster = PUBLISHED * sum(theirs) / seconds
+            row += [*(f"{stage:.2f}" for stage in theirs), f"{faster:.0f}"]
+        rows.append(row)
+    return rows
 
 
 def main() -> None:
@@ -115,18 +123,19 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--cases", nargs="+", metavar="NAME")
     parser.add_argument("--presets", nargs="+", default=["painting"], choices=list(PRESETS))
+    parser.add_argument("--arithmetics", nargs="+", default=["auto"], choices=ARITHMETICS)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--authors", type=Path, metavar="FOLDER")
     parser.add_argument("--evaluations", type=int, default=20, metavar="N", help="of the authors'")
     options = parser.parse_args()
-    head = ["case", "preset", "seconds", "evaluations", "MB"]
+    head = ["case", "preset", "arithmetic", "seconds", "evaluations", "MB"]
     if options.authors:
         head += ["theirs: s an evaluation", "refine", "times faster"]
-    rows = [
-        measure(read_case(path), preset, options.rounds, options.authors, options.evaluations)
-        for path in find_cases(options.folders, options.cases)
-        for preset in options.presets
-    ]
+    choices = list(itertools.product(options.presets, options.arithmetics))
+    rows = []
+    for path in find_cases(options.folders, options.cases):
+        found = (read_case(path), choices, options.rounds, options.authors, options.evaluations)
+        rows += measure(*found)
     print(f"{torch.get_num_threads()} threads")
     print(table(head, rows, markdown=False))
 
