@@ -62,8 +62,8 @@ def checked_cut_out(
     looked_at = {} if result is None else {"result": image_planes("result", result)}
     _check_result(pictures["target"], **looked_at)
     _check_batches(mask=planes, **pictures, **looked_at)
-    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(**pictures))
-    warnings += _beyond_range("looked at as they are", **looked_at)
+    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(pictures))
+    warnings += _beyond_range(looked_at, "looked at as they are")
     return CutOut(pictures["source"], pictures["target"], planes, warnings)
 
 
@@ -85,7 +85,7 @@ def checked_own_alpha(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, t
         )
     pictures["source"], said = cut_alpha(pictures["source"])
     _check_batches(**pictures)
-    return pictures["source"], pictures["target"], (*said, *_beyond_range(**pictures))
+    return pictures["source"], pictures["target"], (*said, *_beyond_range(pictures))
 
 
 def checked_blend(
@@ -117,7 +117,7 @@ def checked_blend(
             "link the Poisson Stage's placed mask, not the source's own mask"
         )
     _check_batches(mask=planes, **pictures)
-    warnings = (*said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    warnings = (*said, *_looks_inverted(planes), *_beyond_range(pictures))
     return pictures["blend"], pictures["target"], planes, warnings
 
 
@@ -185,7 +185,8 @@ def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
 
 
 def _beyond_range(
-    done: str = "kept as they are outside the mask, cut to 0..1 under it", **pictures: Tensor
+    pictures: dict[str, Tensor],
+    done: str = "kept as they are outside the mask, cut to 0..1 under it",
 ) -> tuple[str, ...]:
     """Pictures whose values leave [0, 1], and what is done: the core takes -1 to 2."""
     lines = []
