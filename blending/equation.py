@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .multigrid import Multigrid
-from .stencil import Stencil
+from .stencil import Stencil, bands
 
 MAX_ITERATIONS = 60  # 6 do on most masks
 TINY = 1e-30  # below any sum that is not 0
@@ -29,16 +29,25 @@ class Equation:
     total: Tensor  # of the right side, without the differences, which cancel
 
     def operator(self, w: Tensor, out: Tensor) -> Tensor:
-        """The left side, written into `out`."""
-        image = self.laplacian.apply(w, out)
-        return image if self.screen is None else image.addcmul_(self.screen, w)
+        """The left side, written into `out`; returns w·out for each channel, (B, C, 1, 1)."""
+        products = []
+        for rows in bands(w):
+            here, image = w[..., rows, :], out[..., rows, :]
+            self.laplacian.apply(w, rows, image)
+            if self.screen is not None:
+                image.addcmul_(self.screen[..., rows, :], here)
+            products.append(dot(here, image))
+        return torch.stack(products).sum(0)
 
     def residual(self, w: Tensor, out: Tensor) -> Tensor:
         """The right side less the left, written into `out`."""
-        residual = self.laplacian.residual(self.image, w, out)
-        if self.screen is not None:
-            residual.addcmul_(self.screen, w, value=-1)
-        return self.centred(residual)
+        self.operator(w, out)
+        return torch.sub(self.image, out, out=out)
+
+    @property
+    def is_levelled(self) -> bool:
+        """Whether nothing but a screen fixes the mean of a whole frame."""
+        return self.loose is not None and self.screen is not None
 
     def levelled(self, w: Tensor) -> Tensor:
         """W with the mean that its screen asks for on a whole frame.
@@ -65,37 +74,39 @@ def total_of(u: Tensor) -> Tensor:
     return u.sum((2, 3), keepdim=True)
 
 
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of products, (B, C, 1, 1)."""
+    return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
+
+
 def conjugate_gradients(equation: Equation, limit: float) -> Tensor:
     """Solve for each channel until the multigrid's correction is within the limit.
 
-    Flexible, for the multigrid is not quite symmetric; the residual is always the true one, for in
-    float32 a running one drifts away from it.
+    Flexible, for the multigrid is not quite symmetric.
     """
-
-    def dot(a: Tensor, b: Tensor) -> Tensor:
-        return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
-
-    def correction() -> Tensor:
-        equation.residual(w, out=residual)
-        return equation.centred(equation.grids.invert(residual))
-
     w = equation.levelled(torch.zeros_like(equation.image))
-    image, residual = torch.empty_like(w), torch.empty_like(w)
-    preconditioned = correction()
+    image, residual = torch.empty_like(w), equation.image.clone()
+    if equation.is_levelled:
+        equation.residual(w, out=residual)
+    preconditioned = equation.centred(equation.grids.invert(equation.centred(residual)))
     direction = preconditioned.clone()
     for _ in range(MAX_ITERATIONS):
         if _largest(preconditioned) <= limit:
             break
         slope = dot(residual, preconditioned)
-        equation.operator(direction, out=image)
-        step = slope / dot(direction, image).clamp_min(TINY)
-        w = equation.levelled(w.addcmul_(step, direction))
-        preconditioned = correction()
+        step = slope / equation.operator(direction, out=image).clamp_min(TINY)
+        w.addcmul_(step, direction)
+        if equation.is_levelled:
+            w = equation.levelled(w)
+            equation.residual(w, out=residual)
+        else:
+            residual.addcmul_(step, image, value=-1)
+        preconditioned = equation.centred(equation.grids.invert(equation.centred(residual)))
         turn = -step * dot(image, preconditioned) / slope.clamp_min(TINY)
-        direction.mul_(turn).add_(preconditioned)
+        torch.addcmul(preconditioned, direction, turn, out=direction)
     return equation.levelled(w.add_(preconditioned))
 
 
 def _largest(w: Tensor) -> float:
     low, high = torch.aminmax(w)
-    return max(-low.item(), high.item())
+    return torch.maximum(-low, high).item()

@@ -16,10 +16,11 @@ TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
 REACH = 46  # pixels around the object whose features change
 # Bytes a pixel, measured (tests/benchmarks/memory.py): of the window for planes and the optimiser's
-# history; of the window for the network's pass over what stays; of what changes for an evaluation
-# and the ring that it is written into; of what changes for the features to keep, in tiles.
-PLANES, PASS, EVALUATION, KEPT = 700, 1300, 2600, 300
-HISTOGRAM = 1500  # of the window, for maps, sorted and matched ones
+# history; of the window for the network's pass over what stays; then, that being over, of what
+# changes for an evaluation and the ring that it is written into. In tiles the evaluation's and, as
+# they leave gaps in the heap, once more the pass's of a tile; of what changes the features to keep.
+PLANES, PASS, EVALUATION, KEPT = 500, 850, 4000, 300
+HISTOGRAM = 5000  # of the window, for maps, sorted and matched ones, their ranks
 EXACT = 400  # of the mask's box, for the exact solve with its grids; 290 were measured
 
 
@@ -57,22 +58,39 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
     reached = _area(extent.changing, REACH, extent.window)
     common = PLANES * window + (HISTOGRAM * window if extent.has_histogram else 0)
     if plan.tile is None:
-        return plan.rows * (common + PASS * window + EVALUATION * reached)
+        return plan.rows * (common + max(PASS * window, EVALUATION * reached))
     tile = _area((plan.tile, plan.tile), HALO, extent.window)
     return plan.rows * (common + KEPT * reached + (PASS + EVALUATION) * tile)
 
 
 def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
-    """The plans to try, largest first: those that fit, and in any case the smallest.
+    """The plans to try, each smaller than the one before: those that fit, or else the smallest.
 
     Args:
         extent: of each picture.
         rows: how many there are.
         memory: bytes.
     """
-    every = [Plan(count, None) for count in sorted({rows, 1}, reverse=True)]
-    every += [Plan(1, side) for side in TILES if side < max(extent.window)]
-    return [plan for plan in every if planned_bytes(extent, plan) <= memory] or every[-1:]
+    halves = [Plan(rows >> times, None) for times in range(rows.bit_length())]
+    tiles = [Plan(1, side) for side in TILES if side < max(extent.window)]
+    return _fitting({plan: planned_bytes(extent, plan) for plan in halves + tiles}, memory)
+
+
+def pass_plans(size: tuple[int, int], memory: float) -> list[Plan]:
+    """Likewise for a picture of (height, width) that the network only looks at."""
+    every = {Plan(1, None): PASS * size[0] * size[1]}
+    every |= {Plan(1, side): PASS * _area((side, side), HALO, size) for side in TILES}
+    return _fitting(every, memory)
+
+
+def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
+    """Of plans and their bytes, those that fit and take less than all before, or the smallest."""
+    least, found = float("inf"), []
+    for plan, size in sizes.items():
+        if size < least:
+            least = size
+            found.append(plan)
+    return [plan for plan in found if sizes[plan] <= memory] or found[-1:]
 
 
 def free_memory(device: torch.device) -> float:
@@ -112,8 +130,7 @@ def estimated_memory(
         return 0
     largest = 0
     if style is not None:
-        extent = Extent((style.shape[2], style.shape[3]), (0, 0), False)
-        largest = planned_bytes(extent, Plan(1, None))
+        largest = PASS * style.shape[2] * style.shape[3]
     for sample in range(placed.mask.shape[0]):
         changing = _changing(placed, sample, settings)
         if changing is not None:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .level import Level, Workspace, add_finer, coarser, smoothed
 from .stencil import Stencil
 
 DAMPING = 0.8  # of the Jacobi steps
@@ -22,32 +23,6 @@ DEGREE = 4  # a pixel's neighbours: a screen of that much halves what it takes f
 # finer ones are dear, but errors of many grids add up. 20 % less time at 2000 pixels, 10 at 250.
 TWICE, TWICE_OF_MANY, MANY = 3, 2, 7
 DIRECT = torch.float64  # where that is done, on the CPU
-
-
-@dataclass(frozen=True)
-class Level:
-    """One grid."""
-
-    stencil: Stencil
-    rest: Tensor  # (B, 1, H, W), edges to fixed pixels
-    screen: Tensor  # likewise; apart, for beside the edges float32 loses a weak one
-    free: Tensor  # likewise, 1 where the grid has unknowns
-    share: Tensor  # likewise, how far they follow the coarser grid
-    jacobi: Tensor  # likewise, damping / diagonal on them, 0 elsewhere
-
-
-class Workspace:
-    """One grid's planes for C channels, used again and again: new ones cost more than the sums."""
-
-    def __init__(self, level: Level, channels: int) -> None:
-        """Planes of the level's size, dtype and device."""
-        batch, _, height, width = level.free.shape
-        like = level.free
-        self.u = like.new_empty(batch, channels, height, width)
-        self.left = torch.empty_like(self.u)
-        self.image = like.new_empty(batch, channels, height // 2, width // 2)  # of the coarser grid
-        self.rows = like.new_empty(batch, channels, height // 2, width)
-        self.between = torch.empty_like(self.rows)
 
 
 @dataclass(frozen=True)
@@ -71,35 +46,14 @@ class Multigrid:
         if depth == len(self.levels) - 1:
             return (residual.flatten(2) @ self.inverse).view_as(residual)
         level, space = self.levels[depth], self.spaces[depth]
-        u = torch.mul(level.jacobi, residual, out=space.u)
+        u, other = torch.mul(level.jacobi, residual, out=space.u), space.other
         first_twice = TWICE_OF_MANY if len(self.levels) >= MANY else TWICE
         for turn in range(2 if depth >= first_twice else 1):
             if turn:
-                u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
-            left = level.stencil.residual(residual, u, space.left).mul_(level.share)
-            _add_finer(u, level.share, self.invert(_coarser(left, space), depth + 1), space)
-        return u.addcmul_(level.jacobi, level.stencil.residual(residual, u, space.left))
-
-
-def _coarser(plane: Tensor, space: Workspace) -> Tensor:
-    """Sums of 2 x 2; ten times as fast as average pooling."""
-    torch.add(plane[..., ::2, :], plane[..., 1::2, :], out=space.rows)
-    return torch.add(space.rows[..., ::2], space.rows[..., 1::2], out=space.image)
-
-
-def _add_finer(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace) -> None:
-    """Add the coarse grid's values to u in place, bilinear between its pixels' centres."""
-    rows = space.rows
-    torch.lerp(coarse[..., 1:], coarse[..., :-1], 0.25, out=rows[..., 2::2])
-    torch.lerp(coarse[..., :-1], coarse[..., 1:], 0.25, out=rows[..., 1:-1:2])
-    rows[..., 0], rows[..., -1] = coarse[..., 0], coarse[..., -1]
-    above, below, between = rows[..., :-1, :], rows[..., 1:, :], space.between[..., 1:, :]
-    torch.lerp(below, above, 0.25, out=between)
-    u[..., 2::2, :].addcmul_(share[..., 2::2, :], between)
-    torch.lerp(above, below, 0.25, out=between)
-    u[..., 1:-1:2, :].addcmul_(share[..., 1:-1:2, :], between)
-    for edge in (0, -1):
-        u[..., edge, :].addcmul_(share[..., edge, :], rows[..., edge, :])
+                u, other = smoothed(level, space, residual, u, other), u
+            image = coarser(level, space, residual, u)
+            add_finer(u, level.share, self.invert(image, depth + 1), space)
+        return smoothed(level, space, residual, u, other)
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
@@ -182,4 +136,6 @@ def _direct_inverse(level: Level) -> Tensor:
     stencil = Stencil(_edges(across, down) + held + (1 - free), across, down)
     units = torch.eye(size, dtype=DIRECT).view(1, size, height, width).expand(batch, -1, -1, -1)
     loose = (held.sum((2, 3), keepdim=True) == 0).to(DIRECT)[:, 0] / size
-    return torch.linalg.inv(stencil.apply(units, torch.empty_like(units)).flatten(2) + loose)
+    return torch.linalg.inv(
+        stencil.apply(units, slice(0, height), torch.empty_like(units)).flatten(2) + loose
+    )

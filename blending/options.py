@@ -133,6 +133,8 @@ def _complete(options: argparse.Namespace) -> None:
         if options.method == "deep":
             raise ValueError("--stage exact must go with --method exact, got deep")
         options.method, options.stage = "exact", "poisson"
+    if options.memory is not None and options.memory < 0:
+        raise ValueError(f"--memory must be 0 megabytes or more, got {options.memory}")
     _check_refining(options)
     _check_report(options)
 

@@ -61,18 +61,21 @@ def solve_poisson(
             f"support must have at least one pixel, got none in picture {filled.int().argmin()}"
         )
     held = _held(support, screen, anchor)
-    box = window_around(bounding_box(support.any(0, keepdim=True)), 1, support.shape)
+    own = bounding_box(support.any(0, keepdim=True))
+    box = window_around(own, 1, support.shape)
     inner, start = crop(support, box), crop(boundary, box)
     equation = _equation(
         crop(guidance, box),
         inner,
         start,
+        (own[0] - box[0], own[1] - box[1], *own[2:]),
         *(plane if plane is None else crop(plane, box) for plane in held),
     )
-    height, width = inner.shape[2:]
-    correction = conjugate_gradients(equation, SAFETY * tolerance / 255)[..., :height, :width]
+    correction = conjugate_gradients(equation, SAFETY * tolerance / 255)
     solution = boundary.clone(memory_format=torch.contiguous_format)
-    crop(solution, box).copy_(torch.where(inner, start + correction, start))
+    inner, window = crop(support, own), crop(solution, own)
+    correction = correction[..., : own[2], : own[3]]
+    window.copy_(torch.where(inner, correction.add_(window), window))
     return solution
 
 
@@ -95,10 +98,15 @@ def _equation(
     guidance: Tensor,
     support: Tensor,
     boundary: Tensor,
+    own: tuple[int, int, int, int],
     screen: Tensor | None,
     anchor: Tensor | None,
 ) -> Equation:
-    """The equation on a window, padded to a shape that the grids like."""
+    """The equation on the support's own box in a window, padded to a shape that the grids like.
+
+    The grids begin at the box, not at the ring around it: there a rectangle would lie across the
+    coarse pixels and take more cycles.
+    """
     free = support.to(guidance.dtype)
     degree = neighbour_sum(torch.ones_like(free[:1]))
     wanted = guidance
@@ -107,11 +115,11 @@ def _equation(
         wanted = guidance + screen * (anchor - boundary)
     total = total_of(free * wanted)
     image = free * (wanted - degree * boundary + neighbour_sum(boundary))
-    height, width = grid_shape(*support.shape[2:])
-    margins = (0, width - support.shape[3], 0, height - support.shape[2])
-    image, padded, degree = (F.pad(plane, margins) for plane in (image, free, degree))
+    height, width = grid_shape(*own[2:])
+    margins = (0, width - own[3], 0, height - own[2])
+    image, padded, degree = (F.pad(crop(p, own), margins) for p in (image, free, degree))
     if screen is not None:
-        screen = F.pad(screen, margins)
+        screen = F.pad(crop(screen, own), margins)
     laplacian = mask_laplacian(padded, degree)
     loose = free.amin((2, 3), keepdim=True)
     return Equation(

@@ -79,7 +79,8 @@ class PoissonSettings:
         margin: pixels around the mask's box that the style is taken from, 16 to 4096; None: the
             whole picture.
         sequence: whether the pictures of a batch are frames of one film: each starts from what the
-            one before came to, which takes fewer evaluations and flickers less. Deep method only.
+            one before came to, moved along with the object, which takes fewer evaluations and
+            flickers less. Deep method only.
     """
 
     method: str = "deep"

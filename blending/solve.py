@@ -11,7 +11,7 @@ from .backdrop import Backdrop, picture_grams
 from .features import Features
 from .job import Observe
 from .joint import gradient_metric, joint_objective
-from .memory import Extent, Plan, is_out_of_memory, plans
+from .memory import Extent, Plan, is_out_of_memory, pass_plans, plans
 from .minimize import Rows, Solution, minimize
 from .report import json_ready
 from .settings import PoissonSettings, RefineSettings
@@ -27,10 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame of a film leaves to the next: how far x went from its start, and where."""
+    """What a frame of a film leaves to the next: how far x went from its start, and where.
+
+    Attributes:
+        change: (1, 3, h, w).
+        box: its window on the target.
+        centre: row and column on the target of the middle of what was solved.
+    """
 
     change: Tensor
     box: tuple[int, int, int, int]
+    centre: tuple[int, int]
 
 
 class Solver:
@@ -60,7 +67,7 @@ class Solver:
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Gram matrices of a picture, (1, 3, H, W), whose style is wanted; in tiles if need be."""
         size = (style.shape[2], style.shape[3])
-        choices = plans(Extent(size, (0, 0), False), 1, self.memory)
+        choices = pass_plans(size, self.memory)
         with torch.inference_mode(False):
             style = style.to(self.network.mean, copy=True)
             return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
@@ -114,15 +121,18 @@ class Solver:
             on_evaluation=tell,
         )
         if self.settings.sequence:
-            self.frame = Frame(solutions[0].x[None] - starts[0].x0, problems[0].scene.box)
+            scene = problems[0].scene
+            self.frame = Frame(solutions[0].x[None] - starts[0].x0, scene.box, _centre(scene))
         return solutions
 
     def _continued(self, x0: Tensor, scene: Scene) -> Tensor:
-        """The start moved as far as the frame before moved, where both windows are."""
-        if self.frame is None:
+        """The start moved as far as the frame before moved: it goes along with the object."""
+        if self.frame is None or not _overlap(scene.box, self.frame.box):
             return x0
         moved = torch.zeros_like(x0)
         (top, left, height, width), (row, column, tall, wide) = scene.box, self.frame.box
+        now, before = _centre(scene), self.frame.centre
+        row, column = row + now[0] - before[0], column + now[1] - before[1]
         first_row, first_column = max(top, row), max(left, column)
         rows = slice(first_row, min(top + height, row + tall))
         columns = slice(first_column, min(left + width, column + wide))
@@ -136,6 +146,19 @@ class Solver:
         _, _, height, width = bounding_box(supports.any(0, keepdim=True))
         has_histogram = bool(self.settings.weights.histogram)
         return Extent((supports.shape[2], supports.shape[3]), (height, width), has_histogram)
+
+
+def _centre(scene: Scene) -> tuple[int, int]:
+    top, left, height, width = bounding_box(scene.support)
+    return scene.box[0] + top + height // 2, scene.box[1] + left + width // 2
+
+
+def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    """Whether two boxes, (top, left, height, width), have a pixel in common."""
+    return all(
+        max(one[side], other[side]) < min(one[side] + one[side + 2], other[side] + other[side + 2])
+        for side in (0, 1)
+    )
 
 
 def _moved(side: slice, by: int) -> slice:

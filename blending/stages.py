@@ -98,7 +98,8 @@ def refine_stage(
         compute: as in `poisson_stage`.
         on_evaluation: as in `poisson_stage`.
         style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style is wanted instead of
-            the target's, all of it. An alpha does not count.
+            the target's, all of it. An alpha does not count. The histogram term, off by default,
+            stays with the target.
 
     Returns:
         image + mask·change, and that mask; `image`'s bits outside it.

@@ -37,11 +37,7 @@ class CutOut:
 
 
 def checked_cut_out(
-    source: Tensor,
-    target: Tensor,
-    mask: Tensor,
-    remedy: str = "",
-    result: Tensor | None = None,
+    source: Tensor, target: Tensor, mask: Tensor, remedy: str = "", result: Tensor | None = None
 ) -> CutOut:
     """What a node that places a source is given.
 

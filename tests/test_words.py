@@ -10,6 +10,7 @@ import pytest
 from tests.words import (
     LANGUAGES,
     LARGEST_PICTURE,
+    faults_of_defaults,
     faults_of_options,
     faults_of_pages,
     faults_of_words,
@@ -32,7 +33,7 @@ TRANSLATED = {
     "ja": ("サンプル (ブレンド)", "2 段階で合成します。", "幅", "幅はピクセル、1〜0.5。"),
     "zh": ("示例 (混合)", "分 2 步混合。", "宽度", "宽度为像素 1 到 0.5。"),
 }
-PAGE = "# {}\n\n![what it shows](pictures/sample.jpg)\n\n| **width** | 1 | {} |\n\n{}\n"
+PAGE = "# {}\n\n![what it shows](pictures/sample.jpg)\n\n- **width** (1) — {}\n\n{}\n"
 
 
 def shipped(language: str) -> dict:
@@ -176,11 +177,12 @@ def test_a_missing_page_is_found(docs, language):
         ("pictures/sample.jpg", "../pictures/sample.jpg", "is not pictures/NAME.jpg"),
         ("what it shows", "", "does not say what"),
         ("**width**", "**weight**", "says nothing of width"),
-        ("| 1 |", "| 1 | 2 |", "more than 3 columns"),
-        ("| 1 |", "| [1](DIB_Other.md) |", "the page does not follow"),
+        ("(1)", "(1)\n\n| 1 | 2 |", "has a table"),
+        ("(1)", "([1](DIB_Other.md))", "the page does not follow"),
         ("두 단계(2)로 섞습니다.", "Blends a sample, in 2 steps.", "not in that language's"),
         ("섞습니다", "混合", "another language's script"),
-        ("| 1 |", f"| {'1' * 20_000} |", "larger than 20000"),
+        ("(1)", f"({'1' * 20_000})", "larger than 20000"),
+        ("(1)", "(3)", "lost the number 1"),
     ],
 )
 def test_one_fault_of_a_page_is_found(docs, old, new, complaint):
@@ -192,6 +194,28 @@ def test_one_fault_of_a_page_is_found(docs, old, new, complaint):
     words[NODE]["inputs"]["width"]["name"] = "가로 폭"  # so that the page has the id alone
     faults = faults_of_pages(docs, words, "ko")
     assert any(complaint in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("default", "row", "faults"),
+    [
+        (4, "- **width** (pixels; 4) — words", 0),
+        (4, "- **width** (pixels; 40) — words", 1),
+        (4, "- **height** (pixels; 4) — words", 1),
+        (4, "- **width** (pixels; −4) — words", 1),
+        (1.2, "- **width** (1, 1.2) — words", 0),
+        (1.0, "- **width** (1.2) — words", 1),
+        ("fit", "- **width** (`fit`) — words", 0),
+        ("fit", "- **width** (`fitting`) — words", 1),
+        (False, "- **width** (off) — words", 0),
+        (True, "- **width** (off) — words", 1),
+    ],
+)
+def test_a_default_that_the_help_does_not_say_is_found(docs, default, row, faults):
+    said = {"tooltip": "Width.", "default": default}
+    info = {NODE: {"input": {"required": {"width": ["INT", said]}}}}
+    page_of(docs, NODE, "en").write_text(row, encoding="utf-8")
+    assert len(faults_of_defaults(docs, info)) == faults
 
 
 def test_a_picture_that_is_too_large_or_gone_is_found(docs):

@@ -31,7 +31,6 @@ PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]*)\)|<(?:img|video)\b[^>]*\bsrc=\"(
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)]*)\)")
 LARGEST_PICTURE, LARGEST_PAGE = 80_000, 20_000  # bytes
 LONGEST_OF_IDS = 50  # letters of a line that may hold ids and English options alone
-MOST_COLUMNS = 3  # of a table: the panel is narrow
 
 
 def english_words(object_info: dict) -> Words:
@@ -146,6 +145,8 @@ def faults_of_pages(docs: Path, words: Words, language: str) -> list[str]:
         text = path.read_text(encoding="utf-8")
         reasons = [*_faults_of_page(text, said["display_name"], language)]
         reasons += [*_faults_of_pictures(text, docs)]
+        english = page_of(docs, node, "en")
+        reasons += [*_lost(text, english.read_text(encoding="utf-8"))] if english.is_file() else []
         reasons += [
             f"says nothing of {name}"
             for name in said["inputs"]
@@ -161,6 +162,24 @@ def _mentions(text: str, name: str, shown: str) -> bool:
     return name in text or shown in text or bool(weight and re.search(rf"\b{weight[1]}\b", text))
 
 
+def faults_of_defaults(docs: Path, object_info: dict) -> list[str]:
+    """Defaults of widgets that the English help of a node does not say where it lists them."""
+    faults = []
+    for node, form in object_info.items():
+        lines = page_of(docs, node, "en").read_text(encoding="utf-8").splitlines()
+        rows = [line for line in lines if line.startswith("- **")]
+        for name, options in options_of(form).items():
+            default = options.get("default")
+            if isinstance(default, bool | int | float | str):
+                said = "on" if default is True else "off" if default is False else default
+                said = f"{said:g}" if isinstance(said, int | float) else said
+                labels = (f"**{name}**", f"**{re.sub('^(poisson|refine)_', '', name)}**")
+                row = next((row for row in rows if any(label in row for label in labels)), "")
+                if not re.search(rf"(?<![\w.−]){re.escape(said)}(?![\w.])", row):
+                    faults.append(f"{node}: the help does not say that {name} is {said} by default")
+    return faults
+
+
 def _faults_of_page(text: str, heading: str, language: str) -> Iterator[str]:
     first = next((line for line in text.splitlines() if line.startswith("#")), "")
     if first != f"# {heading}":
@@ -168,9 +187,8 @@ def _faults_of_page(text: str, heading: str, language: str) -> Iterator[str]:
     yield from _faults_of_script(text, language)
     if len(text.encode()) > LARGEST_PAGE:
         yield f"is larger than {LARGEST_PAGE} bytes"
-    widths = [line.count("|") - 1 for line in text.splitlines() if line.startswith("|")]
-    if any(width > MOST_COLUMNS for width in widths):
-        yield f"has a table of more than {MOST_COLUMNS} columns"
+    if any(line.startswith("|") for line in text.splitlines()):
+        yield "has a table: the page's panel is too narrow, columns are cut off"
     for target in LINK.findall(text):
         if not target.startswith("https://"):
             yield f"has a link that the page does not follow: {target}"
@@ -179,7 +197,7 @@ def _faults_of_page(text: str, heading: str, language: str) -> Iterator[str]:
 def _faults_of_script(text: str, language: str) -> Iterator[str]:
     _, has, never = SCRIPTS[language]
     for line in text.splitlines():
-        is_prose = len(line) > LONGEST_OF_IDS and "→" not in line and not line.startswith("| ---")
+        is_prose = len(line) > LONGEST_OF_IDS and "→" not in line
         if is_prose and not re.search(has, line):
             yield f"has a line that is not in that language's script: {line:.60}"
     if re.search(never, text):

@@ -7,8 +7,9 @@ A photograph into a painting, three channels. Times are medians in milliseconds,
 turns. `solve` is the solver alone, `stage` all that a user of the exact method waits for. Errors
 are the largest, in grey levels, against the same system in float64: solved directly by SciPy up to
 512 pixels, above by our iteration carried on until the residual, by SciPy's matrix, is below 1e-8.
-OpenCV's `seamlessClone` is timed where it is installed, pyamg and fpie with --slow-peers, each run
-until its largest error is 0.5 level (ours is asked for 0.1), or given up.
+OpenCV's `seamlessClone` is timed where it is installed; with --slow-peers SciPy's direct solve, and
+pyamg and fpie where they are installed, each run until its largest error is 0.5 level (ours is
+asked for 0.1), or given up. MB are the most that a call takes beyond what the process has already.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,17 +45,17 @@ def largest_error(system: System, picture: Tensor, reference: np.ndarray) -> flo
 def until_good(
     solve: Callable[[int], Tensor], system: System, reference: np.ndarray, limit: float
 ) -> str:
-    """Milliseconds of the first of ever longer runs that is good enough."""
+    """Milliseconds and MB of the first of ever longer runs that is good enough."""
     effort = 1
     while True:
-        started = time.perf_counter()
-        picture = solve(effort)
+        found, started = [], time.perf_counter()
+        memory = _rounded(peak_megabytes(lambda: found.append(solve(effort))))  # noqa: B023
         seconds = time.perf_counter() - started
-        error = largest_error(system, picture, reference)
+        error = largest_error(system, found[0], reference)
         if error <= GOOD:
-            return f"{1000 * seconds:.0f}"
+            return f"{1000 * seconds:.0f}, {memory} MB"
         if seconds > limit:
-            return f"> {1000 * seconds:.0f} ({error:.0f})"
+            return f"> {1000 * seconds:.0f} ({error:.0f}), {memory} MB"
         effort *= 2
 
 
@@ -64,30 +66,44 @@ def measure(side: int, shape: str, rounds: int, slow_peers: bool) -> list[str]:
     calls = {"solve": system.solved, "stage": lambda: poisson_stage(placed, settings)}
     if find_spec("cv2"):
         calls["cv"] = prepared_clone(system.source, system.target, system.mask, 0, 0)
-    memory = peak_megabytes(system.solved)  # first: later the process has it already
+    # First: later the process has it already.
+    memory = {name: _rounded(peak_megabytes(call)) for name, call in calls.items()}
     times = milliseconds(calls, rounds)
     reference = system.reference()
     row = [str(side), shape, f"{times['solve']:.0f}", f"{times['stage']:.0f}"]
     row.append(f"{largest_error(system, system.solved(), reference):.3f}")
-    row.append("" if memory is None else f"{memory:.0f}")
+    row.append(memory["solve"])
     if "cv" in times:
-        row += [f"{times['cv']:.0f}", f"{times['stage'] / times['cv']:.2f}"]
-    if slow_peers:
-        matrix, right = system.matrix()
+        ratios = [f"{times[ours] / times['cv']:.2f}" for ours in ("solve", "stage")]
+        row += [f"{times['cv']:.0f}", memory["cv"], *ratios]
+    return row + (_slow_peers(system, reference) if slow_peers else [])
 
-        def amg(effort: int) -> Tensor:
-            return _filled(system, amg_solution(matrix, right, cycles=effort))
 
-        row.append(until_good(amg, system, reference, limit=60))
-        for backend in ("numba", "taichi-cpu"):
+def _slow_peers(system: System, reference: np.ndarray) -> list[str]:
+    """SciPy's sparse direct solve, set-up included; pyamg; fpie. Empty where not installed."""
+    matrix, right = system.matrix()
+    row = [
+        until_good(
+            lambda _: _filled(system, splu(matrix).solve(right)), system, reference, limit=60
+        )
+    ]
 
-            def fpie(effort: int, backend: str = backend) -> Tensor:
-                return fpie_solution(
-                    system.source, system.target, system.mask, backend, 250 * effort
-                )
+    def amg(effort: int) -> Tensor:
+        return _filled(system, amg_solution(matrix, right, cycles=effort))
 
-            row.append(until_good(fpie, system, reference, limit=20))
+    row.append(until_good(amg, system, reference, limit=60) if find_spec("pyamg") else "")
+    for backend in ("numba", "taichi-cpu"):
+
+        def fpie(effort: int, backend: str = backend) -> Tensor:
+            return fpie_solution(system.source, system.target, system.mask, backend, 250 * effort)
+
+        is_there = find_spec("fpie") and find_spec(backend.partition("-")[0])
+        row.append(until_good(fpie, system, reference, limit=20) if is_there else "")
     return row
+
+
+def _rounded(megabytes: float | None) -> str:
+    return "" if megabytes is None else f"{megabytes:.0f}"
 
 
 def _filled(system: System, unknowns: np.ndarray) -> Tensor:
@@ -102,12 +118,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes, metavar="N")
     parser.add_argument("--shapes", nargs="+", default=list(shapes(64)), choices=list(shapes(64)))
     parser.add_argument("--rounds", type=int, default=7, metavar="N")
-    parser.add_argument("--slow-peers", action="store_true", help="pyamg and fpie, too")
+    parser.add_argument("--slow-peers", action="store_true", help="SciPy, pyamg, fpie, too")
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     head = ["across", "mask", "solve", "stage", "error", "MB"]
-    head += ["OpenCV", "stage / OpenCV"] if find_spec("cv2") else []
-    head += ["pyamg", "fpie numba", "fpie taichi"] if options.slow_peers else []
+    head += ["OpenCV", "MB", "solve / OpenCV", "stage / OpenCV"] if find_spec("cv2") else []
+    head += ["SciPy", "pyamg", "fpie numba", "fpie taichi"] if options.slow_peers else []
     print(f"{torch.get_num_threads()} threads; milliseconds, levels, MB beyond the pictures")
     rows = [
         measure(side, shape, options.rounds, options.slow_peers)

@@ -18,9 +18,10 @@ from PIL import Image, ImageCms
 from skimage import data
 
 from blending import __main__ as entry
-from blending import options, pipeline
+from blending import memory, options, pipeline
 from blending.cli import main
 from blending.job import Evaluation
+from blending.machine import Compute
 from blending.placement import place
 from blending.progress import Progress
 from blending.settings import BlendSettings, PoissonSettings
@@ -292,6 +293,44 @@ def test_a_device_may_be_named(run):
     assert np.array_equal(result(), result("other.png"))
 
 
+@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
+def test_an_arithmetic_may_be_named(arithmetic, run, random_weights):
+    words = {"stage": "poisson", "weights": random_weights, "evaluations": 2}
+    given = arguments(**words, arithmetic=arithmetic, report="report.json")
+    assert run(given)[0] == 0
+    (stage,) = json.loads(Path("report.json").read_text())["stages"]
+    assert stage["pictures"][0]["arithmetic"] == arithmetic
+
+
+def test_the_arithmetic_and_the_memory_in_megabytes_reach_every_stage(run, monkeypatch):
+    seen = []
+
+    def watched(*given, settings, **rest):
+        seen.append(settings.compute)
+        return blend(*given, settings=settings, **rest)
+
+    blend = pipeline.blend
+    monkeypatch.setattr(pipeline, "blend", watched)
+    assert run(arguments())[0] == 0
+    named = arguments(arithmetic="float32", memory=3, device="cpu", out="other.png")
+    assert run(named)[0] == 0
+    assert seen == [Compute(), Compute("cpu", "float32", 3 * 1024 * 1024)]
+
+
+def test_with_hardly_any_memory_the_report_names_the_tile(run, random_weights, monkeypatch):
+    monkeypatch.setattr(memory, "TILES", (64,))
+    Image.fromarray(np.tile(SOURCE, (1, 9, 1))).save("source.png")
+    Image.fromarray(np.tile(MASK, (1, 9))).save("mask.png")
+    Image.fromarray(np.tile(TARGET, (1, 8, 1))).save("target.png")
+    words = {"stage": "poisson", "weights": random_weights, "evaluations": 1}
+    for megabytes, tile in ((None, None), (0, 64)):
+        out = f"{megabytes}.png"
+        given = arguments(**words, memory=megabytes, out=out, report=f"{out}.json")
+        assert run(given)[0] == 0
+        (stage,) = json.loads(Path(f"{out}.json").read_text())["stages"]
+        assert stage["pictures"][0]["tile"] == tile
+
+
 def test_an_existing_file_is_replaced_with_overwrite(run):
     Path("out.png").write_bytes(b"old")
     Path("report.json").write_bytes(b"old")
@@ -337,6 +376,10 @@ def test_the_demo_brings_its_pictures(run):
         ({"device": "nonsense"}, ["device", "nonsense"]),
         ({"device": "cuda:99"}, ["device", "cuda:99"]),
         ({"device": "hpu"}, ["device", "hpu"]),
+        ({"arithmetic": "float16"}, ["--arithmetic", "float16", "bfloat16"]),
+        ({"memory": "-1"}, ["--memory must be 0 megabytes or more, got -1"]),
+        ({"memory": "1.5"}, ["--memory", "1.5"]),
+        ({"memory": "much"}, ["--memory", "much"]),
         ({"source": "none.png"}, ["none.png"]),
         ({"mask": "none.png"}, ["none.png"]),
         ({"source": "."}, ["must be a picture file, got a folder"]),

@@ -442,6 +442,24 @@ def test_a_screen_does_not_slow_the_solve(monkeypatch, screen):
     assert cycles(monkeypatch, solving) <= 9  # without a screen the ring takes 6
 
 
+def cycles_from(monkeypatch, distance):
+    """From a first guess that many levels from the solution at most; None: from the target."""
+    support = MASKS["disc"]
+    source, guess = pictures(*support.shape)
+    guidance = laplacian(source)
+    if distance is not None:
+        wave = np.sin(np.arange(support.shape[1]) / 5)
+        guess = direct_solution(guidance, support, guess) + distance * LEVEL * wave * support
+    return cycles(monkeypatch, partial(solve, guidance, support, guess))
+
+
+def test_a_first_guess_near_the_solution_saves_cycles(monkeypatch):
+    # The target is about 100 levels away; a cycle that leaves a tenth needs two more than from 1.
+    cold = cycles_from(monkeypatch, None)
+    assert cycles_from(monkeypatch, 1) <= cold - 2
+    assert cycles_from(monkeypatch, TOLERANCE / 4) == 1  # the correction is within the tolerance
+
+
 @pytest.mark.parametrize("shape", ["disc", "sieve"])
 def test_the_cycles_do_not_grow_with_the_mask(monkeypatch, shape):
     # Plain conjugate gradients take about the side in pixels, and so do sieves by sine transforms.

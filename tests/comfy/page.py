@@ -173,10 +173,15 @@ class Page:
         """Put the first find of the page's search on it, as a double click does. The node's id."""
         before = set(self.tab.evaluate("() => app.graph.nodes.map(node => node.id)"))
         middle = WINDOW["width"] / 2, WINDOW["height"] / 2
-        self.tab.mouse.dblclick(*middle)
-        self.tab.wait_for_timeout(SETTLING)
-        self.tab.keyboard.type(words)
-        self.tab.wait_for_timeout(2 * SETTLING)
+        found = self.tab.get_by_text(words, exact=True).first
+        for _ in range(10):  # blueprints come a while after the page
+            self.tab.mouse.dblclick(*middle)
+            self.tab.wait_for_timeout(SETTLING)
+            self.tab.keyboard.type(words)
+            self.tab.wait_for_timeout(3 * SETTLING)
+            if found.is_visible():
+                break
+            self.tab.keyboard.press("Escape")
         self.tab.keyboard.press("Enter")
         self.tab.wait_for_timeout(SETTLING)
         self.tab.mouse.click(*middle)

@@ -9,6 +9,7 @@ from tests.comfy.server import PACK
 from tests.words import (
     LANGUAGES,
     english_words,
+    faults_of_defaults,
     faults_of_options,
     faults_of_words,
     options_of,
@@ -16,6 +17,7 @@ from tests.words import (
 )
 
 pytestmark = pytest.mark.comfy
+DOCS = PACK / "nodes" / "web" / "docs"
 NEWER_INPUTS = {("DIB_PlaceObject", "box")}  # of forms that an older core makes without them
 
 
@@ -53,12 +55,15 @@ def test_every_input_and_output_has_a_name_and_a_tooltip(words, forms, language)
     assert faults_of_options(words[language], forms, language) == []
 
 
+def test_the_help_says_every_default(forms):
+    assert faults_of_defaults(DOCS, forms) == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_help_page_is_served_as_it_is(server, forms, language):
-    docs = PACK / "nodes" / "web" / "docs"
-    pages = [page_of(docs, node, language) for node in forms]
-    for path in [*pages, *(docs / "pictures").iterdir()]:
-        sent = served(server, f"/extensions/deep-image-blending/docs/{path.relative_to(docs)}")
+    pages = [page_of(DOCS, node, language) for node in forms]
+    for path in [*pages, *(DOCS / "pictures").iterdir()]:
+        sent = served(server, f"/extensions/deep-image-blending/docs/{path.relative_to(DOCS)}")
         assert sent == path.read_bytes(), path.name
 
 
