@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 from dataclasses import fields
 
 import torch
@@ -13,6 +14,8 @@ from .settings import Weights
 
 KNOWN = tuple(field.name for field in fields(Weights))  # a term has one colour in every plot
 AXES = Axes("evaluation", "weighted term (no unit)", is_log=True)
+SUM = "sum"
+MOST_PLOTS = 8  # of a stage; a film of 60 pictures would fill a gigabyte
 LARGEST = 1e300  # beyond it a plot's margins would overflow
 REMEDY = "link the report output of a Poisson Stage or a Style Refine Stage"
 
@@ -25,7 +28,9 @@ def loss_curves(report: str) -> Tensor:
 
     Returns:
         (N, 3, 600, 960), in [0, 1]; a picture without evaluations has its title alone, which says
-        why.
+        why. A stage of more than 8 pictures has a single plot: of each term the median over the
+        pictures, and thin lines for its lowest and highest; a picture that has ended keeps its
+        last values.
 
     Raises:
         ValueError: no such report.
@@ -33,11 +38,40 @@ def loss_curves(report: str) -> Tensor:
     plots = []
     for stage in _stages(report):
         pictures = stage["pictures"]
+        if len(pictures) > MOST_PLOTS:
+            plots.append(_overview(stage))
+            continue
         for index, picture in enumerate(pictures):
             which = f", picture {index + 1} of {len(pictures)}" if len(pictures) > 1 else ""
             name = f"{str(stage['stage'])[:20]} stage{which}"
             plots.append(draw_plot(f"{name}: {_ending(picture)}", _curves(picture), AXES))
     return torch.cat(plots)
+
+
+def _overview(stage: dict) -> Tensor:
+    """One plot for all pictures of a stage."""
+    traced = [_columns(picture.get("trace", [])) for picture in stage["pictures"]]
+    drawn = [columns for columns in traced if columns]
+    longest = max((len(columns[SUM]) for columns in drawn), default=0)
+    name = f"{str(stage['stage'])[:20]} stage, {len(stage['pictures'])} pictures"
+    if not drawn:
+        return draw_plot(f"{name}: no evaluations to draw", [], AXES)
+    curves = []
+    for term in dict.fromkeys(term for columns in drawn for term in columns):
+        rows = [c[term] + [c[term][-1]] * (longest - len(c[term])) for c in drawn if term in c]
+        by_number = [
+            sorted(filter(math.isfinite, at)) or [math.nan] for at in zip(*rows, strict=True)
+        ]
+        colour, width = _look(term)
+        middle = [statistics.median(values) for values in by_number]
+        curves += [_range(by_number, place, colour) for place in (0, -1)]
+        curves.append(_curve(term[:20], middle, colour, width))
+    return draw_plot(f"{name}: median; thin: lowest and highest", curves, AXES)
+
+
+def _range(by_number: list[list[float]], place: int, colour: str) -> Curve:
+    points: list[Point] = [(number, values[place]) for number, values in enumerate(by_number, 1)]
+    return Curve("", points, colour, width=1)
 
 
 def _stages(report: str) -> list[dict]:
@@ -71,16 +105,27 @@ def _is_picture(picture: object) -> bool:
 
 def _curves(picture: dict) -> list[Curve]:
     """The sum first, then the terms, the largest at the start first."""
-    trace = picture.get("trace", [])
+    columns = _columns(picture.get("trace", []))
+    if len(columns) == 2:  # the sum of a single term is that term
+        del columns[SUM]
+    return [_curve(name[:20], values, *_look(name)) for name, values in columns.items()]
+
+
+def _columns(trace: list[dict]) -> dict[str, list[float]]:
+    """The terms by evaluation, the largest at the start first, and before them their sum."""
     names = list(dict.fromkeys(name for terms in trace for name in terms))
     columns = {name: [_number(terms.get(name)) for terms in trace] for name in names}
     names.sort(key=lambda name: -next(filter(math.isfinite, columns[name]), 0.0))
     sums = [math.fsum(values) for values in zip(*columns.values(), strict=True)]
-    curves = [_curve("sum", sums, STRONG, 4)] if len(names) > 1 else []
-    for name in names:
-        place = KNOWN.index(name) if name in KNOWN else len(KNOWN)
-        curves.append(_curve(name[:20], columns[name], COLOURS[place % len(COLOURS)], 2.5))
-    return curves
+    return {SUM: sums} | {name: columns[name] for name in names} if names else {}
+
+
+def _look(name: str) -> tuple[str, float]:
+    """Colour and width of a term's line."""
+    if name == SUM:
+        return STRONG, 4
+    place = KNOWN.index(name) if name in KNOWN else len(KNOWN)
+    return COLOURS[place % len(COLOURS)], 2.5
 
 
 def _curve(name: str, values: list[float], colour: str, width: float) -> Curve:

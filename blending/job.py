@@ -30,7 +30,8 @@ class Evaluation:
         done: evaluations of the whole stage that are over, those that pictures did without counted;
             of samples times budget.
         terms: the weighted terms.
-        picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device.
+        picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device; given
+            a step, every step-th row and column of it alone, which costs as much less.
     """
 
     stage: str
@@ -40,7 +41,7 @@ class Evaluation:
     budget: int
     done: int
     terms: dict[str, float]
-    picture: Callable[[], Tensor]
+    picture: Callable[..., Tensor]
 
 
 OnEvaluation = Callable[[Evaluation], None]
@@ -126,11 +127,7 @@ class Job:
 
     def _write(self, image: Tensor, scene: Scene, x: Tensor) -> dict:
         """Put x under the mask of one picture, (1, C, H, W), in place."""
-        window = crop(image[:, :3], scene.box)
-        blend = composite(window.to(x), x, scene.mask)
-        clipped = (blend != blend.clamp(0, 1)) & scene.support
-        inside = scene.support.to(window.device)
-        window.copy_(torch.where(inside, blend.clamp(0, 1).to(window), window))
+        clipped = _blend(crop(image[:, :3], scene.box), x, scene.mask) & scene.support
         pixels = int(scene.support.sum())
         top, left, height, width = scene.box
         return {
@@ -151,11 +148,28 @@ class Job:
             sample = first + row
             done = max(done, first * budget + over)  # a smaller plan begins anew
 
-            def picture() -> Tensor:
-                image = pick(self.base, sample)[:, :3].clone()
-                self._write(image, scenes[row], x)
-                return image
+            def picture(step: int = 1) -> Tensor:
+                return _sampled(pick(self.base, sample)[:, :3], scenes[row], x, step)
 
             tell(Evaluation(self.stage, sample, samples, number, budget, done, terms, picture))
 
         return observe
+
+
+def _blend(window: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """Put x under the mask of a window, in place; where it had to be clipped to [0, 1]."""
+    blend = composite(window.to(x), x, mask)
+    inside = (mask > 0).to(window.device)
+    window.copy_(torch.where(inside, blend.clamp(0, 1).to(window), window))
+    return blend != blend.clamp(0, 1)
+
+
+def _sampled(base: Tensor, scene: Scene, x: Tensor, step: int) -> Tensor:
+    """Every step-th row and column of a picture (1, 3, H, W) with x in its window."""
+    image = base[..., ::step, ::step].clone()
+    top, left, *_ = scene.box
+    first_row, first_column = -(-top // step), -(-left // step)
+    seen = (..., slice(-top % step, None, step), slice(-left % step, None, step))
+    x, mask = x[seen], scene.mask[seen]
+    _blend(crop(image, (first_row, first_column, x.shape[2], x.shape[3])), x, mask)
+    return image

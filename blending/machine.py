@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from .checks import check_choice, check_range, check_type
 
 ARITHMETICS = ("auto", "float32", "bfloat16")
+SHARE_OF_FREE = 0.8  # of the memory that is free, what a stage may take
 
 
 @dataclass(frozen=True)

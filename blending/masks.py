@@ -9,10 +9,10 @@ from torch import Tensor
 from .checks import check_choice, check_range
 from .filters import gaussian_blur
 from .layout import RESIZES, fit_factors
+from .settings import LARGEST_PART
 from .validation import check_mask, pixel_size
 
 LARGEST_RADIUS = 256
-LARGEST_PART = 100_000_000  # square pixels
 FITS_OF_RESIZES = {"stretch": "stretch", "fit": "inside", "fill": "cover"}
 
 
@@ -64,14 +64,18 @@ def adjust_mask(
     return _feather(mask, feather) if feather else mask
 
 
-def like_reference(planes: Tensor, size: Sequence[int] | None, resize: str) -> Tensor:
+def like_reference(
+    planes: Tensor, size: Sequence[int] | None, resize: str, beyond: float = 0.0
+) -> Tensor:
     """Bring a mask, or the picture it belongs to, to a reference's size; only as told.
 
     Args:
         planes: (B, C, h, w), in [0, 1].
         size: height and width in pixels; None: there is no reference.
-        resize: "stretch", proportions lost; "fit", all of it inside, centred, 0 around it; "fill",
-            covers the size, centred, the rest cut off; "off".
+        resize: "stretch", proportions lost; "fit", all of it inside, centred, `beyond` around it;
+            "fill", covers the size, centred, the rest cut off; "off".
+        beyond: value around it; 1 for a mask that is to be inverted, or its file's surroundings
+            would be taken.
 
     Returns:
         (B, C, H, W), in [0, 1], bicubic with antialiasing; sides and borders on whole pixels.
@@ -99,15 +103,15 @@ def like_reference(planes: Tensor, size: Sequence[int] | None, resize: str) -> T
     sides = [max(1, round(side * factor)) for side, factor in zip(own, factors, strict=True)]
     wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
     resized = F.interpolate(wide, sides, mode="bicubic", antialias=True)
-    return _centred(resized, size).clamp(0, 1).to(planes.dtype)
+    return _centred(resized, size, beyond).clamp(0, 1).to(planes.dtype)
 
 
-def _centred(planes: Tensor, size: Sequence[int]) -> Tensor:
-    """Cut or surrounded by 0 to a size, on either side alike; an odd pixel right and below."""
+def _centred(planes: Tensor, size: Sequence[int], beyond: float) -> Tensor:
+    """Cut or surrounded to a size, on either side alike; an odd pixel right and below."""
     spare = [wanted - side for wanted, side in zip(size, planes.shape[2:], strict=True)]
     before = [room // 2 if room >= 0 else -(-room // 2) for room in spare]
     above, left = before
-    return F.pad(planes, (left, spare[1] - left, above, spare[0] - above))
+    return F.pad(planes, (left, spare[1] - left, above, spare[0] - above), value=beyond)
 
 
 def _dilate(mask: Tensor, radius: int) -> Tensor:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
+from .machine import SHARE_OF_FREE
 from .placement import Placed
+from .region import region_box
 from .settings import PoissonSettings, RefineSettings
 from .tiles import HALO
-from .window import bounding_box, pick, window_around
+from .window import Box, bounding_box, pick, window_around
 
-SHARE_OF_FREE = 0.8
 TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
 REACH = 46  # pixels around the object whose features change
@@ -19,6 +21,7 @@ REACH = 46  # pixels around the object whose features change
 # they leave gaps in the heap, once more the pass's of a tile; of what changes the features to keep.
 PLANES, PASS, EVALUATION, KEPT = 500, 850, 4000, 300
 HISTOGRAM = 5000  # of the window, for maps, sorted and matched ones, their ranks
+EXACT = 400  # of the mask's box, for the exact solve with its grids; 290 were measured
 
 
 @dataclass(frozen=True)
@@ -110,34 +113,56 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, kinds) or any(said in str(error) for said in words)
 
 
-def estimated_memory(placed: Placed, settings: PoissonSettings | RefineSettings) -> int:
+def estimated_memory(
+    placed: Placed, settings: PoissonSettings | RefineSettings, style: Tensor | None = None
+) -> int:
     """Bytes that a stage takes at most for its largest picture, if it has them.
 
     Args:
-        placed: from `place`; of the refine stage, with its blend as source.
+        placed: from `place`; for the refine stage the object's mask, not yet its region's.
         settings: of the stage.
+        style: (N, 3 or 4, h, w), the refine stage's; the network passes over it once.
 
     Returns:
-        An estimate, rather too large; 0 where the network is not wanted.
+        An estimate, rather too large; 0 where nothing is computed.
     """
-    if isinstance(settings, PoissonSettings) and settings.method == "exact":
+    if isinstance(settings, RefineSettings) and settings.strength == 0:
         return 0
-    shape, largest = placed.target.shape, 0
-    most = max(shape[2:])
-    margin = most if settings.margin is None else settings.margin
-    growth = 0
-    if isinstance(settings, RefineSettings):
-        growth = {"object": 0, "band": settings.band, "picture": most}[settings.region]
+    largest = 0
+    if style is not None:
+        largest = PASS * style.shape[2] * style.shape[3]
     for sample in range(placed.mask.shape[0]):
-        mask = pick(placed.mask, sample) > 0
-        if mask.any():
-            top, left, height, width = bounding_box(mask)
-            box = (top + placed.row, left + placed.column, height, width)
-            changing = window_around(box, growth, shape)
-            window = window_around(changing, margin, shape)
-            extent = Extent(window[2:], changing[2:], bool(settings.weights.histogram))
-            largest = max(largest, planned_bytes(extent, Plan(1, None)))
+        changing = _changing(placed, sample, settings)
+        if changing is not None:
+            largest = max(largest, _wanted(changing, settings, placed.target.shape))
     return largest
+
+
+def _changing(
+    placed: Placed, sample: int, settings: PoissonSettings | RefineSettings
+) -> Box | None:
+    """The box on the target of what a stage changes in a picture; None: nothing."""
+    mask = pick(placed.mask, sample) > 0
+    box = None
+    if mask.any():
+        top, left, height, width = bounding_box(mask)
+        box = top + placed.row, left + placed.column, height, width
+    if isinstance(settings, PoissonSettings):
+        return box
+    if settings.region == "picture":
+        box = box or (0, 0, 0, 0)
+    return box and region_box(box, settings, placed.target.shape)
+
+
+def _wanted(
+    changing: Box, settings: PoissonSettings | RefineSettings, shape: tuple[int, ...]
+) -> int:
+    if isinstance(settings, PoissonSettings) and settings.method == "exact":
+        return EXACT * changing[2] * changing[3]
+    margin = max(shape[2:]) if settings.margin is None else settings.margin
+    window = window_around(changing, margin, shape)
+    has_histogram = bool(settings.weights.histogram)
+    return planned_bytes(Extent(window[2:], changing[2:], has_histogram), Plan(1, None))
 
 
 def _area(size: tuple[int, int], grown: int, limit: tuple[int, int]) -> int:

@@ -22,7 +22,7 @@ class Curve:
     """One line of a plot.
 
     Attributes:
-        name: for the legend.
+        name: for the legend; "": it is not listed there.
         points: (across, up), from left to right; what is not finite, or not above 0 on a
             logarithmic axis, leaves a gap.
         colour: as Pillow names it.
@@ -99,10 +99,11 @@ def draw_plot(title: str, curves: list[Curve], axes: Axes) -> Tensor:
     if points:
         across, up = _scales(points, axes.is_log)
         _draw_axes(canvas, across, up, axes)
-        for index, (curve, parts) in enumerate(zip(curves, runs, strict=True)):
+        for curve, parts in zip(curves, runs, strict=True):
             for part in parts:
                 places = [(across(x), up(y)) for x, y in part]
                 canvas.line(places, curve.colour, curve.width)
+        for index, curve in enumerate(curve for curve in curves if curve.name):
             _draw_entry(canvas, index, curve)
     return canvas.picture()
 

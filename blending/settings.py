@@ -12,6 +12,8 @@ REGIONS = ("object", "band", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 INPUT_SCALES = ("caffe", "standardised")
 LARGEST_WEIGHT = 1e9
+LEAST_MARGIN, LARGEST_MARGIN = 16, 4096  # pixels
+LARGEST_PART = 100_000_000  # of a mask, square pixels
 DEEP_BLEED = 0.5  # by default, where gradients are imported
 
 
@@ -48,12 +50,9 @@ class Weights:
     tv: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise TypeError or ValueError on a weight out of range, or when all are 0."""
-        weights = asdict(self)
-        for name, value in weights.items():
+        """Raise TypeError or ValueError on a weight out of range."""
+        for name, value in asdict(self).items():
             check_range(f"{name} weight", value, 0, LARGEST_WEIGHT)
-        if not any(weights.values()):
-            raise ValueError("weights must have at least one above 0, got none")
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,8 @@ class PoissonSettings:
         check_type("match", self.match, bool)
         check_range("rim", self.rim, 0, 256, whole=True)
         check_type("weights", self.weights, Weights)
+        if self.method == "deep":
+            _check_any("poisson", self.weights)
         _check_shared(self.max_evaluations, self.margin, self.sequence)
 
     @property
@@ -149,6 +150,7 @@ class RefineSettings:
         check_range("band", self.band, 1, 256, whole=True)
         check_range("strength", self.strength, 0, 1)
         check_type("weights", self.weights, Weights)
+        _check_any("refine", self.weights)
         _check_shared(self.max_evaluations, self.margin, self.sequence)
 
 
@@ -178,8 +180,13 @@ class BlendSettings:
         check_type("compute", self.compute, Compute)
 
 
+def _check_any(stage: str, weights: Weights) -> None:
+    if not any(asdict(weights).values()):
+        raise ValueError(f"{stage} weights must have at least one above 0, got none")
+
+
 def _check_shared(max_evaluations: int, margin: int | None, sequence: bool) -> None:
     check_type("sequence", sequence, bool)
     check_range("max_evaluations", max_evaluations, 1, 10_000, whole=True)
     if margin is not None:
-        check_range("margin", margin, 16, 4096, whole=True)
+        check_range("margin", margin, LEAST_MARGIN, LARGEST_MARGIN, whole=True)

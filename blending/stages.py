@@ -12,10 +12,10 @@ from .exact import solve_exactly
 from .features import Features, load_features
 from .job import Job, Observe, OnEvaluation, StageResult
 from .machine import Compute
-from .masks import adjust_mask
 from .memory import MOST_ROWS, free_memory
 from .placement import Placed, place
 from .preparation import prepare
+from .region import region_mask
 from .settings import PoissonSettings, RefineSettings
 from .solve import Solver
 from .starts import poisson_start, refine_start
@@ -156,11 +156,7 @@ def _refined(
         check_image("style", style)
         batch = common_batch(image=image, target=target, mask=mask, style=style)
         image = image.expand(batch, -1, -1, -1)
-    if settings.region == "picture":
-        mask = torch.ones_like(mask)
-    elif settings.region == "band":
-        mask = adjust_mask(mask, grow=settings.band)
-    return place(image[:, :3], target, mask), image
+    return place(image[:, :3], target, region_mask(mask, settings)), image
 
 
 def _styles(style: Tensor | None, solver: Solver) -> Callable[[int], dict[str, Tensor] | None]:

@@ -6,6 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+Box = tuple[int, int, int, int]  # top, left, height, width
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -23,7 +25,7 @@ class Scene:
     mask: Tensor
     known: Tensor
     target: Tensor
-    box: tuple[int, int, int, int]
+    box: Box
 
     @cached_property
     def support(self) -> Tensor:
@@ -52,15 +54,13 @@ def pick(tensor: Tensor, sample: int) -> Tensor:
     return tensor[sample : sample + 1] if tensor.shape[0] > 1 else tensor
 
 
-def crop(tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
+def crop(tensor: Tensor, box: Box) -> Tensor:
     """A view of the window (top, left, height, width) of (B, C, H, W)."""
     top, left, height, width = box
     return tensor[..., top : top + height, left : left + width]
 
 
-def window_around(
-    box: tuple[int, int, int, int], margin: int, shape: tuple[int, ...]
-) -> tuple[int, int, int, int]:
+def window_around(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
     """The box with a margin inside a (..., H, W) frame.
 
     Away from the frame the window begins where the object does, not on the canvas's grid: so the
@@ -74,7 +74,7 @@ def window_around(
     return first_row, first_column, last_row - first_row, last_column - first_column
 
 
-def bounding_box(support: Tensor) -> tuple[int, int, int, int]:
+def bounding_box(support: Tensor) -> Box:
     """Top, left, height, width of the box around the True pixels of (1, 1, H, W); one is."""
     rows = support[0, 0].any(1).nonzero()
     columns = support[0, 0].any(0).nonzero()

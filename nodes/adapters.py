@@ -9,19 +9,22 @@ from comfy_api.latest import io
 from server import PromptServer
 from torch import Tensor
 
-from ..blending.machine import Compute
+from ..blending.layout import FARTHEST
+from ..blending.machine import SHARE_OF_FREE, Compute
 from ..blending.settings import BlendSettings
+from .summary import one_line
 
 CATEGORY = "image/deep image blending"
-LARGEST_PLACE = 16384
 NEWER_FIELDS = ("search_aliases",)  # of io.Schema; an older core raises TypeError on them
 BlendSettingsLink = io.Custom("DIB_BLEND_SETTINGS")
 
 
-def form(**described: Any) -> io.Schema:
+def form(shows_text: bool = False, **described: Any) -> io.Schema:
     """A node's form: what io.Schema takes, newer fields only where this ComfyUI has them.
 
-    Every form asks for the node's id, so that `show_text` knows where to write.
+    Args:
+        shows_text: whether the node calls `show_text`, which wants its id.
+        described: as io.Schema has it.
     """
     known = {field.name for field in fields(io.Schema)}
     kept = {
@@ -29,18 +32,21 @@ def form(**described: Any) -> io.Schema:
         for name, value in described.items()
         if name in known or name not in NEWER_FIELDS
     }
-    return io.Schema(category=CATEGORY, hidden=[io.Hidden.unique_id], **kept)
+    hidden = [io.Hidden.unique_id] if shows_text else []
+    return io.Schema(category=CATEGORY, hidden=hidden, **kept)
 
 
-def show_text(node: type[io.ComfyNode], text: str) -> None:
-    """Write lines on the node that runs, in the page that queued it; no words, no lines.
+def show_text(node: type[io.ComfyNode], *lines: str) -> None:
+    """Write on the node that runs, in the page that queued it.
 
     Args:
         node: the class that `execute` was called with.
-        text: plain words, lines parted by a line feed.
+        lines: plain words, the most important first. None: what a run before has left there is
+            wiped away, so that it does not outlive an error or Cancel.
     """
     server = getattr(PromptServer, "instance", None)
-    if text and server is not None and node.hidden.unique_id is not None:
+    if server is not None and node.hidden.unique_id is not None:
+        text = one_line(lines) or " "  # the page takes no notice of an empty text
         server.send_progress_text(text, node.hidden.unique_id, server.client_id)
 
 
@@ -55,9 +61,14 @@ def planes_to_mask(planes: Tensor) -> Tensor:
 
 
 def compute_with(settings: BlendSettings | None) -> Compute:
-    """Where ComfyUI computes, in the linked settings' arithmetic."""
+    """Where ComfyUI computes, in the linked settings' arithmetic and the memory that is free now.
+
+    To be asked when other models have made room: in `borrowed_network`.
+    """
     own = settings.compute if settings else Compute()
-    return replace(own, device=str(comfy.model_management.get_torch_device()))
+    device = comfy.model_management.get_torch_device()
+    memory = int(SHARE_OF_FREE * comfy.model_management.get_free_memory(device))
+    return replace(own, device=str(device), memory=memory)
 
 
 def place_inputs() -> list[io.Input]:
@@ -66,15 +77,15 @@ def place_inputs() -> list[io.Input]:
         io.Int.Input(
             "column",
             default=0,
-            min=-LARGEST_PLACE,
-            max=LARGEST_PLACE,
+            min=-FARTHEST,
+            max=FARTHEST,
             tooltip="Column of the source's left edge on the target, in pixels; may be negative.",
         ),
         io.Int.Input(
             "row",
             default=0,
-            min=-LARGEST_PLACE,
-            max=LARGEST_PLACE,
+            min=-FARTHEST,
+            max=FARTHEST,
             tooltip="Row of the source's top edge on the target, in pixels; may be negative.",
         ),
         io.Float.Input(

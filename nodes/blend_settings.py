@@ -6,7 +6,9 @@ from comfy_api.latest import io
 
 from ..blending.machine import ARITHMETICS, Compute
 from ..blending.settings import (
+    LARGEST_MARGIN,
     LARGEST_WEIGHT,
+    LEAST_MARGIN,
     METHODS,
     STARTS,
     BlendSettings,
@@ -16,15 +18,15 @@ from ..blending.settings import (
 )
 from .adapters import BlendSettingsLink, form
 
-# What each weight scales, and the widget's step.
+# What each weight scales, and the widget's step: the page rounds to it, whatever `round` says.
 TERMS = {
-    "gradient": ("squared difference of Laplacians: the seam and the details", 1.0),
-    "content": ("squared difference of VGG16 features at relu2_2 to what is to be kept", 0.1),
-    "style": ("squared difference of Gram matrices to the wanted style", 0.1),
-    "luminance": ("squared difference to the lightness that is to be kept", 1.0),
-    "chroma": ("squared difference to the colours that are to be kept", 10.0),
-    "histogram": ("squared distance to the target's channel histograms", 0.1),
-    "tv": ("total variation: above 0 the result is smoother", 0.0001),
+    "gradient": ("squared difference of Laplacians: the seam and the details", 0.1),
+    "content": ("squared difference of VGG16 features at relu2_2 to what is to be kept", 0.01),
+    "style": ("squared difference of Gram matrices to the wanted style", 0.01),
+    "luminance": ("squared difference to the lightness that is to be kept", 0.1),
+    "chroma": ("squared difference to the colours that are to be kept", 0.1),
+    "histogram": ("squared distance to the target's channel histograms", 0.01),
+    "tv": ("total variation: above 0 the result is smoother", 0.00001),
 }
 
 
@@ -65,7 +67,7 @@ class BlendSettingsNode(io.ComfyNode):
     @classmethod
     def execute(cls, arithmetic: str, **numbers: Any) -> io.NodeOutput:
         """Gather."""
-        margin = numbers["margin"] or None
+        margin = _margin(numbers["margin"])
         poisson = PoissonSettings(
             method=numbers["method"],
             match=numbers["match"],
@@ -83,6 +85,16 @@ class BlendSettingsNode(io.ComfyNode):
         )
         compute = Compute(arithmetic=arithmetic)
         return io.NodeOutput(BlendSettings(poisson, refine, compute=compute))
+
+
+def _margin(pixels: int) -> int | None:
+    """The core's margin: None for 0. A widget has one range: what lies between is refused here."""
+    if 0 < pixels < LEAST_MARGIN:
+        raise ValueError(
+            f"margin must be 0 (whole picture), or {LEAST_MARGIN} to {LARGEST_MARGIN} pixels, got "
+            f"{pixels}"
+        )
+    return pixels or None
 
 
 def _poisson_inputs() -> list[io.Input]:
@@ -120,7 +132,7 @@ def _poisson_inputs() -> list[io.Input]:
             "margin",
             default=own.margin,
             min=0,
-            max=4096,
+            max=LARGEST_MARGIN,
             tooltip="Pixels around the object that the style is taken from, 16 to 4096, in both "
             "stages; 0: the whole picture (slower, more memory).",
         ),
@@ -163,7 +175,6 @@ def _weight_inputs(stage: str, weights: Weights) -> list[io.Input]:
             min=0.0,
             max=LARGEST_WEIGHT,
             step=step,
-            round=False,
             tooltip=f"{words}, weight without unit (0 leaves the term out): {scaled}.",
         )
         for term, (scaled, step) in TERMS.items()

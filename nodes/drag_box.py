@@ -8,8 +8,10 @@ A side of 0 would not do: the page shows 512 pixels for it, and takes no 0 that 
 
 from comfy_api.latest import io
 
+from ..blending.layout import FARTHEST
+
 NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
-BY_BOX = ("fitted into the box (column, row, unit, anchor, fit, fit_width, fit_height not used):",)
+BY_BOX = ("fitted into the box (column, row, unit, anchor, fit, fit_width, fit_height not used)",)
 
 
 def box_input() -> list[io.Input]:
@@ -34,7 +36,7 @@ def drawn_box(box: dict[str, float] | None) -> tuple[float, float, float, float]
     """Column, row, width, height of the box; None where it was not drawn.
 
     Raises:
-        ValueError: no box.
+        ValueError: no box, or one that is too large or too far away.
     """
     if box is None:
         return None
@@ -45,4 +47,12 @@ def drawn_box(box: dict[str, float] | None) -> tuple[float, float, float, float]
             f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
         )
     column, row, width, height = numbers
-    return None if width <= 1 or height <= 1 else (column, row, width, height)
+    if width <= 1 or height <= 1:
+        return None
+    ends = (column, row, column + width, row + height, width, height)
+    if not all(abs(end) <= FARTHEST for end in ends):  # NaN neither
+        raise ValueError(
+            f"box must lie within {FARTHEST} pixels of the target's top left and be no larger, "
+            f"got {box!r:.80}; draw it on the target"
+        )
+    return column, row, width, height

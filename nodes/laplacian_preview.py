@@ -8,7 +8,10 @@ from torch import Tensor
 from ..blending.settings import GRADIENTS
 from .adapters import form, place_inputs, planes_to_image, show_text
 from .planes import image_planes
+from .summary import seam_of_panels
 from .traps import checked_cut_out
+
+MOST_SHOWN = 4  # pictures on the node; each is six files for the page
 
 
 class LaplacianPreview(io.ComfyNode):
@@ -18,11 +21,13 @@ class LaplacianPreview(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            shows_text=True,
             node_id="DIB_LaplacianPreview",
             display_name="Laplacian Preview (Blending)",
             description="Shows, around the mask, the Laplacians of source, target, guidance and "
             "result (grey is 0), the residual (black is 0, then red, yellow, white), and its "
-            "profile across the mask's edge: a seam is a peak at 0.",
+            "profile across the mask's edge: a seam is a peak at 0. The node "
+            "shows the first 4 pictures of a batch, the outputs have all.",
             search_aliases=["diagnose", "seam", "residual", "heat map", "gradient", "debug"],
             is_output_node=True,
             inputs=[
@@ -77,14 +82,19 @@ class LaplacianPreview(io.ComfyNode):
         """Show."""
         from ..blending.placement import place
         from ..blending.preview import laplacian_panels
-        from ..blending.sheets import panel_sheets, profile_plots
+        from ..blending.sheets import NAMES, panel_sheets, profile_plots
 
-        cut = checked_cut_out(source, target, mask)
+        show_text(cls)
+        looked_at = image_planes("result", result)
+        cut = checked_cut_out(source, target, mask, result=result)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
-        shown = laplacian_panels(image_planes("result", result), placed, gradients)
+        shown = laplacian_panels(looked_at, placed, gradients)
         panels = planes_to_image(panel_sheets(shown))
         profile = planes_to_image(profile_plots(shown))
-        show_text(cls, "\n".join(cut.warnings))
-        preview = ui.PreviewImage(panels, cls=cls)
-        preview.values += ui.PreviewImage(profile, cls=cls).values
+        words = [seam_of_panels(shown.report), *cut.warnings]
+        if len(profile) > MOST_SHOWN:
+            words.insert(1, f"shows the first {MOST_SHOWN} of {len(profile)} pictures")
+        show_text(cls, *words)
+        preview = ui.PreviewImage(panels[: MOST_SHOWN * len(NAMES)], cls=cls)
+        preview.values += ui.PreviewImage(profile[:MOST_SHOWN], cls=cls).values
         return io.NodeOutput(panels, json.dumps(shown.report, indent=2), profile, ui=preview)

@@ -1,6 +1,7 @@
 """Load Mask: a channel of a picture file as a mask, shaped."""
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,9 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.layout import RESIZES
-from ..blending.settings import MASK_CHANNELS
+from ..blending.settings import LARGEST_PART, MASK_CHANNELS
 from .adapters import form, planes_to_image, planes_to_mask
 from .planes import image_planes
-
-LARGEST_AREA = 100_000_000  # square pixels
 
 
 class LoadMask(io.ComfyNode):
@@ -77,7 +76,8 @@ class LoadMask(io.ComfyNode):
                     default="off",
                     optional=True,
                     tooltip="Brings the mask to the reference's size. stretch: proportions lost. "
-                    "fit: the whole mask inside, 0 around it. fill: covers it, the rest cut off. "
+                    "fit: the whole mask inside, nothing taken around it, inverted or not. fill: "
+                    "covers it, the rest cut off. "
                     "off: refuses another size.",
                 ),
                 io.Image.Input(
@@ -113,14 +113,17 @@ class LoadMask(io.ComfyNode):
         pixels = read_raw(path)
         mask = pick_channel(pixels, channel, path)
         size = None if reference is None else image_planes("reference", reference).shape[2:]
-        pixels, mask = (like_reference(planes, size, resize) for planes in (pixels, mask))
+        pixels = like_reference(pixels, size, resize)
+        mask = like_reference(mask, size, resize, beyond=float(shaping.get("invert", False)))
         mask = adjust_mask(mask, **shaping)
         preview = planes_to_image(show_taken(pixels, mask))
         return io.NodeOutput(planes_to_mask(mask), ui=ui.PreviewImage(preview, cls=cls))
 
     @classmethod
-    def validate_inputs(cls, file: str) -> bool | str:
-        """Whether the file is there and lies in ComfyUI's folders."""
+    def validate_inputs(cls, file: str | None) -> bool | str:
+        """Whether the file is there, in ComfyUI's folders; a linked one is not known yet."""
+        if file is None:
+            return True
         try:
             _path(file)
         except ValueError as error:
@@ -128,8 +131,10 @@ class LoadMask(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file: str, **_: object) -> str:
-        """The file's hash: a changed file runs again."""
+    def fingerprint_inputs(cls, file: str | None, **_: object) -> str | float:
+        """The file's hash: a changed file runs again, and a linked one, which is not known yet."""
+        if file is None:
+            return math.nan  # equals nothing, itself neither
         return hashlib.sha256(_path(file).read_bytes()).hexdigest()
 
 
@@ -149,7 +154,7 @@ def _upload_button() -> io.Input:
 
 def _part_inputs() -> list[io.Input]:
     """What is done to holes and specks."""
-    area = {"default": 0, "min": 0, "max": LARGEST_AREA, "optional": True}
+    area = {"default": 0, "min": 0, "max": LARGEST_PART, "optional": True}
     return [
         io.Int.Input(
             "fill_holes",

@@ -15,8 +15,9 @@ class LossCurves(io.ComfyNode):
             node_id="DIB_LossCurves",
             display_name="Loss Curves (Blending)",
             description="Draws the weighted terms of a stage over its evaluations, on a "
-            "logarithmic scale, one picture for each picture of the batch: what fell, what did "
-            "not, and why the stage stopped.",
+            "logarithmic scale: what fell, what did not, and why the stage stopped. One plot for "
+            "each picture of a batch of up to 8; one for all of a longer one, with medians and "
+            "ranges.",
             search_aliases=["plot", "graph", "convergence", "chart", "report", "evaluations"],
             is_output_node=True,
             inputs=[
@@ -29,8 +30,9 @@ class LossCurves(io.ComfyNode):
             outputs=[
                 io.Image.Output(
                     display_name="curves",
-                    tooltip="One plot for each stage and picture, 960 x 600 pixels: weighted terms "
-                    "(no unit) by evaluation.",
+                    tooltip="Plots of 960 x 600 pixels: weighted terms (no unit) by evaluation. "
+                    "One for each picture; of more than 8 pictures one, with each term's median, "
+                    "and its lowest and highest as thin lines.",
                 ),
             ],
         )

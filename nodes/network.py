@@ -11,17 +11,22 @@ from ..blending.features import Features, load_features
 
 
 @contextmanager
-def borrowed_network(memory_required: int) -> Iterator[Features | None]:
+def borrowed_network(memory_required: int, is_needed: bool) -> Iterator[Features | None]:
     """Load VGG16, let other models make room, hand it out, drop it however the run ends.
 
     It is loaded anew each time (15 MB): a network that stayed could be moved by ComfyUI inside
     another node's inference mode, and would break the next backward pass.
 
     Args:
-        memory_required: bytes that the run wants beside the network and the pictures; 0: the run
-            needs no network, and None is handed out.
+        memory_required: bytes that the run wants beside the network and the pictures.
+        is_needed: whether the run computes with the network; otherwise there is room alone, and
+            None is handed out.
     """
-    if not memory_required:
+    management = comfy.model_management
+    if not is_needed:
+        if memory_required:
+            reserved = management.extra_reserved_memory()
+            management.free_memory(memory_required + reserved, management.get_torch_device())
         yield None
         return
     network, patcher = _loaded(memory_required)

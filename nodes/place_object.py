@@ -5,11 +5,10 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.layout import ANCHORS, FITS, FLIPS, UNITS
-from .adapters import LARGEST_PLACE, form, planes_to_image, planes_to_mask, show_text
+from ..blending.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
+from .adapters import form, planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
-from .planes import image_planes
-from .traps import checked_cut_out
+from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
 class PlaceObject(io.ComfyNode):
@@ -19,6 +18,7 @@ class PlaceObject(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            shows_text=True,
             node_id="DIB_PlaceObject",
             display_name="Place Object (Blending)",
             description="Puts a source and its mask on a target: where, how large, turned, "
@@ -72,10 +72,11 @@ class PlaceObject(io.ComfyNode):
         from ..blending.arrange import arrange
         from ..blending.layout import Layout
 
+        show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)
         source, target, mask, warnings = _checked(source, target, mask)
         arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
-        show_text(cls, "\n".join((*(BY_BOX if drawn else ()), arranged.words, *warnings)))
+        show_text(cls, arranged.words, *warnings, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
             planes_to_image(arranged.paste),
             planes_to_image(arranged.source),
@@ -85,7 +86,7 @@ class PlaceObject(io.ComfyNode):
 
 def _place_inputs() -> list[io.Input]:
     """Where the object comes to lie."""
-    place = {"default": 50.0, "min": -LARGEST_PLACE, "max": LARGEST_PLACE, "step": 0.5}
+    place = {"default": 50.0, "min": -FARTHEST, "max": FARTHEST, "step": 0.01}
     return [
         io.Float.Input(
             "column",
@@ -118,7 +119,7 @@ def _place_inputs() -> list[io.Input]:
 
 def _size_inputs() -> list[io.Input]:
     """How large the object becomes."""
-    side = {"default": 100.0, "min": 1.0, "max": float(LARGEST_PLACE), "step": 0.5}
+    side = {"default": 100.0, "min": 1.0, "max": float(FARTHEST), "step": 0.01}
     return [
         io.Float.Input(
             "scale",
@@ -177,13 +178,8 @@ def _checked(
     source: Tensor, target: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None, tuple[str, ...]]:
     """Source, target and mask as planes, and warnings."""
-    if mask is not None:
-        cut = checked_cut_out(source, target, mask)
-        return cut.source, cut.target, cut.mask, cut.warnings
-    planes = image_planes("source", source)
-    if planes.shape[1] == 3:
-        raise ValueError(
-            "mask must be linked for a source without alpha, got none: link Load Mask with the "
-            "source's file (Load Image keeps a file's alpha out of its IMAGE)"
-        )
-    return planes, image_planes("target", target), None, ()
+    if mask is None:
+        source, target, warnings = checked_own_alpha(source, target)
+        return source, target, None, warnings
+    cut = checked_cut_out(source, target, mask, remedy=OWN_MASK)
+    return cut.source, cut.target, cut.mask, cut.warnings

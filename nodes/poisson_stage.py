@@ -33,6 +33,7 @@ class PoissonStage(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            shows_text=True,
             node_id="DIB_PoissonStage",
             display_name="Poisson Stage (Blending)",
             description="Blends the masked part of a source into a target: no seam, the target's "
@@ -119,13 +120,15 @@ class PoissonStage(io.ComfyNode):
         """Blend."""
         from ..blending import place, poisson_stage
 
+        show_text(cls)
         cut = checked_cut_out(source, target, mask)
         own = settings.poisson if settings else poisson_preset(preset)
         wanted = changed_poisson(own, gradients, bleed, max_evaluations, sequence)
-        compute = compute_with(settings)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
         feedback = Feedback(cut.target)
-        with borrowed_network(estimated_memory(placed, wanted)) as network:
+        is_deep = wanted.method == "deep"
+        with borrowed_network(estimated_memory(placed, wanted), is_deep) as network:
+            compute = compute_with(settings)
             result = poisson_stage(placed, wanted, network, compute, feedback)
         feedback.finish()
         report = stage_report(
@@ -139,7 +142,7 @@ class PoissonStage(io.ComfyNode):
             settings_from=LINKED.format(preset=preset) if settings else None,
             warnings=list(cut.warnings),
         )
-        show_text(cls, summary(report, "the plain paste's"))
+        show_text(cls, *summary(report, "the plain paste's"))
         return io.NodeOutput(
             planes_to_image(result.image),
             planes_to_mask(placed.full_mask),

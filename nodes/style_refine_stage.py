@@ -1,16 +1,13 @@
 """Style Refine Stage: a blend pulled further towards its target's style."""
 
 import json
-from dataclasses import replace
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.memory import estimated_memory
-from ..blending.placement import Placed
 from ..blending.presets import REFINING, changed_refine, refine_preset
-from ..blending.settings import REGIONS, BlendSettings, RefineSettings
+from ..blending.settings import REGIONS, BlendSettings
 from .adapters import (
     compute_with,
     form,
@@ -35,6 +32,7 @@ class StyleRefineStage(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            shows_text=True,
             node_id="DIB_StyleRefineStage",
             display_name="Style Refine Stage (Blending)",
             description="Gives a blended object the target's texture and style, or those of "
@@ -120,15 +118,18 @@ class StyleRefineStage(io.ComfyNode):
         """Refine."""
         from ..blending import place, refine_stage
 
+        show_text(cls)
         image, background, area, warnings = checked_blend(blend, target, mask)
         wished = None if style is None else image_planes("style", style)
-        own = (settings and settings.refine) or refine_preset(preset)
+        linked = settings and settings.refine
+        own = linked or refine_preset(preset)
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
-        compute = compute_with(settings)
         is_empty = region == "picture" and not bool((area >= 0.5).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
         feedback = Feedback(image)
-        with borrowed_network(_room(placed, wanted)) as network:
+        room = estimated_memory(placed, wanted, wished)
+        with borrowed_network(room, wanted.strength > 0) as network:
+            compute = compute_with(settings)
             result = refine_stage(
                 image, background, area, wanted, network, compute, feedback, wished
             )
@@ -138,17 +139,8 @@ class StyleRefineStage(io.ComfyNode):
             placed,
             compute,
             target=picture_size(background),
-            settings_from=LINKED.format(preset=preset) if settings else None,
+            settings_from=LINKED.format(preset=preset) if linked else None,
             warnings=list(warnings),
         )
-        show_text(cls, summary(report, "the incoming blend's"))
+        show_text(cls, *summary(report, "the incoming blend's"))
         return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))
-
-
-def _room(placed: Placed, wanted: RefineSettings) -> int:
-    """Bytes that the stage wants; 0 where it has nothing to compute."""
-    if wanted.strength == 0:
-        return 0
-    if wanted.region == "picture":
-        placed = replace(placed, mask=torch.ones_like(placed.mask))
-    return estimated_memory(placed, wanted)

@@ -1,11 +1,30 @@
 """A stage's report in a line or two, for the node itself. No ComfyUI here."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 LINKED = "settings: Blend Settings node instead of preset {preset}"
+LONGEST = 400  # letters on a node
 
 
-def summary(report: dict, seam_of: str) -> str:
+def one_line(lines: Iterable[str], longest: int = LONGEST) -> str:
+    """Words for a node: pages lose line feeds, and what does not fit is counted.
+
+    Args:
+        lines: the most important first; that one is always whole.
+        longest: letters, beside the count.
+    """
+    first, *others = [line for line in lines if line] or [""]
+    kept = [first]
+    for line in others:
+        if len("; ".join([*kept, line])) > longest:
+            break
+        kept.append(line)
+    left_out = 1 + len(others) - len(kept)
+    return "; ".join(kept + [f"and {left_out} more"] * bool(left_out))
+
+
+def summary(report: dict, seam_of: str) -> list[str]:
     """What a user wants to know when a stage has ended.
 
     Args:
@@ -14,16 +33,17 @@ def summary(report: dict, seam_of: str) -> str:
         seam_of: what the seam is compared with, such as "the plain paste's".
 
     Returns:
-        Evaluations, seconds, seam and why it ended; a line where the preset does not count; then
-        every note and warning in a line of its own.
+        Evaluations, seconds, seam and why it ended; every warning; words where the preset does not
+        count; every note.
     """
     stage = report["stages"][0]
     pictures = stage["pictures"]
     head = [f"{len(pictures)} pictures"] if len(pictures) > 1 else []
     head += [_work(stage), f"{stage['seconds']:.1f} s"]
     lines = ["; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])]
-    lines += [report["settings_from"]] if report.get("settings_from") else []
-    return "\n".join(lines + stage["notes"] + report.get("warnings", []))
+    lines += report.get("warnings", [])
+    linked = [report["settings_from"]] if report.get("settings_from") else []
+    return lines + linked + stage["notes"]
 
 
 def _work(stage: dict) -> str:
@@ -33,6 +53,17 @@ def _work(stage: dict) -> str:
     is_solved = any("pixels" in picture for picture in stage["pictures"])
     is_exact = stage["settings"].get("method") == "exact"
     return "solved exactly" if is_solved and is_exact else "nothing to do"
+
+
+def seam_of_panels(report: dict) -> str:
+    """Laplacian Preview's report in words: the seam beside plain paste's."""
+    seams = [
+        (picture["result"]["seam"], picture["paste"]["seam"])
+        for picture in report["pictures"]
+        if "result" in picture
+    ]
+    ratios = [{"seam_ratio": seam / paste} for seam, paste in seams if paste and seam is not None]
+    return "".join(_seam(ratios, "the plain paste's")) or "no seam to compare"
 
 
 def _seam(guard_rails: list[dict], seam_of: str) -> list[str]:

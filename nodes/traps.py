@@ -12,6 +12,10 @@ from torch import Tensor
 from .planes import cut_alpha, image_planes, mask_planes
 
 PLACEHOLDER = (1, 1, 64, 64)  # what Load Image emits for a picture without alpha: zeros
+OWN_MASK = (  # the remedy for a mask of another size
+    "link the mask that was painted on this source; or let Load Mask resize it (resize, with the "
+    "source as reference)"
+)
 LEFT_OUT_FROM = 0.01  # share of the pixels; less is a speck, not an object
 
 
@@ -32,13 +36,17 @@ class CutOut:
     warnings: tuple[str, ...]
 
 
-def checked_cut_out(source: Tensor, target: Tensor, mask: Tensor) -> CutOut:
+def checked_cut_out(
+    source: Tensor, target: Tensor, mask: Tensor, remedy: str = "", result: Tensor | None = None
+) -> CutOut:
     """What a node that places a source is given.
 
     Args:
         source: IMAGE (N, h, w, C).
         target: IMAGE (N, H, W, C).
         mask: MASK (N, h, w), at times (h, w) or (N, 1, h, w); 1 = take the source.
+        remedy: what to do about a mask of another size; "": what helps a stage.
+        result: IMAGE (N, H, W, C), a blend of these to look at; None: there is none yet.
 
     Raises:
         ValueError: shapes, sizes, batches or values that cannot be meant; says what to do.
@@ -46,10 +54,34 @@ def checked_cut_out(source: Tensor, target: Tensor, mask: Tensor) -> CutOut:
     pictures = {"target": image_planes("target", target), "source": image_planes("source", source)}
     pictures["source"], alpha_said = cut_alpha(pictures["source"])
     planes, said = mask_planes("mask", mask)
-    _check_source_mask(planes, **pictures)
-    _check_batches(mask=planes, **pictures)
-    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    _check_source_mask(planes, remedy, **pictures)
+    looked_at = {} if result is None else {"result": image_planes("result", result)}
+    _check_result(pictures["target"], **looked_at)
+    _check_batches(mask=planes, **pictures, **looked_at)
+    warnings = (*said, *alpha_said, *_looks_inverted(planes), *_beyond_range(pictures))
+    warnings += _beyond_range(looked_at, "looked at as they are")
     return CutOut(pictures["source"], pictures["target"], planes, warnings)
+
+
+def checked_own_alpha(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """A source whose alpha is its mask and a target as planes, and warnings.
+
+    Args:
+        source: IMAGE (N, h, w, 4).
+        target: IMAGE (N, H, W, C).
+
+    Raises:
+        ValueError: as `checked_cut_out`; a source without alpha.
+    """
+    pictures = {"target": image_planes("target", target), "source": image_planes("source", source)}
+    if pictures["source"].shape[1] == 3:
+        raise ValueError(
+            "mask must be linked for a source without alpha, got none: link Load Mask with the "
+            "source's file (Load Image keeps a file's alpha out of its IMAGE)"
+        )
+    pictures["source"], said = cut_alpha(pictures["source"])
+    _check_batches(**pictures)
+    return pictures["source"], pictures["target"], (*said, *_beyond_range(pictures))
 
 
 def checked_blend(
@@ -81,25 +113,36 @@ def checked_blend(
             "link the Poisson Stage's placed mask, not the source's own mask"
         )
     _check_batches(mask=planes, **pictures)
-    warnings = (*said, *_looks_inverted(planes), *_beyond_range(**pictures))
+    warnings = (*said, *_looks_inverted(planes), *_beyond_range(pictures))
     return pictures["blend"], pictures["target"], planes, warnings
 
 
-def _check_source_mask(mask: Tensor, source: Tensor, target: Tensor) -> None:
+def _check_result(target: Tensor, result: Tensor | None = None) -> None:
+    size = target.shape[2:]
+    if result is not None and result.shape[2:] != size:
+        raise ValueError(
+            f"result must have the target's size, {_words(size)}, got "
+            f"{_words(result.shape[2:])}: link the blend that a stage made of this target"
+        )
+
+
+def _check_source_mask(mask: Tensor, remedy: str, source: Tensor, target: Tensor) -> None:
     size, wanted = mask.shape[2:], source.shape[2:]
     _check_placeholder(mask, wanted)
     if size == wanted:
         return
     if size == target.shape[2:]:
+        remedy = remedy or (
+            "link the source's Load Mask; or link Place Object's placed source and placed mask "
+            "together, column 0, row 0"
+        )
         raise ValueError(
             f"mask must be the source's own, {_words(wanted)}, got one of the target's size, "
-            f"{_words(size)}, as a placed mask is: link the source's Load Mask; or link Place "
-            "Object's placed source and placed mask together, column 0, row 0"
+            f"{_words(size)}, as a placed mask is: {remedy}"
         )
+    remedy = remedy or f"{OWN_MASK}; or place source and mask with Place Object"
     raise ValueError(
-        f"mask must have the source's size, {_words(wanted)}, got {_words(size)}: link the mask "
-        "that was painted on this source; or let Load Mask resize it (resize, with the source as "
-        "reference); or place source and mask with Place Object"
+        f"mask must have the source's size, {_words(wanted)}, got {_words(size)}: {remedy}"
     )
 
 
@@ -137,16 +180,16 @@ def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
     )
 
 
-def _beyond_range(**pictures: Tensor) -> tuple[str, ...]:
-    """Pictures whose values leave [0, 1]: the core takes -1 to 2."""
+def _beyond_range(
+    pictures: dict[str, Tensor],
+    done: str = "kept as they are outside the mask, cut to 0..1 under it",
+) -> tuple[str, ...]:
+    """Pictures whose values leave [0, 1], and what is done: the core takes -1 to 2."""
     lines = []
     for name, picture in pictures.items():
         low, high = (value.item() for value in picture[:, :3].aminmax())
         if low < 0 or high > 1:
-            lines.append(
-                f"{name} has values from {low:.3g} to {high:.3g}: kept as they are outside the "
-                "mask, cut to 0..1 under it"
-            )
+            lines.append(f"{name} has values from {low:.3g} to {high:.3g}: {done}")
     return tuple(lines)
 
 

@@ -17,9 +17,13 @@ def report(*traces, stage="poisson"):
     return json.dumps({"stage": stage, "pictures": pictures})
 
 
-def has(plot, colour):
+def drawn_in(plot, colour):
     wanted = torch.tensor([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
-    return bool(((plot - wanted[:, None, None]).abs().amax(0) < 0.02).any())
+    return (plot - wanted[:, None, None]).abs().amax(0) < 0.02
+
+
+def has(plot, colour):
+    return bool(drawn_in(plot, colour).any())
 
 
 def test_one_plot_for_every_picture_and_stage():
@@ -99,3 +103,36 @@ def test_extreme_numbers_are_drawn():
     wild = [{"style": 10**400}, {"style": 1e299}, {"style": 1e-300}, {"style": -5.0}]
     assert torch.isfinite(loss_curves(report(wild))).all()
     assert torch.isfinite(loss_curves('{"stage": 1, "pictures": [{"trace": [{"a": NaN}]}]}')).all()
+
+
+def test_a_film_has_one_plot_of_the_median_and_the_range():
+    """Eleven pictures, of which one's style is a hundred times the others'."""
+    steady, wild = [{"style": 10.0}] * 3, [{"style": 1000.0}] * 3
+    assert len(loss_curves(report(*[steady] * 8))) == 8
+    (film,) = loss_curves(report(*[steady] * 10, wild))
+    assert has(film, COLOURS[2])
+
+    def lines(plot):
+        """How many stand above each other between two lines of the grid."""
+        column = plot[:, 100:530, 250].amax(0) > 0.35
+        return int((column[1:] & ~column[:-1]).sum())
+
+    assert lines(loss_curves(report(*[steady] * 11))[0]) == 1
+    assert lines(film) == 2
+
+
+def test_a_films_picture_that_has_ended_keeps_its_last_values():
+    """All but one end at once at 5: the median stays there, so that its line is level."""
+    film = loss_curves(report(*[[{"style": 5.0}]] * 8, [{"style": 5.0}] * 3))
+    rows = drawn_in(film[0][:, 96:536, 110:700], COLOURS[2]).any(1).nonzero()
+    assert rows.max() - rows.min() <= 4  # as thick as the line
+    columns = drawn_in(film[0][:, 96:536, 110:700], COLOURS[2]).any(0)
+    assert columns.all()
+
+
+def test_a_film_solved_exactly_has_a_title_alone():
+    (plot,) = loss_curves(
+        json.dumps({"stage": "poisson", "pictures": [{"seconds": 1.0}] * 8 + [{"trace": [{}]}]})
+    )
+    assert plot[:, 96:].std() < 0.05
+    assert plot[:, :60].max() > 0.8

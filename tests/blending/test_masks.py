@@ -247,3 +247,12 @@ def test_a_resize_without_a_reference_is_refused_with_the_remedy():
 def test_resizes_of_another_name_are_refused():
     with pytest.raises(ValueError, match="resize must be one of off, stretch, fit, fill"):
         like_reference(white(6, 8), (10, 20), "crop")
+
+
+def test_what_lies_beyond_the_file_is_not_taken_by_an_inverted_mask_either():
+    wide = torch.ones(1, 1, 4, 12)
+    wide[..., 6:] = 0
+    fitted = like_reference(wide, (12, 12), "fit", beyond=1.0)
+    taken = adjust_mask(fitted, invert=True)
+    assert taken[..., :4, :].max() == taken[..., 8:, :].max() == 0
+    assert torch.equal(taken[..., 4:8, :], 1 - wide)

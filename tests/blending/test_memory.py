@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from blending.memory import (
+    EXACT,
     HISTOGRAM,
     PASS,
     TILES,
@@ -135,8 +136,9 @@ def test_the_estimate_is_the_largest_pictures_all_at_once(settings, window, chan
     assert more == HISTOGRAM * window[0] * window[1]
 
 
-def test_without_the_network_nothing_is_estimated():
-    assert estimated_memory(placed_masks(), PoissonSettings(method="exact")) == 0
+def test_without_the_network_the_solve_of_the_largest_masks_box_is_estimated():
+    wanted = estimated_memory(placed_masks(), PoissonSettings(method="exact"))
+    assert wanted == EXACT * 36 * 42
 
 
 def test_what_the_processor_says_when_memory_is_short_is_understood():

@@ -63,9 +63,20 @@ def test_a_weight_that_is_no_number_is_refused(value):
         weights(style=value)
 
 
-def test_weights_that_are_all_zero_are_refused():
-    with pytest.raises(ValueError, match="weights must have at least one above 0, got none"):
-        Weights(gradient=0, content=0, style=0, luminance=0, chroma=0)
+@pytest.mark.parametrize(
+    ("stage", "name"), [(PoissonSettings, "poisson"), (RefineSettings, "refine")]
+)
+def test_weights_that_are_all_zero_are_refused_by_their_stages_name(stage, name):
+    zeros = Weights(gradient=0, content=0, style=0, luminance=0, chroma=0)
+    with pytest.raises(
+        ValueError, match=f"{name} weights must have at least one above 0, got none"
+    ):
+        stage(weights=zeros)
+
+
+def test_the_exact_method_takes_no_weights():
+    zeros = Weights(gradient=0, content=0, style=0, luminance=0, chroma=0)
+    assert PoissonSettings(method="exact", weights=zeros).weights == zeros
 
 
 @pytest.mark.parametrize("name", TERMS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from blending import features
 from blending.job import Evaluation
@@ -312,6 +313,45 @@ def test_evaluations_are_numbered_up_to_the_budget_with_live_pictures(name, scen
             assert torch.equal(picture[..., outside], target[..., outside])
     best = min(seen, key=lambda evaluation: sum(evaluation.terms.values())).number - 1
     assert torch.equal(pictures[best], result.image)
+
+
+class Copies(TorchDispatchMode):
+    """The largest tensor that is made, not merely looked at, in numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        given = {each.untyped_storage().data_ptr() for each in args if torch.is_tensor(each)}
+        if torch.is_tensor(made) and made.untyped_storage().data_ptr() not in given:
+            self.largest = max(self.largest, made.numel())
+        return made
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 31])
+def test_a_sampled_live_picture_is_the_whole_ones_rows_and_columns(scenery, network, step):
+    placed = place(*scenery[:3], *scenery[3:])
+
+    def compare(evaluation):
+        assert torch.equal(evaluation.picture(step), evaluation.picture()[..., ::step, ::step])
+
+    poisson_stage(placed, DEEP, network, on_evaluation=compare)
+    poisson_stage(placed, EXACT, on_evaluation=compare)
+
+
+def test_a_sampled_live_picture_of_a_large_target_copies_no_more_than_it_shows(photo, disc):
+    """A copy of 4K for every live picture would cost a tenth of a run."""
+    target = photo(64, 64).repeat(1, 1, 16, 16)
+    placed = place(photo(24, 26), target, disc(24, 26, 8), 500, 300)
+
+    def look(evaluation):
+        with Copies() as copies:
+            shown = evaluation.picture(4)
+        assert copies.largest <= shown.numel() == 3 * 256**2
+
+    poisson_stage(placed, EXACT, on_evaluation=look)
 
 
 def test_the_first_live_picture_of_the_deep_stage_is_the_paste(scenery, network):

@@ -28,7 +28,7 @@ def load(name: str) -> dict:
     return node("LoadImage", image=name)
 
 
-def load_mask(name: str = "m.png", **inputs) -> dict:
+def load_mask(name: str | list = "m.png", **inputs) -> dict:
     defaults = {"channel": "luminance", "invert": False, "threshold": 0, "grow": 0, "feather": 0}
     return node("DIB_LoadMask", **{"file": name, **defaults, **inputs})
 
@@ -78,6 +78,11 @@ def show_mask(origin: str, slot: int = 0) -> dict:
 def probe(kind: str, **inputs) -> dict:
     """A tensor that no picture file gives; the kinds are in probes.py."""
     return node("PROBE_Tensor", kind=kind, **inputs)
+
+
+def probe_name(name: str) -> dict:
+    """A text that may be linked to any socket, a combo's, too."""
+    return node("PROBE_Name", name=name)
 
 
 def look(origin: str, slot: int = 0) -> dict:

@@ -58,6 +58,26 @@ class ProbeTensor:
         return (TENSORS[kind](),) * 2
 
 
+class AnyType(str):
+    """A type that may be linked to every socket."""
+
+    def __ne__(self, other):
+        return False
+
+    __hash__ = str.__hash__
+
+
+class ProbeName:
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "make", (AnyType("*"),)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"name": ("STRING",)}}
+
+    def make(self, name):
+        return (name,)
+
+
 class ProbeLook:
     CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "look", (), True
 
@@ -99,6 +119,7 @@ class ProbeModels:
 
 NODE_CLASS_MAPPINGS = {
     "PROBE_Tensor": ProbeTensor,
+    "PROBE_Name": ProbeName,
     "PROBE_Look": ProbeLook,
     "PROBE_Models": ProbeModels,
 }

@@ -45,6 +45,8 @@ def _line(name: str, spec: list, is_optional: bool) -> str:
         words.append(" | ".join(choices))
     if "min" in options:
         words.append(f"{options['min']:.15g} to {options['max']:.15g}")
+    if kind == "FLOAT" and "step" in options:  # the page rounds a saved value to it
+        words.append(f"step {options['step']:.15g}")
     if "default" in options and not options.get("image_upload"):
         words.append(f"default {_value(options['default'])}")
     return ", ".join(words + ["optional"] * is_optional)

@@ -123,3 +123,18 @@ def test_a_live_picture_of_a_large_target_costs_little(server, pictures):
     assert not outcome.error
     seconds = float(outcome.text("4").split(", ")[1].split(" s")[0])
     assert len(outcome.previews) * 0.05 < 0.05 * seconds + 0.05
+
+
+def test_a_line_does_not_outlive_an_error(server, pictures):
+    good = server.run(graph(n4=poisson(preset="seam repair", column=26)))
+    assert good.texts[0] == ("4", " ")  # wiped first
+    assert "solved exactly" in good.text("4")
+    wrong = server.run(graph(n4=poisson(preset="seam repair", column=500)))
+    assert wrong.error
+    assert wrong.texts == [("4", " ")]
+
+
+def test_a_line_has_no_line_feeds(server, pictures):
+    outcome = server.run(graph(n1=probe("wide target"), n4=poisson(preset="seam repair")))
+    assert "; target has values" in outcome.text("4")
+    assert "\n" not in outcome.text("4")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.comfy.graphs import load, load_mask, look, scene, square
+from tests.comfy.graphs import load, load_mask, look, probe_name, scene, square
 
 pytestmark = pytest.mark.comfy
 
@@ -77,6 +77,25 @@ def test_fit_shows_all_of_the_mask_and_fill_covers_the_reference(server, picture
     assert mask.sum() == pytest.approx(20 * 96)
     mask = mask_of(server, shaped(server, "wide.png", resize="fill", reference=["1", 0]))
     assert mask.min() > 1 - 1e-6
+
+
+def test_fit_takes_nothing_around_an_inverted_mask(server, pictures):
+    server.put("black wide.png", np.zeros((20, 96), np.uint8))
+    wish = {"resize": "fit", "reference": ["1", 0], "invert": True}
+    mask = mask_of(server, shaped(server, "black wide.png", **wish))
+    assert mask[30:50].min() > 1 - 1e-6
+    assert mask[:30].max() == mask[50:].max() == 0
+
+
+def test_a_linked_file_is_looked_at_when_it_is_known(server, pictures):
+    def run(name):
+        nodes = {"3": load_mask(["2", 0]), "2": probe_name(name), "8": look("3")}
+        return server.run(nodes)
+
+    outcome = run("m.png")
+    assert not outcome.error
+    assert (mask_of(server, outcome) * 255 == square(40, 48)).all()
+    assert "input folder" in run("../server.log").error
 
 
 def test_the_references_own_size_is_no_reason_to_resample(server, pictures):

@@ -148,12 +148,21 @@ MISTAKES = {
         "DIB_StyleRefineStage",
         "strength",
     ),
-    "margin between none and all": (settings(margin=5), "DIB_BlendSettings", "margin"),
+    "margin between none and all": (
+        settings(margin=5),
+        "DIB_BlendSettings",
+        "0 (whole picture), or 16 to 4096",
+    ),
     "negative weight": (settings(poisson_style=-1), "DIB_BlendSettings", "poisson_style"),
     "no weight at all": (
         settings(**{f"refine_{term}": 0 for term in TERMS}),
         "DIB_BlendSettings",
-        "at least one above 0",
+        "refine weights must have at least one above 0",
+    ),
+    "no weight for the deep method": (
+        settings(**{f"poisson_{term}": 0 for term in TERMS}),
+        "DIB_BlendSettings",
+        "poisson weights must have at least one above 0",
     ),
     "unknown arithmetic": (settings(arithmetic="float8"), "DIB_BlendSettings", "arithmetic"),
 }
@@ -170,6 +179,11 @@ def test_a_mistake_ends_in_a_message_that_names_node_and_input(server, pictures,
     else:
         named = {data["node_type"] for data in outcome.of("execution_error")}
     assert named == {node}
+
+
+def test_the_exact_method_needs_no_weights(server, pictures):
+    no_weights = {f"poisson_{term}": 0 for term in TERMS}
+    assert not server.run(settings(method="exact", **no_weights)(server)).error
 
 
 def test_the_server_goes_on_after_all_of_them(server, pictures):

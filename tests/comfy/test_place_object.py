@@ -151,8 +151,10 @@ def test_a_box_that_is_none_is_named(server, pictures):
         pytest.skip("this ComfyUI has no box")
     for box in ({"x": 1}, "here", {"x": 0, "y": 0, "width": "5", "height": 5}):
         assert "box" in placed(server, box=box).error
-    for far in ({"x": 99999, "y": 0, "width": 50, "height": 50},):
-        assert "column" in placed(server, box=far).error
+    far = {"x": 99999, "y": 0, "width": 50, "height": 50}
+    large = {"x": 0, "y": 0, "width": 40000, "height": 50}
+    for wrong in (far, large):
+        assert "box must lie within 16384 pixels" in placed(server, box=wrong).error
 
 
 MISTAKES = {

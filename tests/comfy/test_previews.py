@@ -45,6 +45,16 @@ def test_the_node_shows_five_panels_and_the_profile(server, pictures):
     assert len(outcome.outputs["5"]["images"]) == 6
 
 
+def test_a_long_batch_is_shown_in_part_and_handed_on_whole(server, pictures):
+    nodes = {"n10": repeat("2", 6), "n5": laplacian_preview(source=["10", 0])}
+    outcome = server.run(graph(n4=exact(source=["10", 0]), **nodes, n7=look("5"), n8=look("5", 2)))
+    assert not outcome.error
+    assert len(outcome.outputs["5"]["images"]) == 4 * 6
+    assert "shows the first 4 of 6 pictures" in outcome.text("5")
+    assert len(server.looked(outcome, "7")) == 6 * 5
+    assert len(server.looked(outcome, "8")) == 6
+
+
 def test_every_picture_of_a_batch_is_shown(server, pictures):
     nodes = {"n10": repeat("2", 2), "n5": laplacian_preview(source=["10", 0])}
     outcome = server.run(graph(n4=exact(source=["10", 0]), **nodes, n8=look("5", 2)))
@@ -56,7 +66,13 @@ def test_every_picture_of_a_batch_is_shown(server, pictures):
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ({"result": ["2", 0]}, ("image must have the size of target",)),
+        (
+            {"result": ["2", 0]},
+            (
+                "result must have the target's size, 96 x 80",
+                "link the blend",
+            ),
+        ),
         ({"mask": ["2", 1]}, ("64 x 64 stand-in", "Load Mask")),
         ({"column": 500}, ("must overlap the target",)),
         ({"gradients": "both"}, ("gradients", "both")),

@@ -25,7 +25,7 @@ INFO = {
             "required": {
                 "target": ["IMAGE", {}],
                 "row": ["INT", {"default": 0, "min": -5, "max": 5}],
-                "scale": ["FLOAT", {"default": 1.0, "min": 0.01, "max": 16.0}],
+                "scale": ["FLOAT", {"default": 1.0, "min": 0.01, "max": 16.0, "step": 0.01}],
                 "preset": [["painting", "fast"], {"default": "painting"}],
                 "file": [["a.png"], {"image_upload": True}],
             },
@@ -44,7 +44,7 @@ def test_a_form_reads_as_lines_whichever_version_describes_it():
     lines = [
         "target: IMAGE",
         "row: INT, -5 to 5, default 0",
-        "scale: FLOAT, 0.01 to 16, default 1",
+        "scale: FLOAT, 0.01 to 16, step 0.01, default 1",
         'preset: COMBO, painting | fast, default "painting"',
         "file: COMBO",
         "sequence: BOOLEAN, default false, optional",
@@ -75,6 +75,10 @@ def set_option(**options):
             node["input"]["required"]["row"][1][name] = value
 
     return change
+
+
+def coarsen(node):
+    node["input"]["required"]["scale"][1]["step"] = 0.1
 
 
 def drop(node):
@@ -121,6 +125,7 @@ BREAKING = [
     set_option(default=1),
     set_option(min=-6),
     set_option(max=4),
+    coarsen,
     drop,
     retype,
     lose_choice,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nodes.traps import checked_blend, checked_cut_out
+from nodes.traps import checked_blend, checked_cut_out, checked_own_alpha
 
 SOURCE, TARGET = torch.rand(1, 20, 24, 3), torch.rand(1, 40, 50, 3)
 
@@ -132,3 +132,51 @@ class TestRange:
         cut = checked_cut_out(SOURCE, target, framed())
         assert torch.equal(cut.target, target.movedim(-1, 1))
         assert cut.warnings == ()
+
+
+class TestResult:
+    def test_it_is_named_by_its_own_name_with_a_remedy(self):
+        with pytest.raises(ValueError, match=r"result must have the target's size.*link the blend"):
+            checked_cut_out(SOURCE, TARGET, framed(), result=SOURCE)
+
+    def test_its_batch_counts(self):
+        three, two = SOURCE.repeat(3, 1, 1, 1), TARGET.repeat(2, 1, 1, 1)
+        with pytest.raises(ValueError, match=r"source 3, result 2.*ImageFromBatch"):
+            checked_cut_out(three, TARGET, framed(), result=two)
+
+    def test_its_range_is_said(self):
+        wide = TARGET.clone()
+        wide[0, 0, 0] = 1.25
+        (said,) = checked_cut_out(SOURCE, TARGET, framed(), result=wide).warnings
+        assert said.startswith("result has values from ")
+        assert said.endswith(" to 1.25: looked at as they are")
+
+
+class TestOwnAlpha:
+    SOURCE = torch.cat((SOURCE, framed()[..., None]), 3)
+
+    def test_an_alpha_a_little_beyond_is_cut_and_said(self):
+        over = self.SOURCE.clone()
+        over[..., 3] = over[..., 3] * 1.04 - 0.02
+        source, _, said = checked_own_alpha(over, TARGET)
+        assert torch.equal(source[:, 3], framed())
+        assert said == ("source's alpha reached from -0.02 to 1.02: cut to 0..1",)
+
+    def test_batches_have_a_remedy(self):
+        with pytest.raises(ValueError, match=r"target 2, source 3.*ImageFromBatch"):
+            checked_own_alpha(self.SOURCE.repeat(3, 1, 1, 1), TARGET.repeat(2, 1, 1, 1))
+
+    def test_values_beyond_range_are_said(self):
+        (said,) = checked_own_alpha(self.SOURCE, TARGET * 0 + 1.5)[2]
+        assert said.startswith("target has values from 1.5 to 1.5")
+
+    def test_a_source_without_alpha_is_told_where_to_get_a_mask(self):
+        with pytest.raises(ValueError, match=r"mask must be linked.*Load Mask"):
+            checked_own_alpha(SOURCE, TARGET)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (10, 10)])
+def test_a_node_that_places_gives_its_own_remedy(size):
+    with pytest.raises(ValueError, match=r"link it$") as raised:
+        checked_cut_out(SOURCE, TARGET, framed(*size), remedy="link it")
+    assert "Place Object" not in str(raised.value)
