@@ -1,6 +1,7 @@
 """What a user sees while a stage runs and when it ends, and that Cancel works."""
 
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -116,13 +117,14 @@ def test_an_exact_batch_has_progress_and_can_be_cancelled_between_pictures(serve
     assert outcome.text("4").startswith("3 pictures, solved exactly, ")
 
 
-def test_a_live_picture_of_a_large_target_costs_little(server, pictures):
-    """2048 x 2048: full-size copies every half second would cost a tenth of the run."""
+def test_live_pictures_of_a_large_target_come_at_most_twice_a_second(server, pictures):
+    """What they may cost is the account's affair, tests/nodes/test_pace.py."""
     nodes = {"n1": probe("big target"), "n4": poisson(max_evaluations=12, scale=4)}
     outcome = server.run(graph(**nodes, n9=save("4")))
     assert not outcome.error
-    seconds = float(outcome.text("4").split(", ")[1].split(" s")[0])
-    assert len(outcome.previews) * 0.05 < 0.05 * seconds + 0.05
+    assert outcome.previews
+    # They are timed here when they arrive; a message may wait a little for its turn.
+    assert all(later - earlier > 0.4 for earlier, later in pairwise(outcome.previews))
 
 
 def test_a_line_does_not_outlive_an_error(server, pictures):
