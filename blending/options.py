@@ -129,6 +129,11 @@ def _complete(options: argparse.Namespace) -> None:
         raise ValueError(f"--{' and --'.join(missing)} must be given (or --demo)")
     if options.mask is None and (options.invert_mask or options.mask_channel):
         raise ValueError("--invert-mask and --mask-channel must come with --mask, got none")
+    if options.input_scale != INPUT_SCALES[0] and options.weights is None:
+        raise ValueError(
+            f"--input-scale {options.input_scale} must come with --weights: the bundled ones expect "
+            f"{INPUT_SCALES[0]}"
+        )
     if options.stage == "exact":
         if options.method == "deep":
             raise ValueError("--stage exact must go with --method exact, got deep")

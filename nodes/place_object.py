@@ -76,7 +76,7 @@ class PlaceObject(io.ComfyNode):
         wish, drawn = Layout(**layout), drawn_box(box)
         source, target, mask, warnings = _checked(source, target, mask)
         arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
-        show_text(cls, arranged.words, *warnings, *(BY_BOX if drawn else ()))
+        show_text(cls, *warnings, arranged.words, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
             planes_to_image(arranged.paste),
             planes_to_image(arranged.source),

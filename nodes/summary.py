@@ -33,15 +33,15 @@ def summary(report: dict, seam_of: str) -> list[str]:
         seam_of: what the seam is compared with, such as "the plain paste's".
 
     Returns:
-        Evaluations, seconds, seam and why it ended; every warning; words where the preset does not
-        count; every note.
+        Every warning, for what stands last is cut off on a narrow node; evaluations, seconds, seam
+        and why it ended; words where the preset does not count; every note.
     """
     stage = report["stages"][0]
     pictures = stage["pictures"]
     head = [f"{len(pictures)} pictures"] if len(pictures) > 1 else []
     head += [_work(stage), f"{stage['seconds']:.1f} s"]
-    lines = ["; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])]
-    lines += report.get("warnings", [])
+    done = "; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])
+    lines = [*report.get("warnings", []), done]
     linked = [report["settings_from"]] if report.get("settings_from") else []
     return lines + linked + stage["notes"]
 

@@ -152,7 +152,7 @@ def _check_placeholder(mask: Tensor, wanted: torch.Size) -> None:
     if is_placeholder and not bool(mask.any()):
         raise ValueError(
             "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
-            "(all 0): load the mask's file with Load Mask, or a source with alpha"
+            "(all 0): load the mask's file with Load Mask (a cut-out's own: its channel alpha)"
         )
 
 
@@ -175,8 +175,8 @@ def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
     if not bool((has_border & left_out).any()):
         return ()
     return (
-        "mask takes the whole border and leaves out what is inside: probably inverted (Load "
-        "Image's MASK is 1 - alpha). Put Invert Mask before it, or use Load Mask",
+        "mask looks inverted: put Invert Mask before it, or use Load Mask (it takes the border and "
+        "leaves the middle; Load Image's MASK is 1 - alpha)",
     )
 
 

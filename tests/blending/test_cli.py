@@ -374,6 +374,7 @@ def test_the_demo_brings_its_pictures(run):
         ({"scale": "inf"}, ["scale must be in"]),
         ({"scale": "big"}, ["--scale", "big"]),
         ({"device": "nonsense"}, ["device", "nonsense"]),
+        ({"input_scale": "standardised"}, ["--input-scale standardised", "--weights"]),
         ({"device": "cuda:99"}, ["device", "cuda:99"]),
         ({"device": "hpu"}, ["device", "hpu"]),
         ({"arithmetic": "float16"}, ["--arithmetic", "float16", "bfloat16"]),

@@ -220,7 +220,7 @@ def test_an_inverted_mask_is_named_on_the_node(server, pictures):
     nodes = {"20": node("InvertMask", mask=["3", 0])}
     outcome = placed(server, nodes, mask=["20", 0])
     assert not outcome.error
-    assert "probably inverted" in outcome.text("5")
+    assert "mask looks inverted" in outcome.text("5")
 
 
 def test_half_precision_intermediates_go_through(half_server):
