@@ -129,19 +129,25 @@ def _complete(options: argparse.Namespace) -> None:
         raise ValueError(f"--{' and --'.join(missing)} must be given (or --demo)")
     if options.mask is None and (options.invert_mask or options.mask_channel):
         raise ValueError("--invert-mask and --mask-channel must come with --mask, got none")
-    if options.input_scale != INPUT_SCALES[0] and options.weights is None:
-        raise ValueError(
-            f"--input-scale {options.input_scale} must come with --weights: the bundled ones expect "
-            f"{INPUT_SCALES[0]}"
-        )
     if options.stage == "exact":
         if options.method == "deep":
             raise ValueError("--stage exact must go with --method exact, got deep")
         options.method, options.stage = "exact", "poisson"
     if options.memory is not None and options.memory < 0:
         raise ValueError(f"--memory must be 0 megabytes or more, got {options.memory}")
+    _check_weights(options)
     _check_refining(options)
     _check_report(options)
+
+
+def _check_weights(options: argparse.Namespace) -> None:
+    """Another input scale than the bundled weights' goes with weights of its own."""
+    bundled = INPUT_SCALES[0]
+    if options.weights is None and options.input_scale != bundled:
+        raise ValueError(
+            f"--input-scale {options.input_scale} must come with --weights, got none: the bundled "
+            f"ones expect {bundled}"
+        )
 
 
 def _check_refining(options: argparse.Namespace) -> None:
