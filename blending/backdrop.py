@@ -12,7 +12,7 @@ from .local import LocalFeatures, local_features
 from .reach import Box
 from .statistic import outer_sum
 from .tiled import TiledFeatures, tiled_features
-from .tiles import GRID, tiled_maps, tiled_sums
+from .tiles import GRID, everything, tiled_maps, tiled_sums
 from .window import Scene, bounding_box
 
 
@@ -108,8 +108,7 @@ def _in_tiles(
 ) -> _Seen:
     """The same, tile by tile."""
     around = tiled_features(network, base, box, tile, keep_styled)
-    everything = around.everything
-    sums = [tiled_sums(network, target, everything, tile, where) for where in (None, seen)]
+    sums = tiled_sums(network, target, everything(target.shape), tile, (None, seen))
     styled = tiled_maps(network, target, tile) if keep_styled else {}
     return around, sums, styled
 
@@ -127,9 +126,8 @@ def picture_grams(network: Features, image: Tensor, tile: int | None) -> dict[st
         Of each style layer, (N, C, C).
     """
     image = on_grid(image)
-    height, width = image.shape[2:]
-    side = tile or max(height, width)
-    sums = tiled_sums(network, image, (slice(0, height), slice(0, width)), side)
+    side = tile or max(image.shape[2:])
+    (sums,) = tiled_sums(network, image, everything(image.shape), side)
     one = torch.ones_like(image[:, :1])
     return {
         name: _mean(total, one[..., :: LAYERS[name][1], :: LAYERS[name][1]])

@@ -55,41 +55,16 @@ PRESETS = MappingProxyType(
 REFINING = tuple(name for name, preset in PRESETS.items() if preset.refine)
 
 
-def poisson_preset(
-    name: str, gradients: str = "import", bleed_shift: float = 0.0, max_evaluations: int = 0
-) -> PoissonSettings:
-    """A preset's first stage, changed.
-
-    Args:
-        name: of the preset.
-        gradients: as in `PoissonSettings`.
-        bleed_shift: as in `shifted_bleed`.
-        max_evaluations: 0: the preset's own.
-
-    Raises:
-        ValueError, TypeError: a value that is not allowed.
-    """
+def poisson_preset(name: str) -> PoissonSettings:
+    """A preset's first stage; ValueError where there is no such preset."""
     check_choice("preset", name, tuple(PRESETS))
-    return changed_poisson(PRESETS[name].poisson, gradients, bleed_shift, max_evaluations)
+    return PRESETS[name].poisson
 
 
-def refine_preset(
-    name: str, region: str = "object", strength: float = 1.0, max_evaluations: int = 0
-) -> RefineSettings:
-    """A preset's second stage, changed.
-
-    Args:
-        name: of a preset that has one, out of `REFINING`.
-        region: as in `RefineSettings`.
-        strength: likewise.
-        max_evaluations: 0: the preset's own.
-
-    Raises:
-        ValueError, TypeError: a value that is not allowed.
-    """
+def refine_preset(name: str) -> RefineSettings:
+    """A preset's second stage; ValueError unless the name is out of `REFINING`."""
     check_choice("preset", name, REFINING)
-    own = PRESETS[name].refine or RefineSettings()
-    return changed_refine(own, region, strength, max_evaluations)
+    return PRESETS[name].refine or RefineSettings()
 
 
 def changed_poisson(
@@ -99,7 +74,18 @@ def changed_poisson(
     max_evaluations: int = 0,
     sequence: bool = False,
 ) -> PoissonSettings:
-    """A first stage's settings, changed as `poisson_preset` changes a preset's."""
+    """A first stage's settings, changed.
+
+    Args:
+        own: what is changed.
+        gradients: as in `PoissonSettings`.
+        bleed_shift: as in `shifted_bleed`.
+        max_evaluations: 0: its own.
+        sequence: as in `PoissonSettings`.
+
+    Raises:
+        ValueError, TypeError: a value that is not allowed.
+    """
     changed = replace(
         own,
         gradients=gradients,
@@ -116,7 +102,18 @@ def changed_refine(
     max_evaluations: int = 0,
     sequence: bool = False,
 ) -> RefineSettings:
-    """A second stage's settings, changed as `refine_preset` changes a preset's."""
+    """A second stage's settings, changed.
+
+    Args:
+        own: what is changed.
+        region: as in `RefineSettings`.
+        strength: likewise.
+        max_evaluations: 0: its own.
+        sequence: as in `RefineSettings`.
+
+    Raises:
+        ValueError, TypeError: a value that is not allowed.
+    """
     return replace(
         own,
         region=region,

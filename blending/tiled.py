@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .features import LAYERS, STYLE_LAYERS, Features
 from .statistic import CONTENT_LAYER, Content, Statistics, outer_sum
-from .tiles import Box, Tile, grown, outward, tiled_maps, tiled_sums, tiles
+from .tiles import Box, Tile, everything, grown, outward, tiled_maps, tiled_sums, tiles
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,6 @@ class TiledFeatures:
             grams, found[count], dict(zip(self.maps, found[count + 1 :], strict=False))
         )
 
-    @property
-    def everything(self) -> Box:
-        """The whole picture."""
-        return slice(0, self.shape[0]), slice(0, self.shape[1])
-
     def owned(self, tile: Tile, seen: Tensor) -> dict[str, Tensor]:
         """The taps that a tile stands for, of what it sees."""
         taps = self.network(seen, STYLE_LAYERS)
@@ -117,8 +112,9 @@ def tiled_features(
     """
     shape = (image.shape[2], image.shape[3])
     reached = grown(outward(box), shape)
-    everything = (slice(0, shape[0]), slice(0, shape[1]))
-    whole, inside = (tiled_sums(network, image, part, side) for part in (everything, reached))
+    whole, inside = (
+        tiled_sums(network, image, part, side)[0] for part in (everything(shape), reached)
+    )
     rest = {name: whole[name] - inside[name] for name in whole}
     maps = tiled_maps(network, image, side) if keep_whole else {}
     return TiledFeatures(network, reached, shape, side, rest, maps)
@@ -133,21 +129,21 @@ class _Sums(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(image)
         ctx.features, ctx.content = features, content
-        rows = image.shape[0]
+        rows, whole = image.shape[0], everything(features.shape)
         maps = [tap.repeat(rows // len(tap), 1, 1, 1) for tap in features.maps.values()]
         totals: list[Tensor] = []
         for tile, taps in features.run(image):
             found = features.sums(tile, taps, content)
             totals = [a + b for a, b in zip(totals, found, strict=True)] if totals else found
             for kept, (name, tap) in zip(maps, taps.items(), strict=False):
-                kept[(..., *tile.place(name, features.everything))] = tap
+                kept[(..., *tile.place(name, whole))] = tap
         return (*totals, *(maps if keep_taps else ()))
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
         (image,) = ctx.saved_tensors
         features, total = ctx.features, torch.zeros_like(image)
-        count = len(STYLE_LAYERS) + 1
+        count, whole = len(STYLE_LAYERS) + 1, everything(features.shape)
         for tile in tiles(features.box, features.shape, features.side):
             with torch.enable_grad():
                 seen = image[(..., *tile.seen)].detach().requires_grad_(True)
@@ -155,7 +151,7 @@ class _Sums(torch.autograd.Function):
                 found = features.sums(tile, taps, ctx.content)
                 weighted = [(a * b).sum() for a, b in zip(found, slopes[:count], strict=True)]
                 for slope, (name, tap) in zip(slopes[count:], taps.items(), strict=False):
-                    part = slope[(..., *tile.place(name, features.everything))]
+                    part = slope[(..., *tile.place(name, whole))]
                     weighted.append((tap * part).sum())
                 (slope,) = torch.autograd.grad(torch.stack(weighted).sum(), seen)
             total[(..., *tile.seen)] += slope

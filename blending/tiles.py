@@ -1,6 +1,6 @@
 """Pictures cut into tiles for the network, and sums over all of them: exact, tile by tile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,46 +71,50 @@ def outward(box: Box) -> Box:
     return rows, columns
 
 
+def everything(shape: tuple[int, ...]) -> Box:
+    """The box of a whole picture, (..., H, W)."""
+    return slice(0, shape[-2]), slice(0, shape[-1])
+
+
 @torch.no_grad()
 def tiled_sums(
     network: Features,
     image: Tensor,
     box: Box,
     side: int,
-    counted: dict[str, Tensor] | None = None,
-) -> dict[str, Tensor]:
-    """The sums of outer products over a box, (N, C, C) of each style layer.
+    counted: Sequence[dict[str, Tensor] | None] = (None,),
+) -> list[dict[str, Tensor]]:
+    """The sums of outer products over a box, (N, C, C) of each style layer; one pass for all.
 
     Args:
         network: of the image's device.
         image: (N, 3, H, W), sides multiples of 8.
         box: on the grid.
         side: of the tiles, pixels.
-        counted: of each layer, (N or 1, 1, H / s, W / s), 0 or 1, which pixels count. None: all.
+        counted: for each set of sums which pixels count, of each layer (N or 1, 1, H / s, W / s),
+            0 or 1. None: all.
     """
-    sums: dict[str, Tensor] = {}
+    every: list[dict[str, Tensor]] = [{} for _ in counted]
     for tile in tiles(box, image.shape, side):
         taps = network(image[(..., *tile.seen)], STYLE_LAYERS)
         for name, tap in taps.items():
-            where = None
-            if counted:
-                where = counted[name][(..., *tile.place(name, (slice(0, None), slice(0, None))))]
-            part = outer_sum(tile.owned(tap, name), where)
-            sums[name] = sums[name] + part if name in sums else part
-    return sums
+            own, place = tile.owned(tap, name), tile.place(name, everything(image.shape))
+            for sums, where in zip(every, counted, strict=True):
+                part = outer_sum(own, where[name][(..., *place)] if where else None)
+                sums[name] = sums[name] + part if name in sums else part
+    return every
 
 
 @torch.no_grad()
 def tiled_maps(network: Features, image: Tensor, side: int) -> dict[str, Tensor]:
     """The taps of all style layers, whole, (N, C, H / s, W / s); made in tiles."""
     maps: dict[str, Tensor] = {}
-    everything = (slice(0, image.shape[2]), slice(0, image.shape[3]))
-    for tile in tiles(everything, image.shape, side):
+    whole = everything(image.shape)
+    for tile in tiles(whole, image.shape, side):
         taps = network(image[(..., *tile.seen)], STYLE_LAYERS)
         for name, tap in taps.items():
             if name not in maps:
                 size = (side // LAYERS[name][1] for side in image.shape[2:])
                 maps[name] = tap.new_empty(*tap.shape[:2], *size)
-            rows, columns = tile.place(name, everything)
-            maps[name][..., rows, columns] = tile.owned(tap, name)
+            maps[name][(..., *tile.place(name, whole))] = tile.owned(tap, name)
     return maps

@@ -126,7 +126,7 @@ def test_a_shift_that_is_no_number_is_refused():
 def test_a_presets_first_stage_is_changed_as_told(name):
     own = PRESETS[name].poisson
     assert poisson_preset(name) == own
-    changed = poisson_preset(name, "mixed", -0.5, 3)
+    changed = changed_poisson(poisson_preset(name), "mixed", -0.5, 3)
     assert changed == replace(own, gradients="mixed", bleed=0.5, max_evaluations=3)
 
 
@@ -134,7 +134,7 @@ def test_a_presets_first_stage_is_changed_as_told(name):
 def test_a_presets_second_stage_is_changed_as_told(name):
     own = PRESETS[name].refine
     assert refine_preset(name) == own
-    changed = refine_preset(name, "band", 0.5, 3)
+    changed = changed_refine(refine_preset(name), "band", 0.5, 3)
     assert isinstance(changed, RefineSettings)
     assert changed == replace(own, region="band", strength=0.5, max_evaluations=3)
 

@@ -108,7 +108,7 @@ def test_sums_of_outer_products_are_those_of_the_whole_map(
         name: (noise(1, 1, SHAPE[0] // s, SHAPE[1] // s, seed=s) > 0.5).double()
         for name, s in STRIDES.items()
     }
-    found = tiled_sums(double, picture, box, side, counted if is_counted else None)
+    (found,) = tiled_sums(double, picture, box, side, [counted if is_counted else None])
     for name, tap in double(picture, STYLE_LAYERS).items():
         s = STRIDES[name]
         part = tuple(slice(edge.start // s, edge.stop // s) for edge in box)
