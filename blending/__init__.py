@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .features import load_features
-    from .job import Evaluation
+    from .deep.vgg16 import load_features
     from .machine import Compute
     from .pipeline import BlendResult, blend
-    from .placement import place
+    from .placement.place import place
     from .presets import PRESETS
     from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
-    from .stages import poisson_stage, refine_stage
+    from .stages.batch import Evaluation
+    from .stages.stages import poisson_stage, refine_stage
 
 __all__ = [
     "PRESETS",
@@ -38,15 +38,15 @@ _MODULES = {
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
     "Compute": "machine",
-    "Evaluation": "job",
+    "Evaluation": "stages.batch",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",
     "Weights": "settings",
     "blend": "pipeline",
-    "load_features": "features",
-    "place": "placement",
-    "poisson_stage": "stages",
-    "refine_stage": "stages",
+    "load_features": "deep.vgg16",
+    "place": "placement.place",
+    "poisson_stage": "stages.stages",
+    "refine_stage": "stages.stages",
 }
 
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .compute import resolve_device
-from .features import load_features
-from .guardrails import guard_rails
-from .job import OnEvaluation
-from .placement import place
+from .deep.vgg16 import load_features
+from .placement.place import place
+from .quality.guardrails import guard_rails
 from .report import machine_report
 from .settings import BlendSettings
-from .stages import poisson_stage, refine_stage
+from .stages.batch import OnEvaluation
+from .stages.device import resolve_device
+from .stages.stages import poisson_stage, refine_stage
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from comfy_api.latest import io
 from server import PromptServer
 from torch import Tensor
 
-from ..blending.layout import FARTHEST
 from ..blending.machine import SHARE_OF_FREE, Compute
+from ..blending.placement.layout import FARTHEST
 from ..blending.settings import BlendSettings
 from .summary import one_line
 

@@ -8,7 +8,7 @@ A side of 0 would not do: the page shows 512 pixels for it, and takes no 0 that 
 
 from comfy_api.latest import io
 
-from ..blending.layout import FARTHEST
+from ..blending.placement.layout import FARTHEST
 
 NOT_DRAWN = {"x": 0, "y": 0, "width": 1, "height": 1}
 BY_BOX = ("fitted into the box (column, row, unit, anchor, fit, fit_width, fit_height not used)",)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..blending.job import Evaluation
+from ..blending.stages.batch import Evaluation
 from .pace import Pace
 
 PREVIEW_SIDE = 512  # pixels

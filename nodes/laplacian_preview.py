@@ -80,9 +80,9 @@ class LaplacianPreview(io.ComfyNode):
         gradients: str = "import",
     ) -> io.NodeOutput:
         """Show."""
-        from ..blending.placement import place
-        from ..blending.preview import laplacian_panels
-        from ..blending.sheets import NAMES, panel_sheets, profile_plots
+        from ..blending.placement.place import place
+        from ..blending.plots.panel_captions import NAMES, panel_sheets, profile_plots
+        from ..blending.quality.laplacian_panels import laplacian_panels
 
         show_text(cls)
         looked_at = image_planes("result", result)

@@ -10,7 +10,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..blending.layout import RESIZES
+from ..blending.placement.layout import RESIZES
 from ..blending.settings import LARGEST_PART, MASK_CHANNELS
 from .adapters import form, planes_to_image, planes_to_mask
 from .planes import image_planes
@@ -105,9 +105,9 @@ class LoadMask(io.ComfyNode):
         **shaping: Any,
     ) -> io.NodeOutput:
         """Read and shape the mask."""
-        from ..blending.masks import adjust_mask, like_reference
-        from ..blending.pictures import pick_channel, read_raw
-        from ..blending.taken import show_taken
+        from ..blending.image.mask import adjust_mask, like_reference
+        from ..blending.pictures.read import pick_channel, read_raw
+        from ..blending.plots.mask_overlay import show_taken
 
         path = _path(file)
         pixels = read_raw(path)

@@ -40,7 +40,7 @@ class LossCurves(io.ComfyNode):
     @classmethod
     def execute(cls, report: str) -> io.NodeOutput:
         """Draw."""
-        from ..blending.curves import loss_curves
+        from ..blending.plots.loss_curves import loss_curves
 
         curves = planes_to_image(loss_curves(report))
         return io.NodeOutput(curves, ui=ui.PreviewImage(curves, cls=cls))

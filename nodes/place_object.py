@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
+from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
 from .adapters import form, planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
@@ -69,8 +69,8 @@ class PlaceObject(io.ComfyNode):
         **layout: Any,
     ) -> io.NodeOutput:
         """Place."""
-        from ..blending.arrange import arrange
-        from ..blending.layout import Layout
+        from ..blending.placement.layout import Layout
+        from ..blending.placement.place_object import arrange
 
         show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)

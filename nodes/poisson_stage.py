@@ -5,9 +5,9 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.memory import estimated_memory
 from ..blending.presets import PRESETS, changed_poisson, poisson_preset
 from ..blending.settings import GRADIENTS, BlendSettings
+from ..blending.stages.memory import estimated_memory
 from .adapters import (
     compute_with,
     form,

@@ -4,12 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..blending.compute import resolve_device
-from ..blending.guardrails import guard_rails
-from ..blending.job import StageResult
 from ..blending.machine import Compute
-from ..blending.placement import Placed
+from ..blending.placement.place import Placed
+from ..blending.quality.guardrails import guard_rails
 from ..blending.report import machine_report
+from ..blending.stages.batch import StageResult
+from ..blending.stages.device import resolve_device
 
 
 def stage_report(

@@ -42,7 +42,7 @@ from blending import (  # noqa: E402
     poisson_stage,
     refine_stage,
 )
-from blending.pictures import read_picture  # noqa: E402
+from blending.pictures.read import read_picture  # noqa: E402
 
 PAINTING = ROOT / "blending" / "demo" / "starry_night.jpg"
 
@@ -85,7 +85,7 @@ def batch(rounds: int) -> list[list[str]]:
     )
     rows = [["eight calls", f"{singly:.1f}", "1.00"]]
     for at_once in (1, 2, 4, 8):
-        with mock.patch("blending.stages._rows", lambda *_, rows=at_once: rows):
+        with mock.patch("blending.stages.stages._rows", lambda *_, rows=at_once: rows):
             found = seconds(lambda: call(sources, targets), rounds)
         rows.append([f"one call, {at_once} at once", f"{found:.1f}", f"{found / singly:.2f}"])
     found = seconds(lambda: call(sources, targets[:1]), rounds)

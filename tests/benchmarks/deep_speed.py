@@ -32,8 +32,8 @@ from quality_cases import Case, find_cases, read_case  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PRESETS, BlendSettings, Compute, blend  # noqa: E402
-from blending.files import write_picture  # noqa: E402
 from blending.machine import ARITHMETICS  # noqa: E402
+from blending.pictures.write import write_picture  # noqa: E402
 
 PUBLISHED = 1000  # evaluations a stage
 DRIVER = """

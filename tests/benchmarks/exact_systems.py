@@ -10,9 +10,9 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from blending.filters import laplacian
-from blending.pictures import read_picture
-from blending.poisson import solve_poisson
+from blending.image.filters import laplacian
+from blending.pictures.read import read_picture
+from blending.poisson.solver import solve_poisson
 
 DIRECT = 512  # pixels across, up to which SciPy solves the system
 DEMO = Path(__file__).resolve().parents[2] / "blending" / "demo"

@@ -39,8 +39,8 @@ from peers import opencv_clone  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PRESETS, BlendSettings, PoissonSettings, blend, poisson_stage  # noqa: E402
-from blending.masks import adjust_mask  # noqa: E402
-from blending.match import match_boundary  # noqa: E402
+from blending.image.mask import adjust_mask  # noqa: E402
+from blending.poisson.boundary_match import match_boundary  # noqa: E402
 
 MODES = {"beyond": "source known beyond the mask", "mask": "source known under the mask only"}
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from blending import place
-from blending.pictures import read_picture
-from blending.placement import Placed
+from blending.pictures.read import read_picture
+from blending.placement.place import Placed
 
 SEED = 20200301
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}

@@ -27,7 +27,7 @@ from tables import table  # noqa: E402
 
 from blending import PoissonSettings, Weights, load_features, place, poisson_stage  # noqa: E402
 from blending.machine import ARITHMETICS, Compute  # noqa: E402
-from blending.memory import TILES, Extent, Plan, planned_bytes, plans  # noqa: E402
+from blending.stages.memory import TILES, Extent, Plan, planned_bytes, plans  # noqa: E402
 
 MEGABYTE = 2**20
 

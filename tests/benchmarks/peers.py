@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from blending.window import bounding_box
+from blending.placement.window import bounding_box
 
 
 def opencv_clone(source: Tensor, target: Tensor, mask: Tensor, row: int, column: int) -> Tensor:

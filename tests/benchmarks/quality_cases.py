@@ -6,8 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from blending import place
-from blending.pictures import read_mask, read_picture
-from blending.placement import Placed
+from blending.pictures.read import read_mask, read_picture
+from blending.placement.place import Placed
 
 PUBLISHED = {"first_pass.png": "published: poisson", "second_pass.png": "published: refine"}
 

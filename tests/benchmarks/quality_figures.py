@@ -9,12 +9,12 @@ import torch
 from quality_methods import Result
 from torch import Tensor
 
-from blending.features import STYLE_LAYERS
-from blending.guardrails import MARGIN, guard_rails
-from blending.guidance import guidance_field
-from blending.metrics import background_error, content_error, gradient_error, style_error
-from blending.placement import Placed
-from blending.window import crop
+from blending.deep.vgg16 import STYLE_LAYERS
+from blending.placement.place import Placed
+from blending.placement.window import crop
+from blending.poisson.guidance import guidance_field
+from blending.quality.guardrails import MARGIN, guard_rails
+from blending.quality.metrics import background_error, content_error, gradient_error, style_error
 
 HELD_OUT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # no objective sees them
 RELATIVE = ("style", *HELD_OUT)  # figures given as multiples of the paste's

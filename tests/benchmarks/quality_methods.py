@@ -11,10 +11,10 @@ from quality_cases import Case
 from torch import Tensor
 
 from blending import PRESETS, BlendSettings, PoissonSettings, poisson_stage, refine_stage
-from blending.features import Features
-from blending.job import StageResult
-from blending.placement import Placed
-from blending.window import composite
+from blending.deep.vgg16 import Features
+from blending.placement.place import Placed
+from blending.placement.window import composite
+from blending.stages.batch import StageResult
 
 HAS_OPENCV = find_spec("cv2") is not None
 OPENCV_ERODES = 3  # pixels that seamlessClone takes off the mask, by a square of 7 x 7

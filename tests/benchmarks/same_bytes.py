@@ -44,7 +44,9 @@ def make(pack: Path, out: Path, options: argparse.Namespace) -> None:
     command = [sys.executable, str(MAKER), str(out), str(ROOT / "tests" / "benchmarks" / "cases")]
     command += [str(options.authors.resolve())] if options.authors else []
     command += [f"--only={word}" for word in options.only]
-    subprocess.run(command, cwd=pack, env={"PYTHONPATH": str(pack), "PATH": "/usr/bin:/bin"}, check=True)
+    subprocess.run(
+        command, cwd=pack, env={"PYTHONPATH": str(pack), "PATH": "/usr/bin:/bin"}, check=True
+    )
 
 
 def difference(old: Path, new: Path) -> str:

@@ -1,6 +1,6 @@
 """What `same_bytes.py` compares: run in a checkout's folder, by its public names alone.
 
-    python same_bytes_cases.py OUT CASES [AUTHORS] [--only=WORD ...]
+python same_bytes_cases.py OUT CASES [AUTHORS] [--only=WORD ...]
 """
 
 import json
@@ -89,9 +89,7 @@ def exact(name: str) -> Made:
 
 def film(cases: Path) -> Made:
     source, target, mask, *_ = read(cases / "rocket_in_night")
-    frames = [
-        place(source, target, mask, 60 + 3 * number, 200 + 5 * number) for number in range(3)
-    ]
+    frames = [place(source, target, mask, 60 + 3 * number, 200 + 5 * number) for number in range(3)]
     masks_, sources = zip(*((f.full_mask, f.paste) for f in frames), strict=True)
     placed = place(torch.cat(sources), target, torch.cat(masks_))
     settings = PRESETS["painting"]

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import blending
-from blending import metrics
-from blending.guidance import guidance_field
-from blending.job import Evaluation
 from blending.machine import Compute
 from blending.pipeline import blend
-from blending.placement import place
+from blending.placement.place import place
+from blending.poisson.guidance import guidance_field
+from blending.quality import metrics
 from blending.report import machine_report
 from blending.settings import BlendSettings, PoissonSettings, RefineSettings
-from blending.stages import poisson_stage, refine_stage
+from blending.stages.batch import Evaluation
+from blending.stages.stages import poisson_stage, refine_stage
 
 EXACT = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from blending import PRESETS as PUBLIC
-from blending import features
+from blending.deep import vgg16
 from blending.pipeline import blend
 from blending.presets import (
     PRESETS,
@@ -55,7 +55,7 @@ def test_a_photograph_is_matched_and_not_redrawn():
 
 
 def test_seam_repair_needs_no_network(monkeypatch, tmp_path, noise, disc):
-    monkeypatch.setattr(features, "BUNDLED", tmp_path / "none.safetensors")
+    monkeypatch.setattr(vgg16, "BUNDLED", tmp_path / "none.safetensors")
     assert PRESETS["seam repair"].poisson.match
     source, target, mask = noise(1, 3, 12, 12), noise(1, 3, 12, 12, seed=1), disc(12, 12, 4)
     result = blend(source, target, mask, settings=PRESETS["seam repair"])

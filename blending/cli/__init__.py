@@ -1,0 +1,1 @@
+"""The command line; bare, so that `--help` stays free of torch."""

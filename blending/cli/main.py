@@ -1,0 +1,135 @@
+"""The command line: `python -m blending --source S --target T --mask M --at C,R --out OUT`."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+
+from ..machine import Compute
+from ..presets import PRESETS
+from ..settings import BlendSettings
+from .options import EXIT_USAGE, parse_options
+
+MEGABYTE = 2**20
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; None: those of the process.
+
+    Returns:
+        The exit status: 0, or 2 after a message of one line on standard error.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        _run(parse_options(arguments))
+    except (ValueError, TypeError, OSError) as error:
+        sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        sys.stderr.write("blending: interrupted, nothing written\n")
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    from ..pictures.icc import srgb_profile
+    from ..pictures.read import read_picture
+    from ..pictures.write import check_format, check_output, write_picture, write_text
+    from ..pipeline import blend
+    from .progress import Progress
+
+    for path in filter(None, (options.out, options.report)):
+        check_output(path, overwrite=options.overwrite)
+    target = read_picture(options.target)
+    check_format(options.out, target.pixels.shape[1], target.bits)
+    source = read_picture(options.source, icc=target.icc or srgb_profile())
+    settings = _settings(options)
+    column, row = options.at
+    with Progress(settings) as progress:
+        result = blend(
+            source.pixels,
+            target.pixels,
+            _mask(options),
+            row=row,
+            column=column,
+            scale=options.scale,
+            settings=settings,
+            on_evaluation=progress,
+        )
+    report = {"files": _files(options), **result.report}
+    write_picture(
+        options.out,
+        result.image,
+        bits=target.bits,
+        icc=target.icc,
+        overwrite=options.overwrite,
+    )
+    if options.report:
+        text = json.dumps(report, indent=2) + "\n"
+        write_text(options.report, text, overwrite=options.overwrite)
+    sys.stdout.write(f"{options.out}: {_summary(result.report)}\n")
+
+
+def _mask(options: argparse.Namespace):
+    from ..image.mask import adjust_mask
+    from ..pictures.read import read_mask
+
+    if options.mask is None:
+        return None
+    mask = read_mask(options.mask, options.mask_channel or "luminance")
+    return adjust_mask(mask, invert=options.invert_mask)
+
+
+def _settings(options: argparse.Namespace) -> BlendSettings:
+    preset = PRESETS[options.preset]
+    steps = {"max_evaluations": options.evaluations}
+    poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
+    refine = {"region": options.region, "strength": options.strength}
+    return BlendSettings(
+        poisson=_changed(preset.poisson, {**poisson, **steps}),
+        refine=_changed(preset.refine, {**refine, **steps})
+        if preset.refine and options.stage == "refine"
+        else None,
+        weights_file=options.weights,
+        input_scale=options.input_scale,
+        compute=Compute(
+            options.device,
+            options.arithmetic,
+            None if options.memory is None else MEGABYTE * options.memory,
+        ),
+    )
+
+
+def _changed(settings, options: dict):
+    """The settings with the options that were given."""
+    return replace(
+        settings, **{name: value for name, value in options.items() if value is not None}
+    )
+
+
+def _files(options: argparse.Namespace) -> dict[str, str | None]:
+    names = ("source", "mask", "target", "out")
+    return {name: str(path) if (path := getattr(options, name)) else None for name in names}
+
+
+def _summary(report: dict) -> str:
+    words = []
+    for stage in report["stages"]:
+        evaluations = sum(picture.get("evaluations", 0) for picture in stage["pictures"])
+        counted = f"{evaluations} evaluations, " if evaluations else ""
+        words.append(f"{stage['stage']} {counted}{stage['seconds']:.1f} s")
+        words += stage["notes"]
+    return "; ".join([*words, *map(_guard_rails, filter(None, report["guard_rails"]))])
+
+
+def _guard_rails(figures: dict[str, float | None]) -> str:
+    seam = figures["seam_ratio"]
+    return (
+        f"colour difference {figures['colour_difference']:.1f} ΔE, "
+        f"hues turned {figures['hue_flip_share']:.1%}, "
+        + ("" if seam is None else f"seam {seam:.1%} of the paste's, ")
+        + f"background changed by {figures['background_difference']:.0f} levels"
+    )

@@ -1,0 +1,173 @@
+"""The command line's options."""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from ..machine import ARITHMETICS
+from ..presets import PRESETS, REFINING
+from ..settings import GRADIENTS, INPUT_SCALES, MASK_CHANNELS, METHODS, REGIONS
+
+DEMO = Path(__file__).parents[1] / "demo"
+DEMO_PLACE = (529, 39)  # column, row
+EXIT_USAGE = 2
+
+
+def parse_options(arguments: list[str]) -> argparse.Namespace:
+    """The options, complete; exits with status 2 and one line on what argparse refuses.
+
+    Raises:
+        ValueError: options that are missing or do not go together.
+    """
+    options = _parser().parse_args(_join_place(arguments))
+    _complete(options)
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is told in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"blending: error: {' '.join(message.split())}\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m blending",
+        description="Blend a cut-out of a source picture into a target picture.",
+    )
+    add = parser.add_argument
+    _add_pictures(add)
+    add(
+        "--preset",
+        type=_preset,
+        default="painting",
+        metavar="NAME",
+        help=f"what for: {_preset_names()} (default painting)",
+    )
+    add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
+    add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
+    add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
+    add("--region", choices=REGIONS, help="what the refine stage may change (default object)")
+    add("--strength", type=float, metavar="F", help="of the refine stage, 0..1 (default 1)")
+    add("--evaluations", type=int, metavar="N", help="most steps a stage (default the preset's)")
+    add(
+        "--stage",
+        choices=("poisson", "refine", "exact"),
+        default="refine",
+        help="where to stop (default refine); exact means --method exact --stage poisson",
+    )
+    add("--weights", metavar="FILE", help="another VGG16 safetensors file")
+    add("--input-scale", choices=INPUT_SCALES, default="caffe", help="what that file expects")
+    add("--device", help="where to compute, such as cpu or cuda (default cpu)")
+    add("--arithmetic", choices=ARITHMETICS, default="auto", help="of the network (default auto)")
+    add("--memory", type=int, metavar="MB", help="most a stage may take (default: what is free)")
+    add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
+    add("--report", metavar="FILE", help="write what was done as JSON")
+    add("--overwrite", action="store_true", help="replace files that are there")
+    add("--demo", action="store_true", help="blend the bundled example (default out: demo.png)")
+    return parser
+
+
+def _add_pictures(add: Callable[..., object]) -> None:
+    add("--source", metavar="FILE", help="the picture to cut from")
+    add("--target", metavar="FILE", help="the picture to blend into")
+    add("--mask", metavar="FILE", help="white takes the source; its size; default: its alpha")
+    add("--mask-channel", choices=MASK_CHANNELS, help="of the mask (default luminance)")
+    add("--invert-mask", action="store_true", help="black takes the source")
+    add("--at", metavar="COLUMN,ROW", type=_place, default=(0, 0), help="the source's corner, px")
+    add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
+
+
+def _join_place(arguments: list[str]) -> list[str]:
+    """`--at -20,30` as `--at=-20,30`: argparse takes a leading minus for an option."""
+    joined, rest = [], iter(arguments)
+    for argument in rest:
+        joined.append(f"--at={next(rest, '')}" if argument == "--at" else argument)
+    return joined
+
+
+def _typed(preset: str) -> str:
+    """A preset's name as one types it in a shell."""
+    return preset.replace(" ", "-")
+
+
+def _preset_names() -> str:
+    return ", ".join(map(_typed, PRESETS))
+
+
+def _preset(text: str) -> str:
+    name = text.replace("-", " ")
+    if name not in PRESETS:
+        raise argparse.ArgumentTypeError(f"must be one of {_preset_names()}, got {text!r}")
+    return name
+
+
+def _place(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*", text, re.ASCII)
+    if not found:
+        raise argparse.ArgumentTypeError(
+            f"must be COLUMN,ROW in whole pixels (10,20), got {text!r}"
+        )
+    return int(found[1]), int(found[2])
+
+
+def _complete(options: argparse.Namespace) -> None:
+    """Fill in what --demo and --stage exact stand for; raise where something is missing."""
+    if options.demo:
+        if options.source or options.target or options.mask:
+            raise ValueError("--demo brings its own pictures: leave --source, --target, --mask out")
+        options.source = DEMO / "rocket.png"
+        options.mask = DEMO / "rocket_mask.png"
+        options.target = DEMO / "starry_night.jpg"
+        options.at = DEMO_PLACE
+        options.out = options.out or "demo.png"
+    missing = [name for name in ("source", "target", "out") if not getattr(options, name)]
+    if missing:
+        raise ValueError(f"--{' and --'.join(missing)} must be given (or --demo)")
+    if options.mask is None and (options.invert_mask or options.mask_channel):
+        raise ValueError("--invert-mask and --mask-channel must come with --mask, got none")
+    if options.stage == "exact":
+        if options.method == "deep":
+            raise ValueError("--stage exact must go with --method exact, got deep")
+        options.method, options.stage = "exact", "poisson"
+    if options.memory is not None and options.memory < 0:
+        raise ValueError(f"--memory must be 0 megabytes or more, got {options.memory}")
+    _check_weights(options)
+    _check_refining(options)
+    _check_report(options)
+
+
+def _check_weights(options: argparse.Namespace) -> None:
+    """Another input scale than the bundled weights' goes with weights of its own."""
+    bundled = INPUT_SCALES[0]
+    if options.weights is None and options.input_scale != bundled:
+        raise ValueError(
+            f"--input-scale {options.input_scale} must come with --weights, got none: the bundled "
+            f"ones expect {bundled}"
+        )
+
+
+def _check_refining(options: argparse.Namespace) -> None:
+    """The refine stage's options need one."""
+    given = [name for name in ("region", "strength") if getattr(options, name) is not None]
+    if not given or (options.stage == "refine" and options.preset in REFINING):
+        return
+    ended = (
+        "--stage poisson" if options.stage == "poisson" else "--preset " + _typed(options.preset)
+    )
+    raise ValueError(
+        f"--{' and --'.join(given)} must go with a refine stage; there is none with {ended}"
+    )
+
+
+def _check_report(options: argparse.Namespace) -> None:
+    """The report must not take the place of a picture, not even with --overwrite."""
+    if options.report is None:
+        return
+    for name in ("out", "source", "mask", "target"):
+        path = getattr(options, name)
+        if path and Path(path).resolve() == Path(options.report).resolve():
+            raise ValueError(f"--report must be another file than --{name}, got {path} for both")

@@ -1,0 +1,1 @@
+"""The differentiable objective on VGG16 features and pixels."""

@@ -1,0 +1,190 @@
+"""The terms of the objective as pure functions: for each picture of a batch a mean over an area."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..image.colour import to_opponent
+from ..image.filters import blur, laplacian
+
+
+def gradient_loss(
+    composite: Tensor, guidance: Tensor, region: Tensor, area: Tensor | float
+) -> Tensor:
+    """Squared difference of Laplacians wherever the mask can be seen, per pixel of the mask.
+
+    L = Σ over R of (Δu − v)² / (C · area), u = `composite`, v = `guidance`, R = `region`.
+
+    Args:
+        composite: (B, C, H, W), in [0, 1].
+        guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
+        region: (B, 1, H, W), bool; the mask and the ring whose stencil touches it.
+        area: (B,) or one for all, pixels of the mask, > 0.
+
+    Returns:
+        (B,), >= 0, differentiable in `composite`.
+
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not
+    the whole image's.
+    """
+    residual = torch.where(region, laplacian(composite) - guidance, 0)
+    return _sums(residual.square()) / (composite.shape[1] * area)
+
+
+def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum of squared differences of features.
+
+    L = Σ w (F − F*)², F = `features`, F* = `wanted`, w = `weight`: a sum, so that parts of a
+    picture add up; the objective divides it by the same sum of F* alone.
+
+    Args:
+        features: (B, C, H, W), activations of one layer.
+        wanted: (B, C, H, W), the same layer's of what is to be kept.
+        weight: (B, 1, H, W), >= 0; the mask at this layer's size.
+
+    Returns:
+        (B,), >= 0, differentiable in `features`.
+
+    Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture,
+    so that one pass of the network serves all terms.
+    """
+    return _sums(weight * (features - wanted).square())
+
+
+def luminance_loss(
+    composite: Tensor,
+    wanted: Tensor,
+    weight: Tensor,
+    texture: Tensor | None,
+    area: Tensor | float,
+) -> Tensor:
+    """Weighted squared difference of lightness, per pixel of the mask.
+
+    L = Σ (g * √w (Y_u − Y_s))² / (3 · area), Y the first opponent channel, w = `weight`, g a
+    Gaussian: details finer than it are free.
+
+    Args:
+        composite: (B, 3, H, W), in [0, 1].
+        wanted: (B, 3, H, W), the colours to keep.
+        weight: (B, 1, H, W), >= 0.
+        texture: the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
+        area: (B,) or one for all, pixels of the mask, > 0.
+
+    Returns:
+        (B,), >= 0, differentiable in `composite`.
+
+    Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
+    term, blind to low frequencies, lets the style term turn objects transparent.
+    """
+    difference = weight.sqrt() * to_opponent(composite - wanted)[:, :1]
+    if texture is not None:
+        difference = blur(difference, texture)
+    return _sums(difference.square()) / (3 * area)
+
+
+def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: Tensor | float) -> Tensor:
+    """The same of the two channels of chroma.
+
+    Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
+    turned hue is what an eye forgives least.
+
+    Args and returns: as `luminance_loss`, in every detail.
+    """
+    return _sums(weight * to_opponent(composite - wanted)[:, 1:].square()) / (3 * area)
+
+
+def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
+    """Mean outer product of the feature vectors, divided by the number of channels.
+
+    G = F Fᵀ / (C · H · W) with F the C x HW matrix of activations.
+
+    Args:
+        features: (B, C, H, W).
+        where: (1, 1, H, W), bool, somewhere True; the mean is over these pixels. None: all.
+
+    Returns:
+        (B, C, C).
+
+    Source: Gatys, Ecker, Bethge 2016; the normalisation of Johnson et al. 2016.
+    """
+    flat = features.flatten(2) if where is None else features[..., where[0, 0]]
+    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def style_loss(gram: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of Gram matrices of one layer.
+
+    Args:
+        gram: (B, C, C), from `gram_matrix`.
+        wanted: (B, C, C), the one to match.
+
+    Returns:
+        (B,), >= 0, differentiable in `gram`.
+
+    Source: Zhang et al. 2020, style loss.
+    """
+    return (gram - wanted).square().flatten(1).mean(1)
+
+
+def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
+    """The features with each channel's values replaced, rank by rank, by the wanted ones.
+
+    Args:
+        features: (B, C, H, W).
+        wanted: (B or 1, C, K), the values to match, ascending along K; other lengths are resampled
+            linearly in rank.
+
+    Returns:
+        (B, C, H, W), without gradient.
+    """
+    flat = features.detach().flatten(2)
+    if wanted.shape[2] != flat.shape[2]:
+        wanted = F.interpolate(wanted, flat.shape[2], mode="linear", align_corners=False)
+    order = torch.argsort(flat, dim=2, stable=True)
+    wanted = wanted.expand_as(flat)
+    return torch.empty_like(flat).scatter_(2, order, wanted).view_as(features)
+
+
+def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared distance of the features to themselves matched to a histogram.
+
+    L = mean (F − H(F, F*))², H held constant.
+
+    Args:
+        features: (B, C, H, W).
+        wanted: (B, C, K), the target's activations, ascending along K.
+
+    Returns:
+        (B,), >= 0, differentiable in `features`.
+
+    Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a
+    mean, not a sum.
+    """
+    return (features - matched_to_histogram(features, wanted)).square().flatten(1).mean(1)
+
+
+def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
+    """Absolute differences of neighbours, one of them in the region, per pixel of the mask.
+
+    Args:
+        composite: (B, C, H, W), in [0, 1].
+        region: (B, 1, H, W), bool.
+        area: (B,) or one for all, pixels of the mask, > 0.
+
+    Returns:
+        (B,), >= 0, differentiable in `composite` but where neighbours are equal.
+
+    Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over
+    the image.
+    """
+    rows = (composite[..., 1:, :] - composite[..., :-1, :]).abs()
+    columns = (composite[..., :, 1:] - composite[..., :, :-1]).abs()
+    seen_rows = region[..., 1:, :] | region[..., :-1, :]
+    seen_columns = region[..., :, 1:] | region[..., :, :-1]
+    total = _sums(torch.where(seen_rows, rows, 0)) + _sums(torch.where(seen_columns, columns, 0))
+    return total / (composite.shape[1] * area)
+
+
+def _sums(values: Tensor) -> Tensor:
+    """Of each picture, (B,)."""
+    return values.flatten(1).sum(1)

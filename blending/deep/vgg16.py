@@ -1,0 +1,174 @@
+"""VGG16 features: which layers, whose weights, which input scale."""
+
+import copy
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from ..checks import check_choice
+from ..settings import INPUT_SCALES
+
+BUNDLED = Path(__file__).parents[1] / "weights" / "vgg16.safetensors"
+STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+# torchvision's index of each activation, and the side of its pixels in image pixels.
+LAYERS = {
+    "relu1_1": (1, 1),
+    "relu1_2": (3, 1),
+    "relu2_1": (6, 2),
+    "relu2_2": (8, 2),
+    "relu3_1": (11, 4),
+    "relu3_2": (13, 4),
+    "relu3_3": (15, 4),
+    "relu4_1": (18, 8),
+    "relu4_2": (20, 8),
+    "relu4_3": (22, 8),
+}
+_CONVOLUTIONS = 13  # entries of torchvision's VGG16 configuration up to conv4_3, pooling included
+
+
+class Features(nn.Module):
+    """VGG16 up to relu4_3, frozen; made by `load_features`."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
+        """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
+        super().__init__()
+        self.features = _skeleton()
+        self.features.load_state_dict(
+            {name.removeprefix("features."): tensor.float() for name, tensor in tensors.items()},
+            assign=True,
+        )
+        self.features.to(memory_format=torch.channels_last)  # convolved a fifth faster so
+        mean, deviation = {
+            "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+            "standardised": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        }[input_scale]
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
+        self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
+
+    @property
+    def arithmetic(self) -> torch.dtype:
+        """What the convolutions are computed in."""
+        return next(self.features[-2].parameters()).dtype
+
+    def prepared(self, like: Tensor, arithmetic: torch.dtype) -> "Features":
+        """The network for pictures such as `like`: of its device and type.
+
+        Args:
+            like: any tensor.
+            arithmetic: of the convolutions; may be shorter than `like`'s type.
+
+        Returns:
+            A network of its own; this one keeps its weights, which a shorter type would round for
+            good. What need not be converted is in memory once.
+        """
+        own = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in self.parameters()}
+        network = copy.deepcopy(self, own).to(device=like.device, dtype=like.dtype)
+        network.features[1:].to(dtype=arithmetic)  # of 256 levels bfloat16 can tell half: too few
+        # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
+        network.features.to(memory_format=torch.channels_last)
+        return network
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """What the first layer takes of (B, 3, H, W) in [0, 1], as it likes it in memory."""
+        return ((image - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+        """Activations of the named layers.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1], where the network is; at least 8 x 8 pixels for
+                relu4_3.
+            layers: names out of `LAYERS`, such as "relu2_2".
+
+        Returns:
+            Name to (B, C, H / s, W / s), s = 1, 2, 4, 8 by the block; on the network's own scale,
+            in the image's dtype.
+        """
+        wanted = {LAYERS[name][0]: name for name in layers}
+        x, taps = self.normalised(image), {}
+        for index, layer in enumerate(self.features[: max(wanted, default=-1) + 1]):
+            x = layer(as_taken(x, layer))
+            if index in wanted:
+                taps[wanted[index]] = x.to(image.dtype)
+        return taps
+
+
+def as_taken(x: Tensor, layer: nn.Module) -> Tensor:
+    """What a layer takes, in its type."""
+    return x.to(layer.weight.dtype) if isinstance(layer, nn.Conv2d) else x
+
+
+def load_features(weights: str | Path | None = None, input_scale: str = "caffe") -> Features:
+    """VGG16 with the bundled weights or another file's; nothing is ever downloaded.
+
+    Args:
+        weights: a safetensors file of torchvision's VGG16 names; tensors beyond conv4_3 are not
+            read. None: the bundled file (Simonyan & Zisserman 2014, CC BY 4.0, see
+            weights/ORIGIN.md), checked against its SHA-256.
+        input_scale: what the weights were trained on: "caffe" (RGB in 0..255 minus the mean; the
+            bundled ones) or "standardised" (torchvision's default weights: [0, 1], minus the mean,
+            divided by the deviation).
+
+    Returns:
+        The network on the CPU, float32.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape;
+        unknown input scale.
+    """
+    check_choice("input_scale", input_scale, INPUT_SCALES)
+    path = BUNDLED if weights is None else Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights must be a VGG16 safetensors file, found no file {path}")
+    if weights is None:
+        _check_digest(path)
+    with torch.inference_mode(False):
+        return Features(_read(path), input_scale)
+
+
+def _check_digest(path: Path) -> None:
+    expected = path.with_suffix(".sha256").read_text(encoding="ascii").split()[0]
+    came = hashlib.sha256(path.read_bytes()).hexdigest()
+    if came != expected:
+        raise ValueError(
+            f"weights file {path} must have SHA-256 {expected}, got {came}; restore it"
+        )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    expected = {f"features.{name}": p.shape for name, p in _skeleton().state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            missing = expected.keys() - set(file.keys())
+            if missing:
+                raise ValueError(
+                    f"weights file {path} must have torchvision's VGG16 tensors, "
+                    f"got none named {min(missing)}"
+                )
+            tensors = {name: file.get_tensor(name) for name in expected}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"weights file {path} must be a whole safetensors file, got: {error}"
+        ) from error
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name] or not tensor.is_floating_point():
+            raise ValueError(
+                f"weights file {path} must have {name} as float {tuple(expected[name])}, "
+                f"got {tensor.dtype} {tuple(tensor.shape)}"
+            )
+    return tensors
+
+
+def _skeleton() -> nn.Sequential:
+    """The layers without memory: nothing is initialised, no random number is drawn."""
+    with torch.device("meta"):
+        return make_layers(cfgs["D"][:_CONVOLUTIONS], batch_norm=False)

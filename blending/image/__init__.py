@@ -1,0 +1,1 @@
+"""Operations on planes of pixels: filters, colour spaces, masks."""

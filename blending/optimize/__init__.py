@@ -1,0 +1,1 @@
+"""Minimisation: L-BFGS with a line search."""

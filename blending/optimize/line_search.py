@@ -1,0 +1,117 @@
+"""The state of a minimisation of many rows: where each stands and what it tries next."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .lbfgs import History
+
+ARMIJO = 1e-4  # a step must win this share of what its slope promises
+FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
+SHORTEST = 1e-4  # the search along a direction ends at this share of its first step
+RUNNING, CONVERGED, NON_FINITE = 0, 1, 2  # of a row
+
+Metric = Callable[[Tensor], Tensor]
+
+
+class Search:
+    """Where each row stands: the accepted point, the direction from it, the point to try next."""
+
+    def __init__(
+        self, x0: Tensor, history_size: int, tolerance: float, precondition: Metric | None
+    ) -> None:
+        self.shape, self.tolerance = x0.shape, tolerance
+        self.metric, self.is_scaled = precondition or (lambda g: g), precondition is not None
+        self.x = x0.flatten(1)
+        self.history = History(self.x, history_size)
+        rows = self.x[:, 0]
+        self.value = torch.full_like(rows, math.inf)
+        self.best_value, self.best = self.value, self.x
+        self.gradient = self.image = self.direction = torch.zeros_like(self.x)
+        self.slope = torch.zeros_like(rows)
+        self.step = self.shortest = torch.zeros_like(rows)
+        self.was_small = torch.zeros_like(rows, dtype=torch.bool)
+        self.state = torch.zeros_like(rows, dtype=torch.uint8)
+        self.best_number = torch.zeros_like(rows, dtype=torch.long)
+        self.number = 0
+        self.point = self.x
+
+    @property
+    def trial(self) -> Tensor:
+        """(N, ...), the points to evaluate; a row that has stopped stays where it is."""
+        return self.point.view(self.shape)
+
+    def take(self, value: Tensor, gradient: Tensor) -> None:
+        """Go on with what the trial points gave: values (N,), gradients (N, D)."""
+        running = self.state == RUNNING
+        finite = torch.isfinite(value) & torch.isfinite(gradient).all(1)
+        value = torch.where(finite, value, math.inf)
+        self._keep_best(running & (value < self.best_value), value)
+        accepted = running & finite
+        if self.number:
+            accepted = accepted & (value <= self.value + ARMIJO * self.step * self.slope)
+        self._move(accepted, value, gradient)
+        refused = running & ~accepted
+        self.step = torch.where(refused, self._shorter(value), self.step)
+        # From the start there is nowhere to step back to.
+        spent = refused & (self.step < self.shortest) if self.number else refused
+        stuck = spent & ~self.history.is_filled
+        self.history.forget(spent)  # the metric misleads: start again from the first one alone
+        end = torch.where(finite, CONVERGED, NON_FINITE).to(self.state)
+        self.state = torch.where(stuck, end, self.state)
+        self._aim(accepted | spent)
+        step = torch.where(self.state == RUNNING, self.step, 0)[:, None]
+        self.point = self.x + step * self.direction
+        self.number += 1
+
+    def _keep_best(self, better: Tensor, value: Tensor) -> None:
+        self.best_value = torch.where(better, value, self.best_value)
+        self.best = torch.where(better[:, None], self.point, self.best)
+        self.best_number = torch.where(better, self.number, self.best_number)
+
+    def _move(self, accepted: Tensor, value: Tensor, gradient: Tensor) -> None:
+        """Make the accepted points the rows' own; remember the curvature on the way."""
+        image = self.metric(gradient.view(self.shape)).flatten(1)
+        if self.number:
+            change, seen = gradient - self.gradient, image - self.image
+            self.history.add(accepted, self.point - self.x, change, seen)
+            is_small = self.value - value <= self.tolerance * self.value.abs()
+            stopped = accepted & is_small & self.was_small
+            self.state = torch.where(stopped, CONVERGED, self.state).to(self.state)
+            self.was_small = torch.where(accepted, is_small, self.was_small)
+        row = accepted[:, None]
+        self.x = torch.where(row, self.point, self.x)
+        self.value = torch.where(accepted, value, self.value)
+        self.gradient = torch.where(row, gradient, self.gradient)
+        self.image = torch.where(row, image, self.image)
+
+    def _aim(self, rows: Tensor) -> None:
+        """A new direction and its first step for these rows."""
+        direction = -self.history.apply(self.gradient, self.image)
+        slope = (direction * self.gradient).sum(1)
+        uphill = rows & ~(slope < 0)
+        self.history.forget(uphill)
+        direction = torch.where(uphill[:, None], -self.image, direction)
+        slope = torch.where(uphill, -(self.image * self.gradient).sum(1), slope)
+        flat = rows & ~(slope < 0) & (self.state == RUNNING)
+        self.state = torch.where(flat, CONVERGED, self.state).to(self.state)
+        step = torch.where(self.history.is_filled, 1.0, self._first_step(direction))
+        self.direction = torch.where(rows[:, None], direction, self.direction)
+        self.slope = torch.where(rows, slope, self.slope)
+        self.step = torch.where(rows, step, self.step)
+        self.shortest = torch.where(rows, SHORTEST * step, self.shortest)
+
+    def _first_step(self, direction: Tensor) -> Tensor:
+        """Without knowledge of the curvature: the metric's own if it has a scale, but short."""
+        largest = direction.abs().amax(1)
+        longest = FIRST_STEP / torch.where(largest > 0, largest, 1.0)
+        return longest.clamp_max(1.0) if self.is_scaled else longest
+
+    def _shorter(self, value: Tensor) -> Tensor:
+        """The minimiser of the parabola through what is known, within 0.1 and 0.5 of the step."""
+        step, slope = self.step, self.slope
+        parabola = -slope * step**2 / (2 * (value - self.value - slope * step))
+        parabola = torch.where(torch.isfinite(value), parabola, 0)
+        return torch.minimum(torch.maximum(parabola, step / 10), step / 2)

@@ -1,0 +1,187 @@
+"""Reading picture files: EXIF orientation, ICC profile, 16 bits, alpha."""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..checks import check_choice
+from ..settings import MASK_CHANNELS
+from .icc import convert_profile, is_rgb, srgb_profile
+from .png16 import decode_png16, is_png16
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
+# What brings an (H, W, C) array upright, by EXIF orientation.
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda array: array[:, ::-1],
+    3: lambda array: array[::-1, ::-1],
+    4: lambda array: array[::-1],
+    5: lambda array: array.swapaxes(0, 1),
+    6: lambda array: array[::-1].swapaxes(0, 1),
+    7: lambda array: array[::-1, ::-1].swapaxes(0, 1),
+    8: lambda array: array[:, ::-1].swapaxes(0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file's content.
+
+    Attributes:
+        pixels: (1, 3 or 4, H, W), float32 in [0, 1], RGB or RGBA, upright.
+        bits: 8 or 16, a channel.
+        icc: the RGB profile that the colours are in; None: sRGB.
+    """
+
+    pixels: Tensor
+    bits: int
+    icc: bytes | None
+
+
+class _RefusedError(ValueError):
+    """A whole picture, but not one for us."""
+
+
+def read_picture(path: str | Path, icc: bytes | None = None) -> Picture:
+    """Read a picture; greyscale, palettes and CMYK become RGB, with alpha where the file has it.
+
+    Args:
+        path: PNG, JPEG, WebP, TIFF or whatever Pillow reads; 8 or 16 bits a channel.
+        icc: convert the colours to this RGB profile; 16 bits are rounded to 8 for that. None: leave
+            them, but for grey and CMYK profiles, which become sRGB.
+
+    Returns:
+        The picture, upright.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: no such file.
+        ValueError: not a picture, truncated, animated, another depth, or a profile that fails.
+    """
+    return _read(Path(path), lambda image: _managed(image, icc), icc)
+
+
+def read_mask(path: str | Path, channel: str = "luminance") -> Tensor:
+    """Read one channel of a picture as a mask; a colour profile is not applied to it.
+
+    Args:
+        path: as for `read_picture`.
+        channel: "alpha" (opaque = 1), "red", "green", "blue" or "luminance" (BT.601).
+
+    Returns:
+        (1, 1, H, W), float32 in [0, 1].
+
+    Raises:
+        FileNotFoundError, ValueError: as for `read_picture`; "alpha" of a file without alpha.
+    """
+    return pick_channel(read_raw(path), channel, path)
+
+
+def read_raw(path: str | Path) -> Tensor:
+    """A picture's pixels, (1, 3 or 4, H, W), without regard to colour profiles; see `read_mask`."""
+    return _read(Path(path), lambda image: (image.convert("RGB"), None), None).pixels
+
+
+def pick_channel(pixels: Tensor, channel: str, path: str | Path) -> Tensor:
+    """One channel of pixels, (1, 3 or 4, H, W), as a mask; `path` is for messages."""
+    check_choice("channel", channel, MASK_CHANNELS)
+    if channel == "alpha":
+        if pixels.shape[1] == 3:
+            raise ValueError(f"{path} must have alpha, got none; use channel luminance")
+        return pixels[:, 3:]
+    if channel == "luminance":
+        weighted = pixels[:, :3] * torch.tensor(LUMA).view(1, 3, 1, 1)
+        return weighted.sum(1, keepdim=True).clamp(0, 1)
+    index = MASK_CHANNELS.index(channel) - 1
+    return pixels[:, index : index + 1]
+
+
+ToRgb = Callable[[Image.Image], tuple[Image.Image, bytes | None]]
+
+
+def _read(path: Path, to_rgb: ToRgb, icc: bytes | None) -> Picture:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} must be a picture file, got a folder")
+    if not path.is_file():
+        raise FileNotFoundError(f"picture file not found: {path}")
+    data = path.read_bytes()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with the file is told by an error
+            with Image.open(io.BytesIO(data)) as image:
+                if is_png16(data) or image.mode.startswith("I;16"):
+                    return _deep(data, image, icc)
+                return _plain(image, to_rgb)
+    except _RefusedError as error:
+        raise ValueError(f"{path} {error}") from error
+    except Exception as error:
+        came = "no picture" if isinstance(error, UnidentifiedImageError) else "a damaged one"
+        raise ValueError(f"{path} must be a whole picture file, got {came}") from error
+
+
+def _plain(image: Image.Image, to_rgb: ToRgb) -> Picture:
+    """A picture of 8 bits a channel."""
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # phones add previews
+        raise _RefusedError(f"must be one picture, got {getattr(image, 'n_frames', 2)} frames")
+    bits = max(getattr(image, "tag_v2", {}).get(BITS_TAG, (8,)))
+    if bits > 8 or image.mode in ("I", "F"):
+        raise _RefusedError(
+            f"must have 8 or 16 bits a channel (in colour, 16 only as PNG), got {bits} in mode "
+            f"{image.mode}"
+        )
+    upright = ImageOps.exif_transpose(image)
+    colours, icc = to_rgb(upright)
+    array = np.array(colours, dtype=np.uint8)
+    if upright.has_transparency_data:
+        alpha = np.array(upright.convert("RGBA").getchannel("A"))
+        array = np.dstack((array, alpha))
+    return Picture(_planes(array / np.float32(255)), 8, icc)
+
+
+def _deep(data: bytes, image: Image.Image, icc: bytes | None) -> Picture:
+    """A picture of 16 bits a channel."""
+    own = image.info.get("icc_profile")
+    if is_png16(data):
+        array = decode_png16(data)
+        array = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1), lambda same: same)(array)
+    else:
+        array = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)[..., None]
+    if array.shape[2] <= 2:
+        array = array[..., [0, 0, 0, 1][: array.shape[2] + 2]]
+        own = own if own and is_rgb(own) else None
+    values = array / np.float32(65535)
+    if icc and (own or srgb_profile()) != icc:
+        rounded = Image.fromarray(np.rint(values[..., :3] * 255).astype(np.uint8))
+        values[..., :3] = np.asarray(_converted(rounded, own, icc)) / np.float32(255)
+        own = icc
+    return Picture(_planes(values), 16, own)
+
+
+def _managed(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """RGB colours and their profile."""
+    own = image.info.get("icc_profile")
+    if own and not is_rgb(own):
+        base = image if image.mode == "CMYK" else image.convert("L")
+        colours, own = _converted(base, own, srgb_profile()), None
+    else:
+        colours = image.convert("RGB")
+    if icc and (own or srgb_profile()) != icc:
+        return _converted(colours, own, icc), icc
+    return colours, own
+
+
+def _converted(image: Image.Image, own: bytes | None, wanted: bytes) -> Image.Image:
+    try:
+        return convert_profile(image, own, wanted)
+    except ValueError as error:
+        raise _RefusedError(str(error)) from error
+
+
+def _planes(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)[None], np.float32))

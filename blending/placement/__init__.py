@@ -1,0 +1,1 @@
+"""Where a source lies on a target: boxes, windows, layouts, warps, alpha."""

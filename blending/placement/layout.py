@@ -1,0 +1,155 @@
+"""Where an object comes to lie on a target: anchors, units, fit, turns. Numbers alone, no torch."""
+
+import math
+from dataclasses import dataclass, replace
+
+from ..checks import check_choice, check_range
+
+ANCHORS = (
+    "top left",
+    "top",
+    "top right",
+    "left",
+    "centre",
+    "right",
+    "bottom left",
+    "bottom",
+    "bottom right",
+)
+UNITS = ("pixels", "percent")
+FITS = ("off", "inside", "cover", "stretch")
+FLIPS = ("off", "horizontal", "vertical", "both")
+RESIZES = ("off", "stretch", "fit", "fill")
+FARTHEST = 16384  # of a place or a side to fit to, in pixels or percent
+ROUNDING = 1e-6  # pixels: what the sine of an angle may be off, times a side
+
+Size = tuple[int, int]  # height, width
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An object's rectangle on the target and how its source gets there.
+
+    Attributes:
+        row, column: of the top-left corner, whole pixels of the target, may be negative.
+        height, width: of the rectangle around the sized and turned object, whole pixels.
+        down, across: factors of enlargement along the target's columns and rows, after turning.
+        rotation: degrees clockwise, 0 <= rotation < 360.
+    """
+
+    row: int
+    column: int
+    height: int
+    width: int
+    down: float
+    across: float
+    rotation: float
+
+    @property
+    def is_quarter_turn(self) -> bool:
+        """Whether pixels are turned onto pixels: 0, 90, 180 or 270 degrees."""
+        return self.rotation % 90 == 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A wish for the place, size and pose of an object.
+
+    The object is flipped, turned clockwise, fitted, scaled; then the anchor of the upright
+    rectangle around it lands on (column, row) of the target. Fit and anchor see it as turned.
+
+    Attributes:
+        column: from the target's left edge, in `unit`, -16384 to 16384.
+        row: from its top edge, likewise.
+        unit: "pixels", or "percent" of the target's width and height; of the fit sides, too.
+        anchor: one of `ANCHORS`.
+        scale: factor, 0.01 to 16, after the fit.
+        fit: "off"; "inside", as large as fits into the fit sides; "cover", as small as covers them;
+            "stretch", exactly they.
+        fit_width, fit_height: 1 to 16384, in `unit`; unused while `fit` is off.
+        rotation: degrees clockwise, -360 to 360.
+        flip: "off", "horizontal" (left and right swapped), "vertical" or "both".
+    """
+
+    column: float = 50.0
+    row: float = 50.0
+    unit: str = "percent"
+    anchor: str = "centre"
+    scale: float = 1.0
+    fit: str = "off"
+    fit_width: float = 100.0
+    fit_height: float = 100.0
+    rotation: float = 0.0
+    flip: str = "off"
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError on a value that is not allowed."""
+        for name in ("column", "row"):
+            check_range(name, getattr(self, name), -FARTHEST, FARTHEST)
+        for name in ("fit_width", "fit_height"):
+            check_range(name, getattr(self, name), 1, FARTHEST)
+        check_range("scale", self.scale, 0.01, 16)
+        check_range("rotation", self.rotation, -360, 360)
+        check_choice("unit", self.unit, UNITS)
+        check_choice("anchor", self.anchor, ANCHORS)
+        check_choice("fit", self.fit, FITS)
+        check_choice("flip", self.flip, FLIPS)
+
+    def in_box(self, column: float, row: float, width: float, height: float) -> "Layout":
+        """The same pose, fitted inside a box on the target, in pixels, and centred there."""
+        return replace(
+            self,
+            column=column + width / 2,
+            row=row + height / 2,
+            unit="pixels",
+            anchor="centre",
+            fit="inside",
+            fit_width=width,
+            fit_height=height,
+        )
+
+    def spot(self, source: Size, target: Size) -> Spot:
+        """The place on a target, for sizes (height, width) in pixels.
+
+        Everything is on whole pixels: sides are rounded to the nearest, at least 1 (up, where the
+        turn is no multiple of 90 degrees), the corner to the nearest, halves to the right and down.
+        """
+        rotation = self.rotation % 360
+        cosine, sine = (abs(part) for part in _direction(rotation))
+        turned = source[0] * cosine + source[1] * sine, source[0] * sine + source[1] * cosine
+        unit = (1, 1) if self.unit == "pixels" else (target[0] / 100, target[1] / 100)
+        room = self.fit_height * unit[0], self.fit_width * unit[1]
+        down, across = (self.scale * factor for factor in fit_factors(turned, room, self.fit))
+        nearest = round if rotation % 90 == 0 else lambda side: math.ceil(side - ROUNDING)
+        height, width = max(1, nearest(turned[0] * down)), max(1, nearest(turned[1] * across))
+        above, before = _anchor_shares(self.anchor)
+        row = math.floor(self.row * unit[0] - above * height + 0.5)
+        column = math.floor(self.column * unit[1] - before * width + 0.5)
+        return Spot(row, column, height, width, down, across, rotation)
+
+
+def fit_factors(
+    size: tuple[float, float], room: tuple[float, float], fit: str
+) -> tuple[float, float]:
+    """The factors that bring a (height, width) to a room as one of `FITS` says."""
+    down, across = room[0] / size[0], room[1] / size[1]
+    factors = {
+        "off": (1.0, 1.0),
+        "inside": (min(down, across),) * 2,
+        "cover": (max(down, across),) * 2,
+        "stretch": (down, across),
+    }
+    return factors[fit]
+
+
+def _direction(rotation: float) -> tuple[float, float]:
+    """Cosine and sine of an angle in degrees, exact for quarter turns."""
+    exact = {0: (1.0, 0.0), 90: (0.0, 1.0), 180: (-1.0, 0.0), 270: (0.0, -1.0)}
+    angle = math.radians(rotation)
+    return exact.get(int(rotation) if rotation % 1 == 0 else -1, (math.cos(angle), math.sin(angle)))
+
+
+def _anchor_shares(anchor: str) -> tuple[float, float]:
+    """How much of the rectangle lies above and before its anchor."""
+    above, before = divmod(ANCHORS.index(anchor), 3)
+    return above / 2, before / 2

@@ -1,0 +1,92 @@
+"""An object put on a target as a layout says: paste, source and mask, all of the target's size."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..validation import check_image, common_batch, pixel_size
+from .alpha import check_extent, cut_out
+from .layout import Layout, Spot
+from .place import SOLVED_FROM, Placed, check_taken, visible
+from .warp import pose
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """An object at its place.
+
+    Attributes:
+        paste: (N, 3 or 4, H, W), the target with the object on it, in the target's dtype, with its
+            alpha. Soft edges are blended, those below 0.5, too.
+        source: (N, 4, H, W), RGBA; alpha is 1 where the source has pixels, 0 elsewhere.
+        mask: (N, 1, H, W), in [0, 1], soft edges kept; the source's alpha is in it.
+        words: where the object came to lie, for people.
+    """
+
+    paste: Tensor
+    source: Tensor
+    mask: Tensor
+    words: str
+
+
+def arrange(source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout) -> Arranged:
+    """Flip, turn, fit, scale a source and its mask and put them on a target.
+
+    Without rotation and flip, source and mask go to `place` at row 0, column 0 as they would have
+    gone there by themselves with the same corner and scale, to the bit.
+
+    Args:
+        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, and is the mask when
+            there is none.
+        target: (N, 3 or 4, H, W), in [0, 1].
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; or None.
+        layout: where, how large, in which pose; the object may overhang.
+
+    Returns:
+        The object at its place. N is 1 or the batch size for each argument.
+
+    Raises:
+        ValueError: wrong shapes, ranges, sizes or batches; neither mask nor alpha; an object larger
+            than 32768 pixels a side or 100 million in all, or wholly outside the target.
+        TypeError: not float tensors.
+    """
+    check_image("source", source)
+    check_image("target", target)
+    colour, alpha, mask, notes = cut_out(source, mask)
+    common_batch(source=colour, mask=mask, target=target)
+    check_taken(mask)
+    (height, width), (rows, columns) = colour.shape[2:], target.shape[2:]
+    spot = layout.spot((height, width), (rows, columns))
+    size = f"{spot.width} x {spot.height} pixels"
+    check_extent(spot.height, spot.width, "scale and fit", size)
+    colour, known, mask = pose(colour, alpha, mask, layout.flip, spot)
+    shown = (..., *visible(colour, target, spot.row, spot.column))
+    row, column = max(spot.row, 0), max(spot.column, 0)
+    placed = Placed(colour[shown], mask[shown], known[shown], target, row, column)
+    if not bool((placed.mask >= SOLVED_FROM).any()):
+        raise ValueError(
+            f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
+            f"there with the object's corner at column {spot.column}, row {spot.row}; move it"
+        )
+    batch = common_batch(source=placed.source, known=placed.known)
+    planes = [plane.expand(batch, -1, -1, -1) for plane in (placed.source, placed.known)]
+    rgba = _lay_out(torch.cat(planes, 1), placed)
+    return Arranged(placed.paste, rgba, placed.full_mask, _words(spot, placed, notes))
+
+
+def _lay_out(planes: Tensor, placed: Placed) -> Tensor:
+    """The visible part on a canvas of the target's size, 0 beyond it."""
+    (height, width), (rows, columns) = planes.shape[2:], placed.target.shape[2:]
+    right, below = columns - placed.column - width, rows - placed.row - height
+    return F.pad(planes, (placed.column, right, placed.row, below))
+
+
+def _words(spot: Spot, placed: Placed, notes: tuple[str, ...]) -> str:
+    """Lines on where the object came to lie."""
+    lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
+    hidden = 1 - placed.mask.shape[2] * placed.mask.shape[3] / (spot.width * spot.height)
+    if hidden:
+        lines.append(f"overhangs: {max(1, round(100 * hidden))} % of that are cut off")
+    return "\n".join([*lines, *notes])

@@ -1,0 +1,1 @@
+"""Figures and panels drawn as pictures."""

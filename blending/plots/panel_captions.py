@@ -1,0 +1,94 @@
+"""Laplacian panels and profiles as pictures that explain themselves."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..quality.laplacian_panels import LaplacianPanels
+from .canvas import DIM, Canvas
+from .line_plot import COLOURS, STRONG, Axes, Curve, draw_plot
+
+NARROWEST, LARGEST = 320, 2048  # pixels of a panel: small ones are enlarged, pixel by pixel
+STRIP = 58  # pixels of the caption
+NAMES = ("source", "target", "guidance", "result", "residual")
+GREYS = np.linspace(0, 1, 64)[:, None].repeat(3, 1)
+HEAT = np.clip(3 * GREYS - (0, 1, 2), 0, 1)  # as `preview` colours a residual
+PROFILE_AXES = Axes(
+    "pixels from the mask's edge (outside < 0 < inside)",
+    "mean residual (levels, 0 to 255)",
+    mark=(0.0, "mask's edge"),
+)
+
+
+def panel_sheets(panels: LaplacianPanels) -> Tensor:
+    """Every panel under its caption: name, and a bar with its scale in levels.
+
+    Args:
+        panels: of N pictures.
+
+    Returns:
+        (5·N, 3, h, w), in [0, 1]: source, target, guidance, result, residual of each picture.
+    """
+    sheets = []
+    for sample, figures in enumerate(panels.report["pictures"]):
+        for name in NAMES:
+            panel = _enlarged(getattr(panels, name)[sample : sample + 1])
+            strip = _caption(panel.shape[3], name, figures).to(panel)
+            sheets.append(torch.cat((strip, panel), 2))
+    return torch.cat(sheets)
+
+
+def profile_plots(panels: LaplacianPanels) -> Tensor:
+    """The profile of each picture's residual beside plain paste's, (N, 3, 600, 960)."""
+    plots = []
+    for sample, profile in enumerate(panels.profiles):
+        which = f", picture {sample + 1} of {len(panels.profiles)}" if sample else ""
+        title = f"Residual across the mask's edge{which}"
+        if not profile.distances:
+            title += ": this mask has no edge, nothing to draw"
+        curves = [
+            _curve("plain paste", profile.distances, profile.paste, COLOURS[0], 2.5),
+            _curve("result", profile.distances, profile.result, STRONG, 3.5),
+        ]
+        plots.append(draw_plot(title, curves, PROFILE_AXES))
+    return torch.cat(plots)
+
+
+def _curve(
+    name: str, distances: list[float], values: list[float], colour: str, width: float
+) -> Curve:
+    near = [v for d, v in zip(distances, values, strict=True) if abs(d) < 1]
+    note = f"{sum(near) / len(near):.3g} levels at the edge" if near else ""
+    return Curve(name, list(zip(distances, values, strict=True)), colour, note, width)
+
+
+def _caption(width: int, name: str, figures: dict) -> Tensor:
+    """The strip above a panel, (1, 3, 58, width)."""
+    canvas = Canvas(width, STRIP)
+    if "empty" in figures:
+        canvas.write((10, 7), f"{name}: nothing is taken")
+        return canvas.picture()
+    scale = f"{figures['full_scale_levels']:.3g} levels"
+    heat = name == "residual"
+    words = "|result - guidance|" if heat else "Laplacian"
+    first, last = ("0", scale) if heat else (f"-{scale.split()[0]}", scale)
+    canvas.write((10, 7), name)
+    canvas.write((width - 10, 7), words, colour=DIM, anchor="ra")
+    canvas.write((10, 41), first, colour=DIM, anchor="lm")
+    canvas.write((width - 10, 41), last, colour=DIM, anchor="rm")
+    left, right = 18 + canvas.length(first), width - 18 - canvas.length(last)
+    canvas.bar((left, 35, right, 47), HEAT if heat else GREYS)
+    return canvas.picture()
+
+
+def _enlarged(panel: Tensor) -> Tensor:
+    """Whole times larger until it is wide enough to read; else on a wider ground."""
+    height, width = panel.shape[2:]
+    wanted = math.ceil(NARROWEST / width)
+    times = max(1, min(wanted, LARGEST // height))
+    panel = panel.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    spare = max(0, NARROWEST - panel.shape[3])
+    return F.pad(panel, (spare // 2, spare - spare // 2), value=0.1)

@@ -1,0 +1,136 @@
+"""Figures that say whether a blend went wrong: colours that left the source's, a seam, a spill."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..image.colour import delta_e_2000, to_lab
+from ..placement.place import Placed
+from ..placement.window import crop, pick
+from ..poisson.guidance import guidance_field
+from ..report import json_ready
+from ..validation import check_image, check_same_size, common_batch
+from .metrics import SEAM_RADIUS, background_error, seam_error
+
+COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
+FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
+MARGIN = SEAM_RADIUS + 1  # pixels: the seam ring outside the mask, and its stencil
+
+
+@torch.no_grad()
+def colour_difference(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
+    """Mean CIEDE2000 difference to the plain paste under the mask.
+
+    Args:
+        blend: (B, 3, H, W), float, sRGB in [0, 1].
+        paste: (B, 3, H, W), likewise.
+        mask: (B, 1, H, W), in [0, 1]; counts from 0.5.
+
+    Returns:
+        ΔE₀₀, >= 0; NaN where the mask is empty.
+
+    Raises:
+        ValueError: not three channels, or sizes of the pictures differ.
+    """
+    return delta_e_2000(to_lab(blend), to_lab(paste))[mask >= 0.5].mean().item()
+
+
+@torch.no_grad()
+def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
+    """Share of the coloured pixels under the mask whose hue turns by more than 60°.
+
+    Coloured is a CIELAB chroma over 10 in both pictures; the hue is the angle of (a*, b*).
+
+    Args:
+        blend: (B, 3, H, W), float, sRGB in [0, 1].
+        paste: (B, 3, H, W), likewise.
+        mask: (B, 1, H, W), in [0, 1]; counts from 0.5.
+
+    Returns:
+        0 to 1; 0 where no pixel is coloured.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    colour, wanted = to_lab(blend)[:, 1:], to_lab(paste)[:, 1:]
+    chroma, wanted_chroma = (torch.hypot(*axes.split(1, 1)) for axes in (colour, wanted))
+    counted = (mask >= 0.5) & (chroma > COLOURED_FROM) & (wanted_chroma > COLOURED_FROM)
+    # Over 60° is a cosine below 1/2: no angles, so none to take the shorter way around.
+    least = math.cos(math.radians(FLIP_ANGLE)) * chroma * wanted_chroma
+    flipped = counted & ((colour * wanted).sum(1, keepdim=True) < least)
+    return flipped.sum().item() / max(counted.sum().item(), 1)
+
+
+@torch.no_grad()
+def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> float:
+    """Seam of the blend over that of the plain paste, as `seam_error` has them.
+
+    Args:
+        blend: (B, 3, H, W), float, in [0, 1].
+        paste: (B, 3, H, W), likewise.
+        guidance: (B, 3, H, W), from `guidance_field`.
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+
+    Returns:
+        Ratio, >= 0; below 1 the blend hides the seam. Where the paste has none: 1 if the blend has
+        none either, else infinity. NaN where the mask has no seam ring.
+    """
+    dtype = torch.promote_types(blend.dtype, torch.float32)
+    paste, guidance = paste.to(dtype), guidance.to(dtype)
+    found, before = (seam_error(picture, guidance, mask) for picture in (blend.to(dtype), paste))
+    if before == 0:
+        return 1.0 if found == 0 else math.inf
+    return found / before
+
+
+@torch.no_grad()
+def guard_rails(
+    blend: Tensor, placed: Placed, gradients: str = "import"
+) -> list[dict[str, float | None]]:
+    """What should stay low in any good blend, for each picture.
+
+    Args:
+        blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed where it lies.
+        placed: its source, mask and target, from `place`; N or 1 of each.
+        gradients: those that the blend was asked to have, as in `guidance_field`.
+
+    Returns:
+        N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
+        `hue_flip_share` (0 to 1), `seam_ratio` (None without a seam ring, or where only the blend
+        has a seam), and `background_difference`, the largest difference to the target outside the
+        mask in the whole picture, in levels; alpha counts where both have it.
+
+    Raises:
+        ValueError: shapes, ranges, sizes or batches.
+        TypeError: not a float tensor.
+    """
+    check_image("blend", blend)
+    check_same_size("blend", blend, "target", placed.target)
+    batch = common_batch(blend=blend, source=placed.source, mask=placed.mask, target=placed.target)
+    return [
+        {} if placed.is_empty(sample) else _figures(pick(blend, sample), placed, sample, gradients)
+        for sample in range(batch)
+    ]
+
+
+def _figures(blend: Tensor, placed: Placed, sample: int, gradients: str) -> dict[str, float | None]:
+    scene = placed.scene(sample, margin=MARGIN, device=blend.device)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
+    result = crop(blend[:, :3], scene.box)
+    return json_ready(
+        {
+            "colour_difference": colour_difference(result, scene.paste, scene.mask),
+            "hue_flip_share": hue_flip_share(result, scene.paste, scene.mask),
+            "seam_ratio": seam_ratio(result, scene.paste, guidance, scene.mask),
+            "background_difference": _background_difference(blend, placed, sample),
+        }
+    )
+
+
+def _background_difference(blend: Tensor, placed: Placed, sample: int) -> float:
+    target, mask = pick(placed.target, sample), pick(placed.full_mask, sample)
+    channels = min(blend.shape[1], target.shape[1])
+    dtype = torch.promote_types(target.dtype, torch.float32)
+    blend, target = (picture[:, :channels].to(blend.device, dtype) for picture in (blend, target))
+    return background_error(blend, target, mask.to(blend.device))

@@ -1,0 +1,117 @@
+"""Laplacians as pictures: what a blend was asked to have, what it has, and where they differ."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice
+from ..image.filters import laplacian, stencil_region
+from ..placement.alpha import LARGEST_SIDE
+from ..placement.place import Placed
+from ..placement.window import bounding_box, crop, pick, window_around
+from ..poisson.guidance import guidance_field
+from ..report import json_ready
+from ..settings import GRADIENTS
+from ..validation import check_image, check_same_size, common_batch
+from .metrics import background_error, gradient_error, seam_error
+from .seam_profile import SeamProfile, seam_profile
+
+FULL_SCALE_QUANTILE = 0.98
+MARGIN = 24  # pixels shown around the masks
+QUANTILE_SAMPLES = 1_000_000  # torch.quantile takes 16 million values at most
+
+
+@dataclass(frozen=True)
+class LaplacianPanels:
+    """Five pictures of the masks' surroundings, (N, 3, h, w) in [0, 1], and their figures.
+
+    Attributes:
+        source: its Laplacian at its place; mid grey is 0, brighter is a pixel above its neighbours.
+        target: likewise.
+        guidance: likewise, what the blend should have.
+        result: likewise, what it has.
+        residual: |result − guidance| wherever the mask can be seen: black is 0, then red, yellow,
+            white at full scale.
+        report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
+            background of the result beside those of copy and paste; None where a mask has no such
+            pixels.
+        profiles: for each picture, how the residual runs across the mask's edge; not only under the
+            mask, but wherever the result has changed.
+    """
+
+    source: Tensor
+    target: Tensor
+    guidance: Tensor
+    result: Tensor
+    residual: Tensor
+    report: dict
+    profiles: list[SeamProfile]
+
+
+def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -> LaplacianPanels:
+    """Show the Laplacians that a blend is made of.
+
+    One scale serves all panels of a picture: the 98th percentile of the guidance's size there.
+
+    Args:
+        image: (N, 3 or 4, H, W), the blend to look at, the target's size.
+        placed: its source, mask and target, from `place`.
+        gradients: as in `PoissonSettings`, those that the blend was made with.
+
+    Raises:
+        ValueError: shapes, sizes or batches; gradients of another name.
+    """
+    check_choice("gradients", gradients, GRADIENTS)
+    check_image("image", image)
+    check_same_size("image", image, "target", placed.target)
+    batch = common_batch(image=image, source=placed.source, mask=placed.mask, target=placed.target)
+    box = bounding_box(placed.full_mask.amax(0, keepdim=True) > 0)
+    box = window_around(box, MARGIN, placed.target.shape)
+    rows = [_panels(pick(image, sample), placed, sample, box, gradients) for sample in range(batch)]
+    panels, figures, profiles = zip(*rows, strict=True)
+    columns = [torch.cat(column) for column in zip(*panels, strict=True)]
+    report = {"pictures": list(figures)}
+    return LaplacianPanels(*columns, report=report, profiles=list(profiles))
+
+
+def _panels(
+    image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int], gradients: str
+) -> tuple[list[Tensor], dict, SeamProfile]:
+    if placed.is_empty(sample):
+        grey = torch.full_like(crop(image[:, :3], box), 0.5)
+        panels = [grey, grey, grey, grey, torch.zeros_like(grey)]
+        return panels, {"empty": True}, SeamProfile([], [], [])
+    scene = placed.scene(sample, margin=LARGEST_SIDE)
+    result = image[:, :3].to(scene.target)
+    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
+    scale = _full_scale(crop(guidance, box))
+    found = laplacian(result)
+    residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)
+    fields = (laplacian(scene.source, scene.known), laplacian(scene.target), guidance, found)
+    panels = [(0.5 + field / (2 * scale)).clamp(0, 1) for field in fields]
+    figures: dict = {"full_scale_levels": 255 * scale}
+    for name, picture in (("result", result), ("paste", scene.paste)):
+        figures[name] = json_ready(
+            {
+                "seam": seam_error(picture, guidance, scene.mask),
+                "gradient": gradient_error(picture, guidance, scene.mask),
+                "background": background_error(picture, scene.target, scene.mask),
+            }
+        )
+    panels.append(_heat(residual / scale))
+    off, pasted = found - guidance, laplacian(scene.paste) - guidance
+    profile = seam_profile(crop(off, box), crop(pasted, box), crop(scene.support, box))
+    return [crop(panel, box).to(image.dtype) for panel in panels], figures, profile
+
+
+def _full_scale(guidance: Tensor) -> float:
+    sizes = guidance.abs().flatten()
+    sizes = sizes[:: sizes.numel() // QUANTILE_SAMPLES + 1].float()
+    return max(torch.quantile(sizes, FULL_SCALE_QUANTILE).item(), 1 / 255)
+
+
+def _heat(values: Tensor) -> Tensor:
+    """Black, red, yellow, white over 0, 1/3, 2/3, 1 of the mean over the channels."""
+    level = 3 * values.mean(1, keepdim=True)
+    return torch.cat([(level - start).clamp(0, 1) for start in (0.0, 1.0, 2.0)], 1)

@@ -1,0 +1,116 @@
+"""Figures that judge a blend; all on the 0..255 scale, as the published pictures were scored."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..deep.losses import gram_matrix, style_loss
+from ..deep.vgg16 import STYLE_LAYERS, Features
+from ..image.filters import laplacian
+
+LEVELS = 255.0
+SEAM_RADIUS = 2  # pixels on either side of the mask's edge
+
+
+def seam_ring(mask: Tensor) -> Tensor:
+    """The pixels within 2 of the mask's edge on either side, the frame's outermost left out.
+
+    Args:
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+
+    Returns:
+        (B, 1, H, W), bool.
+    """
+    inside = (mask >= 0.5).float()
+    size = 2 * SEAM_RADIUS + 1
+    grown = F.max_pool2d(inside, size, 1, SEAM_RADIUS)
+    shrunk = 1 - F.max_pool2d(1 - inside, size, 1, SEAM_RADIUS)
+    return (grown > shrunk) & _off_the_frame(mask)
+
+
+def seam_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
+    """Mean squared Laplacian residual on the seam ring.
+
+    Args:
+        blend: (B, 3, H, W), in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`.
+        mask: (B, 1, H, W), in [0, 1].
+
+    Returns:
+        Levels² (0..255 scale); NaN where the ring is empty.
+    """
+    return _residual(blend, guidance, seam_ring(mask))
+
+
+def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
+    """Mean squared Laplacian residual inside the mask, the seam ring and the frame's edge left out.
+
+    Args and returns: as `seam_error`.
+    """
+    inside = (mask >= 0.5) & ~seam_ring(mask) & _off_the_frame(mask)
+    return _residual(blend, guidance, inside)
+
+
+def content_error(blend: Tensor, source: Tensor, mask: Tensor, network: Features) -> float:
+    """Mean squared difference of relu2_2 features of the two pictures, each black outside the mask.
+
+    Args:
+        blend: (B, 3, H, W), in [0, 1]; cropped to where the source lies.
+        source: (B, 3, H, W), in [0, 1].
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+        network: from `load_features`.
+
+    Returns:
+        Squared activations of that network.
+    """
+    inside = (mask >= 0.5).to(blend.dtype)
+    with torch.no_grad():
+        result, wanted = (
+            network(picture * inside, ("relu2_2",))["relu2_2"] for picture in (blend, source)
+        )
+    return F.mse_loss(result, wanted).item()
+
+
+def style_error(
+    blend: Tensor, target: Tensor, network: Features, layers: tuple[str, ...] = STYLE_LAYERS
+) -> float:
+    """Mean over layers of the mean squared Gram difference to the target.
+
+    Args:
+        blend: (B, 3, H, W), in [0, 1].
+        target: (B, 3, H, W), in [0, 1].
+        network: from `load_features`.
+        layers: which; the ones that are not optimised show whether the figure is gamed.
+
+    Returns:
+        Squared Gram entries of that network.
+    """
+    with torch.no_grad():
+        result, wanted = network(blend, layers), network(target, layers)
+        losses = [
+            style_loss(gram_matrix(result[name]), gram_matrix(wanted[name])) for name in layers
+        ]
+    return torch.stack(losses).mean().item()
+
+
+def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:
+    """Largest difference to the target outside the mask, in levels; 0 where nothing is outside.
+
+    Args:
+        blend: (B, C, H, W), in [0, 1].
+        target: (B, C, H, W), in [0, 1].
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+    """
+    difference = torch.where(mask >= 0.5, 0, (blend - target).abs())
+    return LEVELS * difference.max().item()
+
+
+def _residual(blend: Tensor, guidance: Tensor, where: Tensor) -> float:
+    squared = (LEVELS * (laplacian(blend) - guidance)).square().mean(1, keepdim=True)
+    return squared[where].mean().item()
+
+
+def _off_the_frame(mask: Tensor) -> Tensor:
+    inner = torch.zeros_like(mask, dtype=torch.bool)
+    inner[..., 1:-1, 1:-1] = True
+    return inner

@@ -1,0 +1,1 @@
+"""The Poisson stage and the style refine stage over batches of pictures."""

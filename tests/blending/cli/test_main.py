@@ -1,0 +1,637 @@
+"""The command line: what it writes, what it tells, and one line for every mistake."""
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from skimage import data
+
+from blending import __main__ as entry
+from blending import pipeline
+from blending.cli import options
+from blending.cli.main import main
+from blending.cli.progress import Progress
+from blending.machine import Compute
+from blending.placement.place import place
+from blending.settings import BlendSettings, PoissonSettings
+from blending.stages import memory
+from blending.stages.batch import Evaluation
+from blending.stages.stages import poisson_stage
+
+REPOSITORY = Path(__file__).parents[3]
+PHOTOGRAPH = data.astronaut()
+SOURCE = PHOTOGRAPH[40:64, 150:176]
+TARGET = PHOTOGRAPH[250:282, 20:56]
+PLACE = (7, 5)  # column, row
+MASK = np.zeros((24, 26), np.uint8)
+MASK[5:19, 4:22] = 255
+INSIDE = np.zeros((32, 36), bool)
+INSIDE[5 + 5 : 5 + 19, 7 + 4 : 7 + 22] = True
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Source, target and mask as files, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(SOURCE).save("source.png")
+    Image.fromarray(TARGET).save("target.png")
+    Image.fromarray(MASK).save("mask.png")
+    return tmp_path
+
+
+def arguments(**changes):
+    """The command line of an exact blend, with options changed or, for None, left out."""
+    options = {
+        "source": "source.png",
+        "target": "target.png",
+        "mask": "mask.png",
+        "at": f"{PLACE[0]},{PLACE[1]}",
+        "stage": "exact",
+        "out": "out.png",
+    }
+    words = []
+    for name, value in (options | changes).items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words
+
+
+@pytest.fixture
+def run(folder, capsys):
+    """run(words): exit status, standard output, standard error; warnings count as output."""
+
+    def call(words):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("default")
+            warnings.simplefilter("ignore", DeprecationWarning)  # as Python itself does
+            try:
+                status = main(words)
+            except SystemExit as end:
+                status = end.code
+        output, errors = capsys.readouterr()
+        return status, output, errors + "".join(f"{warning.message}\n" for warning in told)
+
+    return call
+
+
+def result(path="out.png"):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def refused(run, words, *fragments):
+    before = sorted(os.listdir())
+    status, output, errors = run(words)
+    assert status == 2
+    assert output == ""
+    assert errors.endswith("\n")
+    assert len(errors.splitlines()) == 1
+    assert errors.startswith("blending: error: ")
+    for fragment in fragments:
+        assert fragment in errors
+    assert sorted(os.listdir()) == before
+
+
+def subprocess_run(words, **options):
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *words]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, **options
+    )
+
+
+def sixteen(path, array):
+    assert cv2.imwrite(str(path), array[..., ::-1])
+
+
+def swapped_profile():
+    """sRGB with red and blue primaries exchanged."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
+
+
+def test_an_exact_blend_is_that_of_the_stage_rounded_to_levels(run):
+    status, output, errors = run(arguments())
+    assert (status, errors) == (0, "")
+    assert output.startswith("out.png: poisson ")
+    assert len(output.splitlines()) == 1
+
+    def planes(array):
+        return torch.from_numpy(array.copy()).reshape(*array.shape[:2], -1).permute(2, 0, 1)[None]
+
+    placed = place(
+        planes(SOURCE) / 255, planes(TARGET) / 255, planes(MASK) / 255, PLACE[1], PLACE[0]
+    )
+    image = poisson_stage(placed, PoissonSettings(method="exact")).image
+    expected = (255 * image[0].permute(1, 2, 0)).round().byte().numpy()
+    assert np.array_equal(result(), expected)
+    assert (result()[INSIDE] != TARGET[INSIDE]).any()
+    assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
+
+
+def test_stage_exact_means_method_exact_and_stage_poisson(run):
+    assert run(arguments())[0] == 0
+    assert run(arguments(stage="poisson", method="exact", out="other.png"))[0] == 0
+    assert Path("out.png").read_bytes() == Path("other.png").read_bytes()
+
+
+def test_both_stages_report_what_they_did(run):
+    words = arguments(stage=None, report="report.json")
+    status, output, errors = run(words)
+    assert (status, errors) == (0, "")
+    assert "poisson 2" in output or "evaluations" in output
+    report = json.loads(Path("report.json").read_text(encoding="utf-8"))
+    assert report["files"] == {
+        "source": "source.png",
+        "mask": "mask.png",
+        "target": "target.png",
+        "out": "out.png",
+    }
+    assert report["source"] == {"batch": 1, "channels": 3, "height": 24, "width": 26}
+    assert report["target"] == {"batch": 1, "channels": 3, "height": 32, "width": 36}
+    assert report["place"] == {"row": PLACE[1], "column": PLACE[0], "scale": 1.0}
+    assert [stage["stage"] for stage in report["stages"]] == ["poisson", "refine"]
+    for stage in report["stages"]:
+        assert stage["settings"]["max_evaluations"] > 1
+        assert stage["seconds"] > 0
+        (picture,) = stage["pictures"]
+        assert 1 < picture["evaluations"] <= stage["settings"]["max_evaluations"]
+        assert sum(picture["terms_end"].values()) < sum(picture["terms_start"].values())
+        assert picture["stop_reason"] in ("converged", "budget spent")
+        assert picture["pixels"] == INSIDE.sum()
+    assert report["peak_memory_bytes"] > 0
+    assert set(report["versions"]) >= {"python", "torch"}
+    assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
+
+
+def test_a_negative_place_may_follow_at(run):
+    assert run(arguments(at="-20,30"))[0] == 2  # the mask lies off the target there
+    assert run(arguments(at="-6,-7"))[0] == 0
+    moved = np.zeros((32, 36), bool)
+    moved[0:12, 0:16] = True
+    assert np.array_equal(result()[~moved], TARGET[~moved])
+    assert (result()[moved] != TARGET[moved]).any()
+
+
+def test_column_comes_before_row(run):
+    assert run(arguments(at="10,0"))[0] == 0
+    rows, columns = np.nonzero((result() != TARGET).any(2))
+    assert rows.min() >= 5
+    assert rows.max() < 19
+    assert columns.min() >= 14
+    assert columns.max() < 32
+
+
+def test_the_place_and_its_sign_may_be_joined_with_an_equals_sign(run):
+    words = arguments(at=None)
+    assert run([*words, "--at=-6,-7"])[0] == 0
+    assert run(arguments(at=" -6 , -7 ", out="other.png"))[0] == 0
+    assert np.array_equal(result(), result("other.png"))
+
+
+def test_scale_shrinks_the_object(run):
+    assert run(arguments(scale=0.5, at="0,0"))[0] == 0
+    rows, columns = np.nonzero((result() != TARGET).any(2))
+    assert rows.max() < 12
+    assert columns.max() < 13
+
+
+def test_an_inverted_mask_takes_what_was_black(run):
+    Image.fromarray(255 - MASK).save("black.png")
+    assert run(arguments())[0] == 0
+    assert run(arguments(mask="black.png", invert_mask=True, out="other.png"))[0] == 0
+    assert np.array_equal(result(), result("other.png"))
+
+
+def test_a_mask_may_be_a_channel(run):
+    Image.fromarray(np.dstack((np.zeros_like(MASK), MASK, np.zeros_like(MASK)))).save("rgb.png")
+    assert run(arguments())[0] == 0
+    assert run(arguments(mask="rgb.png", mask_channel="green", out="other.png"))[0] == 0
+    assert np.array_equal(result(), result("other.png"))
+
+
+def test_the_sources_alpha_is_the_mask(run):
+    Image.fromarray(np.dstack((SOURCE, MASK))).save("rgba.png")
+    assert run(arguments())[0] == 0
+    status, output, errors = run(arguments(source="rgba.png", mask=None, out="other.png"))
+    assert (status, errors) == (0, "")
+    assert "the source's alpha is the mask" in output
+    assert np.array_equal(result()[~INSIDE], result("other.png")[~INSIDE])
+    assert (result("other.png")[INSIDE] != TARGET[INSIDE]).any()
+
+
+def test_a_target_with_alpha_keeps_it(run):
+    alpha = np.arange(32 * 36, dtype=np.uint32).reshape(32, 36).astype(np.uint8)
+    Image.fromarray(np.dstack((TARGET, alpha))).save("rgba.png")
+    assert run(arguments(target="rgba.png"))[0] == 0
+    assert np.array_equal(result()[..., 3], alpha)
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.tif", "out.webp", "out.JPEG"])
+def test_the_suffix_names_the_format(name, run):
+    assert run(arguments(out=name))[0] == 0
+    suffix = name.split(".")[1].lower()
+    formats = {"jpg": "JPEG", "jpeg": "JPEG", "tif": "TIFF", "webp": "WEBP"}
+    with Image.open(name) as image:
+        assert image.format == formats[suffix]
+
+
+def test_a_16_bit_target_gives_16_bits_with_its_background_bit_for_bit(run):
+    wide = np.random.default_rng(0).integers(0, 65536, TARGET.shape, dtype=np.uint16)
+    sixteen("wide.png", wide)
+    assert run(arguments(target="wide.png"))[0] == 0
+    found = cv2.imread("out.png", cv2.IMREAD_UNCHANGED)[..., ::-1]
+    assert found.dtype == np.uint16
+    assert np.array_equal(found[~INSIDE], wide[~INSIDE])
+    assert (found[INSIDE] != wide[INSIDE]).any()
+
+
+def test_the_targets_profile_is_kept_and_the_source_converted_to_it(run):
+    Image.fromarray(TARGET).save("tagged.png", icc_profile=swapped_profile())
+    # Red and blue are exchanged in the target's space: so is the source, which counts as sRGB.
+    Image.fromarray(SOURCE[..., ::-1]).save("exchanged.png")
+    assert run(arguments(target="tagged.png", source="source.png"))[0] == 0
+    assert run(arguments(target="target.png", source="exchanged.png", out="other.png"))[0] == 0
+    with Image.open("out.png") as image:
+        assert image.info["icc_profile"] == swapped_profile()
+    # one level of the conversion's rounding, carried into the solution
+    difference = np.abs(result().astype(int) - result("other.png").astype(int))
+    assert difference.max() <= 4
+    assert np.abs(result().astype(int) - TARGET).max() > 20
+
+
+def test_a_grey_target_with_a_grey_profile_gives_a_file_that_other_programs_can_show(
+    run, grey_profile
+):
+    Image.fromarray(TARGET[..., 0]).save("grey.png", icc_profile=grey_profile)
+    assert run(arguments(target="grey.png"))[0] == 0
+    with Image.open("out.png") as image:
+        assert image.mode == "RGB"
+        assert image.info.get("icc_profile", swapped_profile())[16:20] == b"RGB "
+
+
+def test_other_weights_are_read_with_their_input_scale(run, random_weights):
+    options = {"stage": "poisson", "weights": random_weights}
+    assert run(arguments(**options))[0] == 0
+    standardised = arguments(**options, input_scale="standardised", out="other.png")
+    assert run(standardised)[0] == 0
+    assert not np.array_equal(result(), result("other.png"))
+
+
+def test_a_device_may_be_named(run):
+    assert run(arguments())[0] == 0
+    assert run(arguments(device="cpu", out="other.png"))[0] == 0
+    assert np.array_equal(result(), result("other.png"))
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "bfloat16"])
+def test_an_arithmetic_may_be_named(arithmetic, run, random_weights):
+    words = {"stage": "poisson", "weights": random_weights, "evaluations": 2}
+    given = arguments(**words, arithmetic=arithmetic, report="report.json")
+    assert run(given)[0] == 0
+    (stage,) = json.loads(Path("report.json").read_text())["stages"]
+    assert stage["pictures"][0]["arithmetic"] == arithmetic
+
+
+def test_the_arithmetic_and_the_memory_in_megabytes_reach_every_stage(run, monkeypatch):
+    seen = []
+
+    def watched(*given, settings, **rest):
+        seen.append(settings.compute)
+        return blend(*given, settings=settings, **rest)
+
+    blend = pipeline.blend
+    monkeypatch.setattr(pipeline, "blend", watched)
+    assert run(arguments())[0] == 0
+    named = arguments(arithmetic="float32", memory=3, device="cpu", out="other.png")
+    assert run(named)[0] == 0
+    assert seen == [Compute(), Compute("cpu", "float32", 3 * 1024 * 1024)]
+
+
+def test_with_hardly_any_memory_the_report_names_the_tile(run, random_weights, monkeypatch):
+    monkeypatch.setattr(memory, "TILES", (64,))
+    Image.fromarray(np.tile(SOURCE, (1, 9, 1))).save("source.png")
+    Image.fromarray(np.tile(MASK, (1, 9))).save("mask.png")
+    Image.fromarray(np.tile(TARGET, (1, 8, 1))).save("target.png")
+    words = {"stage": "poisson", "weights": random_weights, "evaluations": 1}
+    for megabytes, tile in ((None, None), (0, 64)):
+        out = f"{megabytes}.png"
+        given = arguments(**words, memory=megabytes, out=out, report=f"{out}.json")
+        assert run(given)[0] == 0
+        (stage,) = json.loads(Path(f"{out}.json").read_text())["stages"]
+        assert stage["pictures"][0]["tile"] == tile
+
+
+def test_an_existing_file_is_replaced_with_overwrite(run):
+    Path("out.png").write_bytes(b"old")
+    Path("report.json").write_bytes(b"old")
+    assert run(arguments(overwrite=True, report="report.json"))[0] == 0
+    assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
+    assert json.loads(Path("report.json").read_text())["device"] == "cpu"
+
+
+def test_the_demo_brings_its_pictures(run):
+    assert run(["--demo", "--stage", "exact", "--out", "out.png"])[0] == 0
+    with Image.open(options.DEMO / "starry_night.jpg") as target:
+        changed = (result() != np.asarray(target)).any(2)
+    rows, columns = np.nonzero(changed)
+    assert 0 < changed.mean() < 0.5
+    assert rows.min() >= options.DEMO_PLACE[1]
+    assert columns.min() >= options.DEMO_PLACE[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fragments"),
+    [
+        ({"source": None}, ["--source must be given"]),
+        ({"target": None, "out": None}, ["--target and --out must be given"]),
+        ({"mask": None}, ["mask must be given for a source without alpha"]),
+        ({"mask": None, "invert_mask": True}, ["--invert-mask", "must come with --mask"]),
+        ({"at": "12"}, ["--at", "must be COLUMN,ROW in whole pixels (10,20), got '12'"]),
+        ({"at": "1.5,2"}, ["--at", "'1.5,2'"]),
+        ({"at": "a,b"}, ["--at", "'a,b'"]),
+        ({"at": ""}, ["--at"]),
+        ({"at": "1,2,3"}, ["'1,2,3'"]),
+        ({"at": "99999999999,0"}, ["column must be in"]),
+        ({"at": "500,0"}, ["must overlap the target of 36 x 32 pixels", "column 500, row 0"]),
+        ({"at": "33,5"}, ["mask must reach 0.5 inside the target"]),
+        ({"method": "magic"}, ["--method", "magic"]),
+        ({"stage": "third"}, ["--stage", "third"]),
+        ({"mask_channel": "hue"}, ["--mask-channel", "hue"]),
+        ({"input_scale": "big"}, ["--input-scale", "big"]),
+        ({"scale": "nan"}, ["scale must be in", "nan"]),
+        ({"scale": "0"}, ["scale must be in", "0"]),
+        ({"scale": "-1"}, ["scale must be in"]),
+        ({"scale": "inf"}, ["scale must be in"]),
+        ({"scale": "big"}, ["--scale", "big"]),
+        ({"device": "nonsense"}, ["device", "nonsense"]),
+        ({"input_scale": "standardised"}, ["--input-scale standardised", "--weights"]),
+        ({"device": "cuda:99"}, ["device", "cuda:99"]),
+        ({"device": "hpu"}, ["device", "hpu"]),
+        ({"arithmetic": "float16"}, ["--arithmetic", "float16", "bfloat16"]),
+        ({"memory": "-1"}, ["--memory must be 0 megabytes or more, got -1"]),
+        ({"memory": "1.5"}, ["--memory", "1.5"]),
+        ({"memory": "much"}, ["--memory", "much"]),
+        ({"source": "none.png"}, ["none.png"]),
+        ({"mask": "none.png"}, ["none.png"]),
+        ({"source": "."}, ["must be a picture file, got a folder"]),
+        ({"mask_channel": "alpha"}, ["mask.png must have alpha"]),
+        ({"out": "out.xyz"}, ["out.xyz must end in one of .png"]),
+        ({"out": "out"}, ["got no suffix"]),
+        ({"out": "none/out.png"}, ["must lie in an existing folder"]),
+        ({"out": "source.png/out.png"}, ["must lie in an existing folder"]),
+        ({"out": "."}, ["got a folder"]),
+        ({"out": "target.png"}, ["target.png exists", "--overwrite"]),
+        ({"report": "target.png"}, ["--report must be another file than --target"]),
+        ({"report": "none/report.json"}, ["must lie in an existing folder"]),
+        ({"stage": "poisson", "weights": "none.safetensors"}, ["none.safetensors"]),
+        ({"demo": True}, ["--demo brings its own pictures"]),
+        ({"nonsense": True}, ["--nonsense"]),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_told_in_one_line_and_nothing_is_written(changes, fragments, run):
+    refused(run, arguments(**changes), *fragments)
+
+
+def test_a_scale_beyond_what_a_picture_may_measure_is_told_before_the_work(run):
+    Image.fromarray(SOURCE[:1]).resize((40, 1)).save("wide.png")
+    Image.new("L", (40, 1), 255).save("white.png")
+    words = arguments(source="wide.png", mask="white.png", scale=1000)
+    refused(run, words, "scale must keep the source within 32768 pixels", "40 x 1 pixels")
+
+
+def test_no_arguments_at_all_is_a_mistake(run):
+    refused(run, [], "--source and --target and --out must be given")
+
+
+def test_at_without_a_value_is_a_mistake(run):
+    refused(run, [*arguments(at=None), "--at"], "--at")
+
+
+def test_a_line_feed_in_an_argument_does_not_break_the_line(run):
+    refused(run, arguments(source="no\nne.png"))
+    refused(run, [*arguments(), "two\nlines"])
+
+
+@pytest.mark.parametrize("role", ["source", "target", "mask"])
+def test_a_text_file_is_no_picture(role, run):
+    Path("notes.png").write_text("not a picture\n")
+    refused(run, arguments(**{role: "notes.png"}), "notes.png must be a whole picture file")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_picture_is_told_in_one_line(suffix, share, run):
+    stream = io.BytesIO()
+    formats = {".png": "PNG", ".jpg": "JPEG", ".tif": "TIFF", ".webp": "WEBP"}
+    Image.fromarray(PHOTOGRAPH[:64, :64]).save(stream, formats[suffix])
+    content = stream.getvalue()
+    Path(f"short{suffix}").write_bytes(content[: int(share * len(content))])
+    refused(run, arguments(source=f"short{suffix}"), f"short{suffix} must be a whole picture file")
+
+
+def test_a_tiff_with_a_cut_directory_is_told_in_one_line(run):
+    Path("short.tif").write_bytes(b"II*\0" + struct.pack("<IHHHII", 8, 9, 256, 3, 1, 5))
+    refused(run, arguments(source="short.tif"), "short.tif must be a whole picture file")
+
+
+def test_a_text_file_is_no_weights_file(run):
+    Path("notes.safetensors").write_text("not weights\n")
+    words = arguments(stage="poisson", weights="notes.safetensors")
+    refused(run, words, "notes.safetensors must be a whole safetensors file")
+
+
+def test_a_mask_of_another_size_is_a_mistake(run):
+    Image.fromarray(MASK[:-1]).save("small.png")
+    message = "mask must have the size of source, 26 x 24 pixels, got 26 x 23 pixels"
+    refused(run, arguments(mask="small.png"), message)
+
+
+def test_an_empty_mask_is_a_mistake(run):
+    Image.fromarray(np.zeros_like(MASK)).save("black.png")
+    refused(run, arguments(mask="black.png"), "mask must reach 0.5", "is it empty, inverted")
+
+
+def test_an_unwritable_folder_is_told_before_the_work(run, monkeypatch):
+    real = os.access  # root may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    refused(run, arguments(), "out.png must lie in a writable folder")
+
+
+def test_alpha_and_16_bits_do_not_fit_a_jpeg(run):
+    Image.fromarray(np.dstack((TARGET, TARGET[..., 0]))).save("rgba.png")
+    message = "out.jpg must be a format with alpha"
+    refused(run, arguments(target="rgba.png", out="out.jpg"), message)
+    sixteen("wide.png", TARGET.astype(np.uint16) * 257)
+    message = "out.jpg must end in .png for a 16-bit target"
+    refused(run, arguments(target="wide.png", out="out.jpg"), message)
+
+
+@pytest.mark.parametrize("overwrite", [None, True])
+def test_picture_and_report_must_be_two_files(overwrite, run):
+    refused(run, arguments(report="out.png", overwrite=overwrite), "out.png")
+
+
+def test_an_interrupt_writes_nothing_and_has_its_own_status(run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "blend", interrupted)
+    status, output, errors = run(arguments())
+    assert (status, output) == (130, "")
+    assert errors == "blending: interrupted, nothing written\n"
+    assert not Path("out.png").exists()
+
+
+def test_help_names_every_option_and_ends_well(run):
+    status, output, errors = run(["--help"])
+    assert (status, errors) == (0, "")
+    for option in ("--source", "--target", "--mask", "--at", "--out", "--report", "--demo"):
+        assert option in output
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def progress(stages, settings, stream, monkeypatch):
+    """The bar's count after the evaluations, given as (stage, number)."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    counts = []
+    with Progress(settings) as bar:
+        for stage, number in stages:
+            bar(Evaluation(stage, 0, 1, number, 20, number, {}, lambda: None))
+            counts.append(bar.bar.n)
+    return bar.bar.total, counts
+
+
+def test_the_bar_counts_both_stages_and_jumps_over_what_was_not_needed(monkeypatch):
+    settings = BlendSettings()
+    first, second = settings.poisson.max_evaluations, settings.refine.max_evaluations
+    stages = [("poisson", 1), ("poisson", 2), ("refine", 1), ("refine", second)]
+    total, counts = progress(stages, settings, stream := Terminal(), monkeypatch)
+    assert total == first + second
+    assert counts == [1, 2, first + 1, first + second]
+    assert "refine" in stream.getvalue()
+
+
+def test_without_a_terminal_the_bar_is_silent(monkeypatch):
+    stream = io.StringIO()
+    progress([("poisson", 1), ("refine", 1)], BlendSettings(), stream, monkeypatch)
+    assert stream.getvalue() == ""
+
+
+def test_an_exact_blend_shows_no_bar(monkeypatch):
+    settings = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
+    progress([], settings, stream := Terminal(), monkeypatch)
+    assert stream.getvalue() == ""
+
+
+def test_help_is_fast_because_torch_is_not_imported(tmp_path):
+    code = (
+        "import sys\nfrom blending.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'kornia', 'torchvision'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    started = time.perf_counter()
+    done = subprocess_run(["-c", code], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: python -m blending" in done.stdout
+    assert time.perf_counter() - started < 2  # torch alone takes that long; a bare Python 0.1 s
+
+
+def test_the_module_runs_as_a_program(folder):
+    assert entry.main is main
+    done = subprocess_run(["-m", "blending", *arguments()], cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("out.png: poisson ")
+    assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
+
+
+def test_a_program_ends_with_status_2_and_one_line(folder):
+    Path("notes.png").write_text("not a picture\n")
+    done = subprocess_run(["-m", "blending", *arguments(source="notes.png")], cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stage": "exact", "method": "deep"}, "--stage exact must go with --method exact"),
+        ({"mask": None, "mask_channel": "red"}, "--mask-channel must come with --mask"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(run, change, words):
+    refused(run, arguments(**change), words)
+
+
+def stages_of(folder):
+    return json.loads((folder / "report.json").read_text())["stages"]
+
+
+def test_options_change_the_preset(run, folder):
+    words = arguments(
+        stage="refine",
+        preset="fast",
+        evaluations=2,
+        bleed=0.9,
+        gradients="mixed",
+        region="band",
+        strength=0.5,
+        report="report.json",
+    )
+    assert run(words)[0] == 0
+    poisson, refine = (stage["settings"] for stage in stages_of(folder))
+    assert (poisson["bleed"], poisson["gradients"]) == (0.9, "mixed")
+    assert (refine["region"], refine["strength"]) == ("band", 0.5)
+    assert poisson["max_evaluations"] == refine["max_evaluations"] == 2
+
+
+@pytest.mark.parametrize(
+    ("preset", "stages"), [("seam-repair", ["exact"]), ("photograph", ["deep"])]
+)
+def test_presets_without_a_refine_stage_end_after_the_first(run, folder, preset, stages):
+    words = arguments(stage=None, preset=preset, evaluations=2, report="report.json")
+    assert run(words)[0] == 0
+    assert [stage["settings"]["method"] for stage in stages_of(folder)] == stages
+
+
+def test_the_summary_tells_the_guard_rails(run, folder):
+    output = run(arguments())[1]
+    assert "ΔE" in output
+    assert "hues turned" in output
+    assert "background changed by 0 levels" in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "magic"}, "--preset"),
+        ({"bleed": 1.5}, "bleed must be in [0, 1], got 1.5"),
+        ({"stage": "refine", "strength": -1}, "strength must be in [0, 1], got -1"),
+        ({"stage": "refine", "evaluations": 0}, "max_evaluations must be in [1, 10000], got 0"),
+        ({"strength": 0.5}, "--strength must go with a refine stage"),
+        ({"stage": "refine", "preset": "photograph", "region": "band"}, "--region must go with"),
+    ],
+)
+def test_mistakes_about_the_settings_are_named(run, folder, changes, message):
+    status, _, errors = run(arguments(**changes))
+    assert status == 2
+    assert message in errors
+    assert not (folder / "out.png").exists()

@@ -1,0 +1,114 @@
+"""The 5-point Laplacian, its edges, the blur and the stencil's region."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from blending.image.filters import gaussian_blur, laplacian, neighbour_sum, stencil_region
+
+SHAPES = [(1, 3, 1, 1), (1, 1, 1, 6), (2, 3, 5, 7), (3, 4, 8, 8)]
+
+
+def plane(rows, dtype=torch.float64):
+    return torch.tensor(rows, dtype=dtype)[None, None]
+
+
+def random(*shape, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).random(shape))
+
+
+PICTURE = [[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]]
+
+
+def test_neighbour_sum_adds_the_four_neighbours_inside_the_frame():
+    wanted = [[10, 21, 34], [81, 170, 276], [136, 336, 160]]
+    assert torch.equal(neighbour_sum(plane(PICTURE)), plane(wanted))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_neighbour_sum_treats_samples_and_channels_alike(shape):
+    image = random(*shape)
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])[None, None]
+    wanted = ndimage.convolve(image.numpy(), cross, mode="constant")
+    torch.testing.assert_close(neighbour_sum(image), torch.from_numpy(wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("function", [neighbour_sum, laplacian])
+def test_filters_keep_the_type(function, dtype):
+    assert function(random(1, 3, 4, 5).to(dtype)).dtype == dtype
+
+
+def test_the_laplacian_of_a_point_is_the_stencil():
+    point = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
+    point[..., 2, 2] = 1
+    wanted = torch.zeros_like(point)
+    wanted[..., 1:4, 1:4] = plane([[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
+    assert torch.equal(laplacian(point), wanted)
+
+
+def test_neighbours_outside_the_frame_drop_out_of_the_laplacian():
+    # Corner: 2·1 − (2 + 8); edge: 3·2 − (1 + 4 + 16); middle: 4·16 − (2 + 8 + 32 + 128); ...
+    wanted = [[-8, -15, -26], [-57, -106, -180], [-8, 48, 352]]
+    assert torch.equal(laplacian(plane(PICTURE)), plane(wanted))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_laplacian_is_minus_scipys_with_repeated_edges(shape):
+    image = random(*shape)
+    wanted = [[-ndimage.laplace(c, mode="nearest") for c in sample] for sample in image.numpy()]
+    torch.testing.assert_close(laplacian(image), torch.from_numpy(np.array(wanted)))
+
+
+def test_a_constant_picture_has_no_laplacian():
+    assert torch.equal(laplacian(torch.full((2, 3, 5, 7), 0.75)), torch.zeros(2, 3, 5, 7))
+
+
+KNOWN = [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_unknown_neighbours_drop_out_and_unknown_pixels_are_zero():
+    # (0,1): 2·2 − (4 + 16); (0,2): 4 − 2; (1,0): 8 − 16; (1,1): 2·16 − (2 + 8); (2,2): alone.
+    wanted = [[0, -16, 2], [-8, 22, 0], [0, 0, 0]]
+    assert torch.equal(laplacian(plane(PICTURE), plane(KNOWN)), plane(wanted))
+
+
+def test_values_that_are_not_known_do_not_matter():
+    known = plane(KNOWN)
+    image, other = random(2, 3, 3, 3), random(2, 3, 3, 3, seed=1)
+    mixed = torch.where(known > 0, image, other)
+    assert torch.equal(laplacian(mixed, known), laplacian(image, known))
+
+
+def test_each_sample_has_its_own_known_pixels():
+    image = random(2, 3, 3, 3)
+    known = torch.cat((plane(KNOWN), torch.ones(1, 1, 3, 3, dtype=torch.float64)))
+    both = laplacian(image, known)
+    torch.testing.assert_close(both[:1], laplacian(image[:1], known[:1]))
+    torch.testing.assert_close(both[1:], laplacian(image[1:]))
+
+
+@pytest.mark.parametrize(
+    ("support", "wanted"),
+    [
+        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], [[0, 1, 0], [1, 1, 1], [0, 1, 0]]),
+        ([[1, 0, 0], [0, 0, 0], [0, 0, 0]], [[1, 1, 0], [1, 0, 0], [0, 0, 0]]),
+        ([[0, 0, 0], [0, 0, 0], [1, 1, 0]], [[0, 0, 0], [1, 1, 0], [1, 1, 1]]),
+        ([[0, 0, 0]], [[0, 0, 0]]),
+        ([[1, 1], [1, 1]], [[1, 1], [1, 1]]),
+    ],
+)
+def test_the_stencil_region_adds_the_four_neighbours(support, wanted):
+    assert torch.equal(stencil_region(plane(support) > 0), plane(wanted) > 0)
+
+
+def test_a_blur_is_the_cut_off_gaussian_of_the_image_continued_by_its_edge():
+    image = torch.arange(12, dtype=torch.float64).view(1, 1, 3, 4).sin()
+    kernel = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.5**2))
+    kernel /= kernel.sum()
+    expected = image[0, 0].numpy()
+    for axis in (0, 1):
+        expected = ndimage.correlate1d(expected, kernel, axis, mode="nearest")
+    blurred = gaussian_blur(image, sigma=1.5, reach=2)[0, 0]
+    assert np.abs(blurred.numpy() - expected).max() < 1e-12

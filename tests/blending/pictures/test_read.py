@@ -1,0 +1,467 @@
+"""Reading picture files: what other programs wrote, decoded by hand."""
+
+import functools
+import io
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image, ImageCms
+
+from blending.pictures.read import read_mask, read_picture
+
+REPOSITORY = Path(__file__).parents[3]
+ORIENTATION = 0x0112  # EXIF's tag
+
+# EXIF 2.32, 4.6.4: how the stored rows and columns are to be turned for display.
+UPRIGHT = {
+    1: lambda stored: stored,
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
+    8: lambda stored: np.rot90(stored, 1),
+}
+
+
+def pixels(array, largest=255):
+    """(H, W, C) whole numbers as (1, C, H, W) in [0, 1]."""
+    values = torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
+    return (values / largest).permute(2, 0, 1)[None]
+
+
+def rgb(height=4, width=6, seed=0, channels=3):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def rgb16(height=4, width=6, channels=3):
+    generator = np.random.default_rng(1)
+    return generator.integers(0, 65536, (height, width, channels), dtype=np.uint16)
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return tags
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png16(array, colour_type, *extra):
+    """A 16-bit PNG file without filters; W3C, Portable Network Graphics."""
+    height, width = array.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+    body = [
+        chunk(b"IHDR", header),
+        *extra,
+        chunk(b"IDAT", zlib.compress(rows)),
+        chunk(b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def srgb_profile():
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@functools.cache  # a profile carries the second in which it was made
+def swapped_profile():
+    """sRGB with red and blue primaries exchanged: converting to it exchanges the channels."""
+    profile = srgb_profile()
+    count = struct.unpack(">I", profile[128:132])[0]
+    table = profile[132 : 132 + 12 * count]
+    entries = [table[start : start + 12] for start in range(0, len(table), 12)]
+    names = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
+    swapped = b"".join(names.get(entry[:4], entry[:4]) + entry[4:] for entry in entries)
+    return profile[:132] + swapped + profile[132 + 12 * count :]
+
+
+def colour_space(profile):
+    return profile[16:20]
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "webp"])
+def test_eight_bit_colours_are_levels_over_255(suffix, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(rgb()).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    picture = read_picture(str(path))
+    assert torch.equal(picture.pixels, pixels(rgb()))
+    assert picture.pixels.dtype == torch.float32
+    assert picture.pixels.is_contiguous()
+    assert (picture.bits, picture.icc) == (8, None)
+
+
+def test_a_jpeg_is_read_within_its_loss(tmp_path):
+    flat = np.full((16, 16, 3), (200, 60, 30), np.uint8)
+    Image.fromarray(flat).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    # rounding to YCbCr and back moves a colour by two levels at most
+    found = read_picture(tmp_path / "a.jpg").pixels
+    assert (found - pixels(flat)).abs().max() <= 2 / 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_every_exif_orientation_is_turned_upright(suffix, orientation, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(rgb()).save(path, exif=exif(orientation), **options)
+    assert torch.equal(read_picture(path).pixels, pixels(UPRIGHT[orientation](rgb())))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_of_a_jpeg_is_turned_upright(orientation, tmp_path):
+    blocks = np.repeat(np.repeat(rgb(2, 3), 16, 0), 16, 1)
+    Image.fromarray(blocks).save(
+        tmp_path / "a.jpg", exif=exif(orientation), quality=95, subsampling=0
+    )
+    found = read_picture(tmp_path / "a.jpg").pixels
+    # loss at hard edges stays below a fifth of the range; wrong corners differ by more
+    assert found.shape == pixels(UPRIGHT[orientation](blocks)).shape
+    assert (found - pixels(UPRIGHT[orientation](blocks))).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_of_a_16_bit_png_is_turned_upright(orientation, tmp_path):
+    data = exif(orientation).tobytes().removeprefix(b"Exif\0\0")
+    (tmp_path / "a.png").write_bytes(png16(rgb16(), 2, chunk(b"eXIf", data)))
+    expected = pixels(UPRIGHT[orientation](rgb16()), 65535)
+    assert torch.equal(read_picture(tmp_path / "a.png").pixels, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_of_a_16_bit_tiff_is_turned_upright(orientation, tmp_path):
+    grey = rgb16(channels=1)
+    tag = [(ORIENTATION, "H", 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "a.tif", grey[..., 0], extratags=tag)
+    expected = pixels(UPRIGHT[orientation](grey), 65535).expand(-1, 3, -1, -1)
+    assert torch.equal(read_picture(tmp_path / "a.tif").pixels, expected)
+
+
+def test_a_palette_becomes_its_colours(tmp_path):
+    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), "L")
+    image = Image.frombytes("P", (2, 2), image.tobytes())
+    image.putpalette([10, 20, 30, 200, 100, 50, 0, 0, 255])
+    image.save(tmp_path / "a.png")
+    expected = [[[10, 20, 30], [200, 100, 50]], [[0, 0, 255], [200, 100, 50]]]
+    assert torch.equal(read_picture(tmp_path / "a.png").pixels, pixels(np.array(expected)))
+
+
+@pytest.mark.parametrize(
+    ("transparency", "alpha"), [(1, (255, 0, 255)), (bytes([0, 128, 255]), (0, 128, 255))]
+)
+def test_a_palette_with_transparency_has_alpha(transparency, alpha, tmp_path):
+    image = Image.frombytes("P", (3, 1), bytes([0, 1, 2]))
+    image.putpalette([10, 20, 30, 200, 100, 50, 0, 0, 255])
+    image.save(tmp_path / "a.png", transparency=transparency)
+    colours = [[10, 20, 30], [200, 100, 50], [0, 0, 255]]
+    expected = [[[*colour, a] for colour, a in zip(colours, alpha, strict=True)]]
+    assert torch.equal(read_picture(tmp_path / "a.png").pixels, pixels(np.array(expected)))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_becomes_three_equal_channels(suffix, tmp_path):
+    Image.fromarray(rgb()[..., 0]).save(tmp_path / f"a.{suffix}")
+    expected = pixels(np.repeat(rgb()[..., :1], 3, 2))
+    assert torch.equal(read_picture(tmp_path / f"a.{suffix}").pixels, expected)
+
+
+def test_black_and_white_becomes_0_and_1(tmp_path):
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").pixels[0, :, 0].tolist() == [[1, 0]] * 3
+
+
+def test_grey_with_alpha_becomes_rgba(tmp_path):
+    grey, alpha = rgb()[..., 0], rgb()[..., 1]
+    Image.merge("LA", [Image.fromarray(grey), Image.fromarray(alpha)]).save(tmp_path / "a.png")
+    expected = pixels(np.dstack((grey, grey, grey, alpha)))
+    assert torch.equal(read_picture(tmp_path / "a.png").pixels, expected)
+
+
+def test_alpha_is_kept_with_the_colours_below_it(tmp_path):
+    array = rgb(channels=4)
+    array[0, :, 3] = 0
+    Image.fromarray(array).save(tmp_path / "a.png")
+    assert torch.equal(read_picture(tmp_path / "a.png").pixels, pixels(array))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bit_pngs_of_another_program_are_read_exactly(channels, tmp_path):
+    array = rgb16(9, 7, channels)
+    written = array[..., [2, 1, 0, 3][:channels]] if channels > 1 else array
+    assert cv2.imwrite(str(tmp_path / "a.png"), written)  # BGR
+    picture = read_picture(tmp_path / "a.png")
+    expected = pixels(np.repeat(array, 3, 2) if channels == 1 else array, 65535)
+    assert torch.equal(picture.pixels, expected)
+    assert picture.bits == 16
+
+
+def test_16_bit_grey_with_alpha_becomes_rgba(tmp_path):
+    array = rgb16(channels=2)
+    (tmp_path / "a.png").write_bytes(png16(array, 4))
+    picture = read_picture(tmp_path / "a.png")
+    assert torch.equal(picture.pixels, pixels(array[..., [0, 0, 0, 1]], 65535))
+    assert picture.bits == 16
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_16_bit_grey_tiffs_are_read_exactly(byteorder, tmp_path):
+    array = rgb16(9, 7, 1)
+    tifffile.imwrite(tmp_path / "a.tif", array[..., 0], byteorder=byteorder)
+    picture = read_picture(tmp_path / "a.tif")
+    assert torch.equal(picture.pixels, pixels(np.repeat(array, 3, 2), 65535))
+    assert picture.bits == 16
+
+
+def test_16_bit_colour_tiffs_keep_their_lower_bytes_or_are_refused(tmp_path):
+    array = rgb16(9, 7)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    try:
+        picture = read_picture(tmp_path / "a.tif")
+    except ValueError:
+        return
+    assert picture.bits == 16
+    assert torch.equal(picture.pixels, pixels(array, 65535))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_other_depths_are_refused(dtype, tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((4, 4), dtype))
+    with pytest.raises(ValueError, match=r"a\.tif must have 8 or 16 bits a channel"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("ink", "colour"),
+    [
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 255, 255, 0), (255, 0, 0)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+    ],
+)
+def test_a_cmyk_jpeg_becomes_rgb(ink, colour, tmp_path):
+    Image.new("CMYK", (16, 16), ink).save(tmp_path / "a.jpg", quality=95)
+    found = read_picture(tmp_path / "a.jpg").pixels
+    assert found.shape == (1, 3, 16, 16)
+    assert (found - torch.tensor(colour).view(1, 3, 1, 1) / 255).abs().max() <= 2 / 255
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_the_colour_profile_is_returned_and_the_levels_left_alone(suffix, tmp_path):
+    path, profile = tmp_path / f"a.{suffix}", swapped_profile()
+    flat = np.full((16, 16, 3), (200, 60, 30), np.uint8)
+    Image.fromarray(flat).save(path, icc_profile=profile, lossless=True, quality=95)
+    picture = read_picture(path)
+    assert picture.icc == profile
+    assert (picture.pixels - pixels(flat)).abs().max() <= 3 / 255
+
+
+def test_colours_are_converted_to_the_profile_asked_for(tmp_path):
+    Image.fromarray(rgb()).save(tmp_path / "a.png", icc_profile=srgb_profile())
+    picture = read_picture(tmp_path / "a.png", icc=swapped_profile())
+    assert picture.icc == swapped_profile()
+    assert (picture.pixels - pixels(rgb()[..., ::-1])).abs().max() <= 1.01 / 255
+
+
+def test_a_picture_without_a_profile_counts_as_srgb(tmp_path):
+    Image.fromarray(rgb()).save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png", icc=swapped_profile())
+    assert (picture.pixels - pixels(rgb()[..., ::-1])).abs().max() <= 1.01 / 255
+
+
+def test_conversion_leaves_alpha_alone(tmp_path):
+    array = rgb(channels=4)
+    Image.fromarray(array).save(tmp_path / "a.png", icc_profile=srgb_profile())
+    found = read_picture(tmp_path / "a.png", icc=swapped_profile()).pixels
+    assert torch.equal(found[:, 3:], pixels(array[..., 3:]))
+    assert (found[:, :3] - pixels(array[..., 2::-1])).abs().max() <= 1.01 / 255
+
+
+def test_a_picture_that_has_the_profile_asked_for_keeps_its_bits(tmp_path):
+    Image.fromarray(rgb()).save(tmp_path / "a.png", icc_profile=swapped_profile())
+    found = read_picture(tmp_path / "a.png", icc=swapped_profile())
+    assert torch.equal(found.pixels, pixels(rgb()))
+
+
+def test_16_bit_colours_are_converted_to_the_profile_asked_for(tmp_path):
+    profile = chunk(b"iCCP", b"icc\0\0" + zlib.compress(srgb_profile()))
+    (tmp_path / "a.png").write_bytes(png16(rgb16(), 2, profile))
+    picture = read_picture(tmp_path / "a.png", icc=swapped_profile())
+    assert picture.icc == swapped_profile()
+    assert (picture.pixels - pixels(rgb16()[..., ::-1], 65535)).abs().max() <= 1.01 / 255
+
+
+def test_the_profile_of_a_grey_picture_is_not_handed_on_for_its_rgb_pixels(tmp_path, grey_profile):
+    Image.fromarray(rgb()[..., 0]).save(tmp_path / "a.png", icc_profile=grey_profile)
+    icc = read_picture(tmp_path / "a.png").icc
+    assert icc is None or colour_space(icc) == b"RGB "
+
+
+def test_a_broken_cmyk_profile_is_refused_not_handed_on_for_rgb_pixels(tmp_path):
+    profile = srgb_profile()[:16] + b"CMYK" + srgb_profile()[20:]
+    Image.new("CMYK", (16, 16)).save(tmp_path / "a.jpg", icc_profile=profile)
+    with pytest.raises(ValueError, match=r"a\.jpg must have a usable ICC profile"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_a_grey_picture_with_a_grey_profile_can_be_converted(tmp_path, grey_profile):
+    assert ImageCms.getProfileDescription(io.BytesIO(grey_profile)).strip() == "grey"
+    Image.fromarray(rgb()[..., 0]).save(tmp_path / "a.png", icc_profile=grey_profile)
+    picture = read_picture(tmp_path / "a.png", icc=srgb_profile())
+    # gamma 2.2 and sRGB's curve differ by less than 8 levels; black point aside
+    assert (picture.pixels - pixels(np.repeat(rgb()[..., :1], 3, 2))).abs().max() < 10 / 255
+
+
+def test_a_profile_that_cannot_be_used_is_named_with_the_file(tmp_path):
+    Image.fromarray(rgb()).save(tmp_path / "a.png", icc_profile=b"not a profile")
+    with pytest.raises(ValueError, match=r"a\.png must have a usable ICC profile"):
+        read_picture(tmp_path / "a.png", icc=srgb_profile())
+
+
+def test_an_animation_is_refused(tmp_path):
+    frames = [Image.fromarray(rgb(seed=seed)) for seed in (0, 1, 2)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"a\.gif must be one picture, got 3 frames"):
+        read_picture(tmp_path / "a.gif")
+
+
+def test_a_gif_of_one_frame_is_a_picture(tmp_path):
+    Image.new("RGB", (5, 4), (0, 255, 0)).save(tmp_path / "a.gif")
+    assert read_picture(tmp_path / "a.gif").pixels[0, :3, 0, 0].tolist() == [0, 1, 0]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "none.png"
+    with pytest.raises(FileNotFoundError, match=re.escape(f"picture file not found: {path}")):
+        read_picture(path)
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        read_picture(tmp_path)
+
+
+def truncations():
+    """Name and content of one whole file of each kind."""
+    for name, image, options in (
+        ("png", Image.fromarray(rgb(40, 40)), {}),
+        ("jpg", Image.fromarray(rgb(40, 40)), {"format": "JPEG"}),
+        ("webp", Image.fromarray(rgb(40, 40)), {"format": "WEBP"}),
+        ("tif", Image.fromarray(rgb(40, 40)), {"format": "TIFF"}),
+    ):
+        stream = io.BytesIO()
+        image.save(stream, **({"format": "PNG"} | options))
+        yield name, stream.getvalue()
+    yield "16.png", png16(rgb16(40, 40), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), list(truncations()), ids=lambda v: v if isinstance(v, str) else ""
+)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9])
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's; test_cli counts lines
+def test_a_truncated_file_is_refused_by_name(name, data, share, tmp_path):
+    path = tmp_path / f"a.{name}"
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} must be a whole picture file"):
+        read_picture(path)
+
+
+def test_a_text_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("This is not a picture.\n")
+    with pytest.raises(ValueError, match=f"{re.escape(str(path))} must be a whole picture file"):
+        read_picture(path)
+
+
+def test_a_tiff_whose_second_page_is_damaged_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(rgb()).save(path)
+    data = bytearray(path.read_bytes())
+    first = struct.unpack_from("<I", data, 4)[0]
+    next_page = first + 2 + 12 * struct.unpack_from("<H", data, first)[0]
+    struct.pack_into("<I", data, next_page, len(data))
+    data += struct.pack("<HHHIII", 1, 259, 3, 1, 1, 0)  # a page with a compression and no size
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        read_picture(path)
+
+
+def test_a_damaged_16_bit_png_is_refused_and_the_process_survives(tmp_path):
+    data = bytearray(png16(rgb16(40, 40), 2))
+    data[data.index(b"IDAT") + 1000] ^= 0xFF
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    code = (
+        "import sys\nfrom blending.pictures.read import read_picture\n"
+        "try:\n    read_picture(sys.argv[1])\n"
+        "except ValueError as error:\n    sys.exit(3 if sys.argv[1] in str(error) else 4)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=REPOSITORY, capture_output=True, check=False
+    )
+    assert run.returncode == 3  # -11 is a crash
+    assert run.stderr == b""  # no decoder talks past Python
+
+
+@pytest.fixture
+def painted(tmp_path):
+    """One pixel, RGBA = 200, 100, 50, 128."""
+    path = tmp_path / "painted.png"
+    Image.new("RGBA", (1, 1), (200, 100, 50, 128)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("channel", "level"),
+    [
+        ("alpha", 128),
+        ("red", 200),
+        ("green", 100),
+        ("blue", 50),
+        ("luminance", 0.299 * 200 + 0.587 * 100 + 0.114 * 50),
+    ],
+)
+def test_a_mask_is_one_channel_of_a_picture(channel, level, painted):
+    mask = read_mask(painted, channel)
+    assert mask.shape == (1, 1, 1, 1)
+    assert 255 * mask.item() == pytest.approx(level, rel=1e-6)
+
+
+def test_the_luminance_of_white_is_one_at_most(tmp_path):
+    Image.new("RGB", (4, 3), (255, 255, 255)).save(tmp_path / "a.png")
+    mask = read_mask(tmp_path / "a.png")
+    assert mask.shape == (1, 1, 3, 4)
+    assert mask.max() <= 1
+    torch.testing.assert_close(mask, torch.ones_like(mask), rtol=0, atol=1e-6)
+
+
+def test_masks_are_turned_upright_too(tmp_path):
+    grey = rgb()[..., 0]
+    Image.fromarray(grey).save(tmp_path / "a.png", exif=exif(6))
+    expected = np.rot90(grey, -1).astype(np.float32) / 255
+    assert np.allclose(read_mask(tmp_path / "a.png")[0, 0], expected, rtol=0, atol=1e-6)
+
+
+def test_alpha_of_a_picture_without_alpha_is_refused(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(
+        ValueError, match=r"a\.png must have alpha, got none; use channel luminance"
+    ):
+        read_mask(tmp_path / "a.png", "alpha")
+
+
+def test_an_unknown_channel_is_refused(painted):
+    with pytest.raises(ValueError, match=r"channel must be one of alpha, .* got 'hue'"):
+        read_mask(painted, "hue")

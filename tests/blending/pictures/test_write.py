@@ -1,0 +1,257 @@
+"""Writing picture files, read back by other programs; whole or not at all."""
+
+import os
+import re
+import stat
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from blending.pictures import write
+from blending.pictures.read import read_picture
+from blending.pictures.write import check_format, check_output, write_picture, write_text
+
+LOSSLESS = (".png", ".tif", ".tiff", ".webp")
+EVERY = (*LOSSLESS, ".jpg", ".jpeg")
+
+
+def levels(channels=3, bits=8, height=7, width=9):
+    generator = np.random.default_rng(5)
+    kind = np.uint8 if bits == 8 else np.uint16
+    return generator.integers(0, 2**bits, (height, width, channels), dtype=kind)
+
+
+def planes(array):
+    """(H, W, C) whole numbers as (1, C, H, W), float64 in [0, 1]."""
+    return torch.from_numpy(array / np.iinfo(array.dtype).max).permute(2, 0, 1)[None]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [*LOSSLESS, ".PNG"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_8_bits_are_written_exactly(suffix, channels, tmp_path):
+    path, array = tmp_path / f"a{suffix}", levels(channels)
+    if channels == 4:
+        array[..., 3] |= 1  # no pixel quite transparent; those have their own test
+    write_picture(path, planes(array), overwrite=False)
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image), array)
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_colours_below_transparent_pixels_are_written_exactly(suffix, tmp_path):
+    path, array = tmp_path / f"a{suffix}", levels(4)
+    array[:4, :, 3] = 0
+    write_picture(path, planes(array), overwrite=False)
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image), array)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG"])
+def test_a_jpeg_is_near_and_has_full_colour_resolution(suffix, tmp_path):
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = (255, 0, 0)  # red and black: halved colour would smear them
+    write_picture(tmp_path / f"a{suffix}", planes(stripes), overwrite=False)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        assert image.format == "JPEG"
+        found = np.asarray(image).astype(int)
+    assert np.abs(found - stripes).mean() < 10
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (64, 33)])
+def test_16_bits_are_written_exactly(channels, size, tmp_path):
+    array = levels(channels, 16, *size)
+    write_picture(tmp_path / "a.png", planes(array), bits=16, overwrite=False)
+    found = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert found.dtype == np.uint16
+    assert np.array_equal(found[..., [2, 1, 0, 3][:channels]], array)
+
+
+def test_16_bits_survive_writing_and_reading(tmp_path):
+    pixels = planes(levels(4, 16)).float()
+    write_picture(tmp_path / "a.png", pixels, bits=16, overwrite=False)
+    picture = read_picture(tmp_path / "a.png")
+    assert torch.equal(picture.pixels, pixels)
+    assert picture.bits == 16
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_values_are_clipped_and_rounded_to_the_nearest_level(bits, tmp_path):
+    top = 2**bits - 1
+    values = torch.tensor([-0.5, 0.4 / top, 0.6 / top, 100.49 / top, 100.51 / top, 1.0, 1.5])
+    pixels = values.double().view(1, 1, 1, 7).expand(1, 3, 1, 7)
+    write_picture(tmp_path / "a.png", pixels, bits=bits, overwrite=False)
+    found = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    assert found[0, :, 0].tolist() == [0, 0, 1, 100, 101, top, top]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_levels_survive_narrow_dtypes(dtype, tmp_path):
+    array = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    write_picture(tmp_path / "a.png", planes(array).to(dtype), overwrite=False)
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(np.asarray(image), array)
+
+
+@pytest.mark.parametrize(("suffix", "bits"), [(".png", 16), *((suffix, 8) for suffix in EVERY)])
+def test_the_colour_profile_is_embedded(suffix, bits, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = tmp_path / f"a{suffix}"
+    write_picture(path, planes(levels()), bits=bits, icc=profile, overwrite=False)
+    with Image.open(path) as image:
+        assert image.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_without_a_profile_none_is_embedded(suffix, tmp_path):
+    write_picture(tmp_path / f"a{suffix}", planes(levels()), overwrite=False)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        assert "icc_profile" not in image.info
+
+
+def test_an_existing_file_is_left_alone(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"precious")
+    with pytest.raises(FileExistsError, match=re.escape(f"{path} exists")):
+        write_picture(path, planes(levels()), overwrite=False)
+    assert path.read_bytes() == b"precious"
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_an_existing_file_is_replaced_when_told_to(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    write_picture(path, planes(levels()), overwrite=True)
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image), levels())
+    assert names(tmp_path) == ["a.png"]
+
+
+def break_encoders(monkeypatch, error):
+    def save(self, file, *_, **__):
+        file.write(b"half a pict")
+        raise error
+
+    def png16(*_):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    monkeypatch.setattr(write, "encode_png16", png16)
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=["disk", "key"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_failure_leaves_the_folder_as_it_was(error, bits, before, tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    if before:
+        path.write_bytes(before)
+    break_encoders(monkeypatch, error)
+    with pytest.raises(type(error)):
+        write_picture(path, planes(levels()), bits=bits, overwrite=True)
+    assert names(tmp_path) == (["a.png"] if before else [])
+    assert not before or path.read_bytes() == before
+
+
+def test_a_file_that_came_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+
+    def save(self, file, *_, **__):
+        file.write(b"new")
+        path.write_bytes(b"meanwhile")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(FileExistsError):
+        write_picture(path, planes(levels()), overwrite=False)
+    assert path.read_bytes() == b"meanwhile"
+    assert names(tmp_path) == ["a.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_the_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    write_picture(tmp_path / "a.png", planes(levels()), overwrite=False)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "a.png")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "bits", "message"),
+    [
+        ("a.jpg", 4, 8, r"a\.jpg must be a format with alpha"),
+        ("a.jpeg", 4, 8, r"a\.jpeg must be a format with alpha"),
+        ("a.jpg", 3, 16, r"a\.jpg must end in \.png for a 16-bit target, got \.jpg"),
+        ("a.webp", 3, 16, r"a\.webp must end in \.png for a 16-bit target"),
+        ("a.tif", 3, 16, r"a\.tif must end in \.png for a 16-bit target"),
+        ("a.xyz", 3, 8, r"a\.xyz must end in one of \.png, .*, got \.xyz"),
+        ("a", 3, 8, r"a must end in one of \.png, .*, got no suffix"),
+        (".png", 3, 8, "got no suffix"),
+    ],
+)
+def test_a_format_that_cannot_hold_the_picture_is_refused(name, channels, bits, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        check_format(tmp_path / name, channels, bits)
+    with pytest.raises(ValueError, match=message):
+        write_picture(tmp_path / name, planes(levels(channels)), bits=bits, overwrite=False)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".tiff", ".TIF"])
+def test_formats_with_alpha_are_accepted(suffix):
+    check_format(f"a{suffix}", 4, 8)
+
+
+def test_a_missing_folder_is_refused_and_not_made(tmp_path):
+    with pytest.raises(NotADirectoryError, match="must lie in an existing folder"):
+        write_picture(tmp_path / "none" / "a.png", planes(levels()), overwrite=True)
+    assert names(tmp_path) == []
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "b").write_bytes(b"")
+    with pytest.raises(NotADirectoryError, match="must lie in an existing folder"):
+        check_output(tmp_path / "b" / "a.png", overwrite=True)
+
+
+def test_a_folder_is_not_written_over(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(IsADirectoryError, match="must be a file to write, got a folder"):
+        write_picture(tmp_path / "a.png", planes(levels()), overwrite=True)
+    assert (tmp_path / "a.png").is_dir()
+
+
+def test_a_folder_without_write_permission_is_refused(tmp_path, monkeypatch):
+    real = os.access  # root may write anywhere: say what another user would be told
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
+    with pytest.raises(PermissionError, match="must lie in a writable folder"):
+        check_output(tmp_path / "a.png", overwrite=False)
+
+
+def test_a_free_place_is_accepted_and_nothing_is_written(tmp_path):
+    check_output(tmp_path / "a.png", overwrite=False)
+    assert names(tmp_path) == []
+
+
+def test_text_is_written_as_utf_8_and_not_over_a_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_text(path, "Größe µ\n", overwrite=False)
+    assert path.read_bytes() == b"Gr\xc3\xb6\xc3\x9fe \xc2\xb5\n"
+    with pytest.raises(FileExistsError):
+        write_text(path, "other", overwrite=False)
+    write_text(path, "other", overwrite=True)
+    assert path.read_bytes() == b"other"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_picture_may_have_a_name_as_long_as_the_file_system_allows(tmp_path):
+    path = tmp_path / ("n" * 251 + ".png")  # 255 bytes, the limit of ext4, NTFS and APFS
+    write_picture(path, planes(levels()), overwrite=False)
+    assert names(tmp_path) == [path.name]

@@ -1,0 +1,421 @@
+"""Source and mask on the target: places, sizes, alpha, batches, and the errors."""
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from blending.image.filters import stencil_region
+from blending.placement.place import place
+
+
+def random(*shape, seed=0, low=0.0, high=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def ones(*shape):
+    return torch.ones(1, 1, *shape)
+
+
+def pasted_by_loop(source, mask, target, row, column):
+    """Copy and paste pixel by pixel, in float64; what lies outside the target is lost."""
+    image = target.double().numpy().copy()
+    for i, j in itertools.product(*map(range, mask.shape[2:])):
+        r, c, weight = row + i, column + j, mask[0, 0, i, j].item()
+        if 0 <= r < image.shape[2] and 0 <= c < image.shape[3] and weight >= 0.5:
+            colour = source[0, :3, i, j].double().numpy()
+            image[0, :3, r, c] = weight * colour + (1 - weight) * image[0, :3, r, c]
+    return torch.from_numpy(image)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_every_place_with_an_overlap_is_pasted_as_by_a_loop(channels):
+    source, target = random(1, 3, 3, 4), random(1, channels, 5, 6, seed=1)
+    mask = random(1, 1, 3, 4, seed=2, low=0.5)
+    for row, column in itertools.product(range(-2, 5), range(-3, 6)):
+        pasted = place(source, target, mask, row, column).paste
+        wanted = pasted_by_loop(source, mask, target, row, column).float()
+        torch.testing.assert_close(pasted, wanted)
+
+
+def test_a_source_larger_than_the_target_shows_its_middle():
+    source, target = random(1, 3, 9, 11), random(1, 3, 4, 5, seed=1)
+    placed = place(source, target, ones(9, 11), row=-3, column=-2)
+    assert torch.equal(placed.source, source[..., 3:7, 2:7])
+    assert (placed.row, placed.column) == (0, 0)
+    assert torch.equal(placed.paste, source[..., 3:7, 2:7])
+
+
+def test_only_the_visible_part_is_kept_with_its_place():
+    source = random(1, 3, 4, 6)
+    placed = place(source, random(1, 3, 8, 8), ones(4, 6), row=-1, column=5)
+    assert torch.equal(placed.source, source[..., 1:, :3])
+    assert placed.mask.shape == placed.known.shape == (1, 1, 3, 3)
+    assert (placed.row, placed.column) == (0, 5)
+
+
+def test_mask_values_below_a_half_are_dropped_and_a_half_is_kept():
+    below = math.nextafter(0.5, 0.0)
+    mask = torch.tensor([[[[0.0, below, 0.5, 0.75, 1.0]]]], dtype=torch.float64)
+    source, target = random(1, 3, 1, 5), random(1, 3, 1, 5, seed=1)
+    placed = place(source, target, mask)
+    assert placed.mask.flatten().tolist() == [0, 0, 0.5, 0.75, 1]
+    assert torch.equal(placed.paste[..., :2], target[..., :2])
+    torch.testing.assert_close(placed.paste[..., 2:3], (source + target)[..., 2:3] / 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_outside_the_mask_the_paste_is_the_target_bit_for_bit(dtype):
+    mask = random(1, 1, 20, 20)
+    target = random(1, 4, 30, 30, seed=1).to(dtype)
+    target[0, :3, ::3, ::3] = -0.0  # a sign is lost by adding 0
+    pasted = place(random(1, 3, 20, 20, seed=2).to(dtype), target, mask, 5, -4).paste
+    inside = torch.zeros(30, 30, dtype=torch.bool)
+    inside[5:25, :16] = mask[0, 0, :, 4:] >= 0.5
+    kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[target.element_size()]
+    assert pasted.dtype == dtype
+    assert torch.equal(pasted.view(kind)[..., ~inside], target.view(kind)[..., ~inside])
+    assert torch.equal(pasted[:, 3], target[:, 3])  # alpha is carried through
+
+
+def test_a_whole_mask_pastes_the_source_bit_for_bit():
+    source = random(1, 3, 4, 5) ** 3  # with all the bits of a float32
+    pasted = place(source, random(1, 3, 6, 7, seed=1), ones(4, 5), 1, 2).paste
+    assert torch.equal(
+        pasted[..., 1:5, 2:7].contiguous().view(torch.int32), source.view(torch.int32)
+    )
+
+
+def test_the_full_mask_lies_on_the_target_in_its_type():
+    mask = torch.tensor([[[[1.0, 0.25], [0.5, 1.0]]]])
+    placed = place(random(1, 3, 2, 2), random(1, 3, 3, 4).half(), mask, 1, -1)
+    assert placed.full_mask.dtype == torch.float16
+    assert placed.full_mask.tolist() == [[[[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]]]
+
+
+def test_alpha_is_the_mask_when_there_is_none():
+    alpha = torch.tensor([[[[0.0, 0.4, 0.5, 1.0]]]])
+    colour = random(1, 3, 1, 4)
+    placed = place(torch.cat((colour, alpha), 1), random(1, 3, 1, 4, seed=1))
+    assert placed.mask.flatten().tolist() == [0, 0, 0.5, 1]
+    assert placed.known.flatten().tolist() == [0, 1, 1, 1]
+    assert torch.equal(placed.source, colour)
+    assert placed.notes == ("the source's alpha is the mask",)
+
+
+def test_alpha_multiplies_the_mask():
+    # 0.75·0.75 = 0.5625 stays; 0.75·0.5 = 0.375 is below a half; 1·0 and 0·1 are nothing.
+    alpha = torch.tensor([[[[0.75, 0.75, 1.0, 0.0]]]])
+    mask = torch.tensor([[[[0.75, 0.5, 0.0, 1.0]]]])
+    source = torch.cat((random(1, 3, 1, 4), alpha), 1)
+    placed = place(source, random(1, 3, 1, 4, seed=1), mask)
+    assert placed.mask.flatten().tolist() == [0.5625, 0, 0, 0]
+    assert placed.known.flatten().tolist() == [1, 1, 1, 0]
+    assert placed.notes == ("the source's alpha multiplies the mask",)
+
+
+def test_a_source_without_alpha_is_known_everywhere_and_leaves_no_note():
+    mask = torch.tensor([[[[0.0, 1.0]]]])
+    placed = place(random(1, 3, 1, 2), random(1, 3, 1, 2), mask)
+    assert placed.known.tolist() == [[[[1, 1]]]]
+    assert placed.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"), [(2, (10, 14)), (0.5, (2, 4)), (1.3, (6, 9)), (0.01, (1, 1))]
+)
+def test_scale_gives_the_rounded_size(scale, size):
+    # 5 x 7 by 1.3: 6.5 and 9.1; halves round to even: 2.5 → 2, 3.5 → 4, 6.5 → 6.
+    placed = place(random(1, 3, 5, 7), random(1, 3, 20, 20), ones(5, 7), scale=scale)
+    assert placed.source.shape == (1, 3, *size)
+    assert placed.mask.shape == placed.known.shape == (1, 1, *size)
+
+
+def resized_by_pillow(plane, height, width):
+    """Bicubic with antialiasing, in float."""
+    resized = Image.fromarray(plane.numpy()).resize((width, height), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(resized))
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.3, 2, 1.7])
+def test_scaled_colours_and_masks_are_pillows_bicubic(scale):
+    source, mask = random(1, 3, 20, 30), random(1, 1, 20, 30, seed=1, low=0.3)
+    placed = place(source, random(1, 3, 60, 60), mask, scale=scale)
+    size = placed.source.shape[2:]
+    wanted = torch.stack([resized_by_pillow(channel, *size) for channel in source[0]])
+    torch.testing.assert_close(placed.source[0], wanted, atol=1e-5, rtol=0)
+    soft = resized_by_pillow(mask[0, 0], *size).clamp(0, 1)
+    clear = (soft - 0.5).abs() > 1e-5  # the other implementation may round across the threshold
+    wanted = torch.where(soft >= 0.5, soft, 0)
+    torch.testing.assert_close(placed.mask[0, 0][clear], wanted[clear], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.4, 2, 3])
+def test_a_bright_transparent_border_does_not_bleed_when_scaled(scale):
+    source = torch.ones(1, 4, 24, 24)
+    source[:, 3] = 0
+    source[..., 8:16, 8:16] = torch.tensor([0.2, 0.3, 0.4, 1.0])[:, None, None]
+    placed = place(source, random(1, 3, 80, 80), scale=scale)
+    known = placed.known.expand(-1, 3, -1, -1) > 0
+    wanted = torch.tensor([0.2, 0.3, 0.4])[:, None, None].expand_as(placed.source)
+    assert known.any()
+    torch.testing.assert_close(placed.source[known], wanted[known])
+    assert not ((placed.mask > 0) & (placed.known == 0)).any()
+
+
+@pytest.mark.parametrize("scale", [0.5, 2, 3])
+def test_the_source_is_known_wherever_its_scaled_alpha_can_be_seen(scale):
+    alpha = torch.zeros(1, 1, 24, 24)
+    alpha[..., 7:17, 5:16] = 1
+    source = torch.cat((random(1, 3, 24, 24), alpha), 1)
+    placed = place(source, random(1, 3, 80, 80), scale=scale)
+    resized = resized_by_pillow(alpha[0, 0], *placed.known.shape[2:])
+    assert (placed.known[0, 0][resized > 0.005] == 1).all()
+    assert (placed.known[0, 0][resized < 0.001] == 0).all()
+
+
+def test_scaled_colours_that_reach_the_guidance_stay_near_their_range_under_a_rough_alpha():
+    # Bicubic weights may be negative: a small sum of alphas must not blow the colour up. Twice the
+    # range is what the check of the arguments allows for resampling.
+    alpha = random(20, 1, 24, 24)
+    source = torch.cat((random(20, 3, 24, 24, seed=1).round(), alpha), 1)
+    placed = place(source, random(1, 3, 80, 80), scale=1.3)
+    seen = (stencil_region(placed.mask > 0) & (placed.known > 0)).expand_as(placed.source)
+    low, high = placed.source[seen].aminmax()
+    assert (low.item(), high.item()) == (pytest.approx(0, abs=1), pytest.approx(1, abs=1))
+
+
+def test_scaling_a_flat_source_keeps_its_colour_and_mask():
+    placed = place(torch.full((1, 3, 5, 7), 0.3), random(1, 3, 20, 20), ones(5, 7), scale=1.9)
+    torch.testing.assert_close(placed.source, torch.full_like(placed.source, 0.3))
+    torch.testing.assert_close(placed.mask, torch.ones_like(placed.mask))
+
+
+@pytest.mark.parametrize(
+    ("sources", "masks", "targets"), [(3, 3, 3), (1, 1, 3), (3, 1, 1), (1, 3, 1), (3, 1, 3)]
+)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_batch_is_pasted_as_its_pictures_one_by_one(sources, masks, targets, channels):
+    source = random(sources, channels, 4, 5, low=0.75)
+    mask = random(masks, 1, 4, 5, seed=1)
+    target = random(targets, 3, 6, 7, seed=2)
+    placed = place(source, target, mask, 1, 2)
+    assert placed.batch == 3
+    assert placed.paste.shape == (3, 3, 6, 7)
+    for i in range(3):
+        one = [t[i % t.shape[0]][None] for t in (source, target, mask)]
+        assert torch.equal(placed.paste[i][None], place(*one, 1, 2).paste)
+
+
+def test_a_picture_of_a_batch_may_be_empty():
+    mask = torch.stack((torch.zeros(1, 2, 2), torch.ones(1, 2, 2)))
+    target = random(1, 3, 4, 4)
+    placed = place(random(1, 3, 2, 2), target, mask)
+    assert [placed.is_empty(0), placed.is_empty(1)] == [True, False]
+    assert torch.equal(placed.paste[:1], target)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_half_precision_is_pasted_in_half_precision(scale):
+    source, target = random(1, 4, 4, 4, low=0.75), random(1, 3, 9, 9, seed=1)
+    pasted = place(source.half(), target.half(), scale=scale).paste
+    assert pasted.dtype == torch.float16
+    wanted = place(source.half().float(), target.half().float(), scale=scale).paste
+    if scale == 1:  # computed in float32 and rounded once
+        assert torch.equal(pasted, wanted.half())
+    torch.testing.assert_close(pasted, wanted.half())
+
+
+def test_types_may_differ_and_the_targets_is_kept():
+    source, target = random(1, 3, 2, 2).half(), random(1, 3, 3, 3, seed=1).double()
+    placed = place(source, target, ones(2, 2).to(torch.bfloat16))
+    assert placed.paste.dtype == torch.float64
+    assert torch.equal(placed.paste[..., :2, :2], source.double())
+
+
+@pytest.mark.parametrize("scale", [1, 1.5])
+def test_the_inputs_are_not_modified(scale):
+    tensors = [random(1, 4, 4, 5), random(2, 4, 6, 7, seed=1), random(1, 1, 4, 5, seed=2, low=0.4)]
+    before = [tensor.clone() for tensor in tensors]
+    placed = place(*tensors, 1, 1, scale)
+    placed.paste.zero_()
+    placed.scene(1, 16).target.zero_()
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
+
+
+def test_the_scene_is_the_masks_box_with_a_margin():
+    # The mask's box is rows 41-43 and columns 52-55: with 16, from 25 and 36 to 60 and 72.
+    mask = torch.zeros(1, 1, 10, 10)
+    mask[..., 1:4, 2:6] = 0.75
+    source, target = random(1, 3, 10, 10), random(1, 4, 90, 100, seed=1)
+    scene = place(source, target, mask, 40, 50).scene(0, 16)
+    assert scene.box == (25, 36, 35, 36)
+    assert torch.equal(scene.target, target[:, :3, 25:60, 36:72])
+    for name, tensor in (("source", source), ("mask", mask), ("known", torch.ones_like(mask))):
+        wanted = torch.zeros(1, tensor.shape[1], 35, 36)
+        wanted[..., 15:25, 14:24] = tensor
+        assert torch.equal(getattr(scene, name), wanted), name
+
+
+def test_the_scene_of_a_source_larger_than_its_window_is_cut():
+    mask = torch.zeros(1, 1, 60, 60)
+    mask[..., 30, 33] = 1
+    source = random(1, 3, 60, 60)
+    scene = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).scene(0, 4)
+    assert scene.box == (21, 23, 9, 9)  # around (25, 27)
+    assert torch.equal(scene.source, source[..., 26:35, 29:38])
+
+
+@pytest.mark.parametrize("row", [-3, 0, 5, 33, 44])
+@pytest.mark.parametrize("column", [-3, 0, 13, 37])
+def test_every_scene_has_its_margin_inside_the_frame(row, column):
+    placed = place(random(1, 3, 6, 7), random(1, 3, 47, 41), ones(6, 7), row, column)
+    scene = placed.scene(0, 16)
+    top, left, height, width = scene.box
+    assert (top, left) == (max(max(row, 0) - 16, 0), max(max(column, 0) - 16, 0))
+    assert top + height == min(row + 6 + 16, 47)
+    assert left + width == min(column + 7 + 16, 41)
+    shapes = {t.shape[2:] for t in (scene.source, scene.mask, scene.known, scene.target)}
+    assert shapes == {(height, width)}
+    whole = torch.zeros(1, 1, 47, 41)
+    whole[..., max(row, 0) : row + 6, max(column, 0) : column + 7] = 1
+    assert torch.equal(placed.full_mask, whole)
+    assert torch.equal(scene.mask, whole[..., top : top + height, left : left + width])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "computed"),
+    [
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_a_scene_is_computed_in_float32_or_the_targets_float64(dtype, computed):
+    scene = place(random(1, 3, 4, 4), random(1, 3, 8, 8).to(dtype), ones(4, 4)).scene(0, 16)
+    assert {t.dtype for t in (scene.source, scene.mask, scene.known, scene.target)} == {computed}
+
+
+def test_each_sample_has_its_own_scene():
+    masks = torch.zeros(2, 1, 30, 30)
+    masks[0, 0, 2, 2] = masks[1, 0, 28, 27] = 1
+    placed = place(random(1, 3, 30, 30), random(2, 3, 30, 30, seed=1), masks)
+    first, second = placed.scene(0, 0), placed.scene(1, 0)
+    assert (first.box, second.box) == ((2, 2, 1, 1), (28, 27, 1, 1))
+    assert torch.equal(second.target, placed.target[1:, :, 28:29, 27:28])
+    assert first.support.sum() == second.support.sum() == 1
+
+
+SOURCE, TARGET, MASK = random(1, 3, 4, 5), random(1, 3, 8, 9), ones(4, 5)
+
+
+def changed(**arguments):
+    return {"source": SOURCE, "target": TARGET, "mask": MASK} | arguments
+
+
+ERRORS = {
+    "no mask, no alpha": (
+        {"mask": None},
+        "mask must be given for a source without alpha, got none",
+    ),
+    "mask size": (
+        {"mask": ones(5, 4)},
+        "mask must have the size of source, 5 x 4 pixels, got 4 x 5 pixels",
+    ),
+    "mask channels": ({"mask": SOURCE}, "mask must be (B, 1, H, W) and not empty"),
+    "mask range": ({"mask": MASK * 1.5}, "mask must be in [0, 1], got 1.5 to 1.5"),
+    "mask nan": ({"mask": MASK * math.nan}, "mask must be finite, got NaN or infinity"),
+    "mask below a half": ({"mask": MASK * 0.25}, "mask must reach 0.5 somewhere"),
+    "mask all zero": (
+        {"mask": MASK * 0},
+        "got at most 0; is it empty, inverted, or another channel?",
+    ),
+    "one channel": ({"source": MASK}, "source must be (B, 3 or 4, H, W) and not empty"),
+    "five channels": (
+        {"target": torch.zeros(1, 5, 8, 9)},
+        "target must be (B, 3 or 4, H, W) and not empty, got (1, 5, 8, 9)",
+    ),
+    "no pixels": (
+        {"source": torch.zeros(1, 3, 0, 5)},
+        "source must be (B, 3 or 4, H, W) and not empty, got (1, 3, 0, 5)",
+    ),
+    "no pictures": ({"target": TARGET[:0]}, "target must be (B, 3 or 4, H, W) and not empty"),
+    "source nan": ({"source": SOURCE * math.nan}, "source must be finite, got NaN or infinity"),
+    "target inf": ({"target": TARGET / 0}, "target must be finite, got NaN or infinity"),
+    "0 to 255": ({"source": (SOURCE * 255).round()}, "(divide 8-bit values by 255)"),
+    "alpha range": (
+        {"source": torch.full((1, 4, 4, 5), 1.25)},
+        "source's alpha must be in [0, 1], got 1.25 to 1.25",
+    ),
+    "alpha empty": (
+        {"source": torch.zeros(1, 4, 4, 5), "mask": None},
+        "mask must reach 0.5 somewhere",
+    ),
+    "batches": (
+        {"source": SOURCE.expand(2, -1, -1, -1), "target": TARGET.expand(3, -1, -1, -1)},
+        "batch sizes must be N with N or 1 with N, got source 2, mask 1, target 3",
+    ),
+    "batches of alpha and mask": (
+        {"source": torch.ones(2, 4, 4, 5), "mask": MASK.expand(3, -1, -1, -1)},
+        "batch sizes must be N with N or 1 with N, got source 2, mask 3",
+    ),
+    "row": ({"row": 40_000}, "row must be in [-32768, 32768], got 40000"),
+    "column": ({"column": -40_000}, "column must be in [-32768, 32768], got -40000"),
+    "scale zero": ({"scale": 0}, "scale must be in [0.001, 1000], got 0"),
+    "scale negative": ({"scale": -1.0}, "scale must be in [0.001, 1000], got -1.0"),
+    "scale nan": ({"scale": math.nan}, "scale must be in [0.001, 1000], got nan"),
+    "scale too large": (
+        {"source": torch.zeros(1, 3, 1, 40), "mask": ones(1, 40), "scale": 1e3},
+        "scale must keep the source within 32768 pixels a side and 100 million in all, "
+        "got 1000 for 40 x 1 pixels",
+    ),
+    "below the target": (
+        {"row": 8},
+        "source of 5 x 4 pixels must overlap the target of 9 x 8 pixels, "
+        "got its corner at column 0, row 8",
+    ),
+    "above the target": ({"row": -4}, "must overlap the target of 9 x 8 pixels"),
+    "left of the target": ({"column": -5}, "got its corner at column -5, row 0"),
+    "right of the target": ({"column": 30}, "got its corner at column 30, row 0"),
+    "mask off the target": (
+        {"mask": torch.nn.functional.pad(ones(4, 1), (4, 0)), "row": 1, "column": 5},
+        "mask must reach 0.5 inside the target of 9 x 8 pixels, got nothing there with the "
+        "source's corner at column 5, row 1, scale 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_wrong_argument_is_refused_with_what_was_expected_and_got(name):
+    arguments, message = ERRORS[name]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        place(**changed(**arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"source": torch.zeros(1, 3, 4, 5, dtype=torch.uint8)}, "source must be a float tensor"),
+        ({"target": torch.zeros(1, 3, 8, 9, dtype=torch.uint8)}, "target must be a float tensor"),
+        ({"mask": torch.ones(1, 1, 4, 5, dtype=torch.bool)}, "mask must be a float tensor"),
+        ({"target": np.zeros((1, 3, 8, 9))}, "target must be a torch.Tensor, got ndarray"),
+        ({"row": 1.0}, "row must be a whole number, got 1.0"),
+        ({"column": True}, "column must be a whole number, got True"),
+        ({"scale": "2"}, "scale must be a number, got '2'"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        place(**changed(**arguments))
+
+
+def test_the_last_row_and_column_of_an_overhanging_source_still_count():
+    placed = place(SOURCE, TARGET, MASK, row=-3, column=-4)
+    assert placed.mask.shape == (1, 1, 1, 1)
+    assert torch.equal(placed.paste[..., 0, 0], SOURCE[..., 3, 4])
