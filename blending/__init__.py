@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .deep.vgg16 import load_features
-    from .machine import Compute
     from .pipeline import BlendResult, blend
-    from .placement.place import place
+    from .placement.place import Placed, place
     from .presets import PRESETS
-    from .settings import BlendSettings, PoissonSettings, RefineSettings, Weights
-    from .stages.batch import Evaluation
-    from .stages.stages import poisson_stage, refine_stage
+    from .settings import BlendSettings, Compute, PoissonSettings, RefineSettings, Weights
+    from .stages.batch import Evaluation, StageResult
+    from .stages.poisson import poisson_stage
+    from .stages.refine import refine_stage
 
 __all__ = [
     "PRESETS",
@@ -23,8 +23,10 @@ __all__ = [
     "BlendSettings",
     "Compute",
     "Evaluation",
+    "Placed",
     "PoissonSettings",
     "RefineSettings",
+    "StageResult",
     "Weights",
     "blend",
     "load_features",
@@ -37,16 +39,18 @@ _MODULES = {
     "PRESETS": "presets",
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
-    "Compute": "machine",
+    "Compute": "settings",
     "Evaluation": "stages.batch",
+    "Placed": "placement.place",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",
+    "StageResult": "stages.batch",
     "Weights": "settings",
     "blend": "pipeline",
     "load_features": "deep.vgg16",
     "place": "placement.place",
-    "poisson_stage": "stages.stages",
-    "refine_stage": "stages.stages",
+    "poisson_stage": "stages.poisson",
+    "refine_stage": "stages.refine",
 }
 
 

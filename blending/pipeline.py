@@ -11,7 +11,8 @@ from .report import machine_report
 from .settings import BlendSettings
 from .stages.batch import OnEvaluation
 from .stages.device import resolve_device
-from .stages.stages import poisson_stage, refine_stage
+from .stages.poisson import poisson_stage
+from .stages.refine import refine_stage
 
 
 @dataclass(frozen=True)

@@ -137,5 +137,5 @@ def shifted_bleed(settings: PoissonSettings, shift: float) -> PoissonSettings:
     check_range("bleed shift", shift, -1, 1)
     if shift == 0:
         return settings
-    own = settings.own_bleed
+    own = settings.resolved_bleed
     return replace(settings, bleed=own + shift * (1 - own if shift > 0 else own))

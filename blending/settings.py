@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, field
 
 from .checks import check_choice, check_range, check_type
-from .machine import Compute
 
 METHODS = ("deep", "exact")
 GRADIENTS = ("import", "mixed", "monochrome")
@@ -15,6 +14,7 @@ LARGEST_WEIGHT = 1e9
 LEAST_MARGIN, LARGEST_MARGIN = 16, 4096  # pixels
 LARGEST_PART = 100_000_000  # of a mask, square pixels
 DEEP_BLEED = 0.5  # by default, where gradients are imported
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PoissonSettings:
             "exact".
         max_evaluations: of the objective, a picture, 1 to 10000.
         weights: of the joint objective.
-        rim: pixels from the mask's edge over which the colours' hold sets in, 0 to 256; a contour
+        rim: pixels from the mask's edge over which the colours come to be held, 0 to 256; a contour
             of the source counts as many, so an object cut out tightly is held from its edge on.
         margin: pixels around the mask's box that the style is taken from, 16 to 4096; None: the
             whole picture.
@@ -109,11 +109,16 @@ class PoissonSettings:
         _check_shared(self.max_evaluations, self.margin, self.sequence)
 
     @property
-    def own_bleed(self) -> float:
+    def resolved_bleed(self) -> float:
         """The bleed, with None resolved."""
         if self.bleed is not None:
             return self.bleed
         return DEEP_BLEED if self.method == "deep" and self.gradients == "import" else 1.0
+
+    @property
+    def own_bleed(self) -> float:
+        """The former name of `resolved_bleed`."""
+        return self.resolved_bleed
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,54 @@ class RefineSettings:
         check_type("weights", self.weights, Weights)
         _check_any("refine", self.weights)
         _check_shared(self.max_evaluations, self.margin, self.sequence)
+
+
+@dataclass(frozen=True, init=False)
+class Compute:
+    """Where and how a stage computes; what it computes hardly depends on it.
+
+    Attributes:
+        device: as torch names it ("cpu", "cuda:0"); None: where the target is.
+        precision: of the network's convolutions, "float32", "bfloat16", or "auto": bfloat16 where
+            the device has units for it, float32 elsewhere. Sums, Gram matrices and everything else
+            are in float32.
+        memory: bytes that a stage may take beside its pictures; None: four fifths of what is free.
+            Where a picture wants more, its network works in tiles: the same result, a third slower.
+    """
+
+    device: str | None = None
+    precision: str = "auto"
+    memory: int | None = None
+
+    def __init__(
+        self,
+        device: str | None = None,
+        precision: str = "auto",
+        memory: int | None = None,
+        *,
+        arithmetic: str | None = None,
+    ) -> None:
+        """Raise TypeError or ValueError on a value that is not allowed.
+
+        `arithmetic` is the former name of `precision`; given, it counts.
+        """
+        check_type("device", device, str, type(None))
+        check_choice("precision", precision, PRECISIONS)
+        if arithmetic is not None:
+            check_choice("arithmetic", arithmetic, PRECISIONS)
+        if memory is not None:
+            check_range("memory", memory, 0, whole=True)
+        for name, value in (
+            ("device", device),
+            ("precision", arithmetic or precision),
+            ("memory", memory),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def arithmetic(self) -> str:
+        """The former name of `precision`."""
+        return self.precision
 
 
 @dataclass(frozen=True)

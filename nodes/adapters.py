@@ -9,9 +9,9 @@ from comfy_api.latest import io
 from server import PromptServer
 from torch import Tensor
 
-from ..blending.machine import SHARE_OF_FREE, Compute
 from ..blending.placement.layout import FARTHEST
-from ..blending.settings import BlendSettings
+from ..blending.settings import BlendSettings, Compute
+from ..blending.stages.device import SHARE_OF_FREE
 from .summary import one_line
 
 CATEGORY = "image/deep image blending"

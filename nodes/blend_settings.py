@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..blending.machine import ARITHMETICS, Compute
+from ..blending.settings import PRECISIONS, Compute
 from ..blending.settings import (
     LARGEST_MARGIN,
     LARGEST_WEIGHT,
@@ -50,7 +50,7 @@ class BlendSettingsNode(io.ComfyNode):
                 *_weight_inputs("refine", RefineSettings().weights),
                 io.Combo.Input(
                     "arithmetic",
-                    options=list(ARITHMETICS),
+                    options=list(PRECISIONS),
                     default="auto",
                     tooltip="Of the network's convolutions. float32: exact. bfloat16: faster where "
                     "the hardware has it, about 1 level off. auto: bfloat16 where it is fast.",

@@ -81,7 +81,7 @@ class LaplacianPreview(io.ComfyNode):
     ) -> io.NodeOutput:
         """Show."""
         from ..blending.placement.place import place
-        from ..blending.plots.panel_captions import NAMES, panel_sheets, profile_plots
+        from ..blending.plots.panel_captions import panel_sheets, profile_plots
         from ..blending.quality.laplacian_panels import laplacian_panels
 
         show_text(cls)
@@ -89,12 +89,12 @@ class LaplacianPreview(io.ComfyNode):
         cut = checked_cut_out(source, target, mask, result=result)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
         shown = laplacian_panels(looked_at, placed, gradients)
-        panels = planes_to_image(panel_sheets(shown))
-        profile = planes_to_image(profile_plots(shown))
+        panels = planes_to_image(panel_sheets(shown.by_name, shown.report["pictures"]))
+        profile = planes_to_image(profile_plots(shown.profiles))
         words = [seam_of_panels(shown.report), *cut.warnings]
         if len(profile) > MOST_SHOWN:
             words.insert(1, f"shows the first {MOST_SHOWN} of {len(profile)} pictures")
         show_text(cls, *words)
-        preview = ui.PreviewImage(panels[: MOST_SHOWN * len(NAMES)], cls=cls)
+        preview = ui.PreviewImage(panels[: MOST_SHOWN * len(shown.by_name)], cls=cls)
         preview.values += ui.PreviewImage(profile[:MOST_SHOWN], cls=cls).values
         return io.NodeOutput(panels, json.dumps(shown.report, indent=2), profile, ui=preview)

@@ -70,17 +70,17 @@ class PlaceObject(io.ComfyNode):
     ) -> io.NodeOutput:
         """Place."""
         from ..blending.placement.layout import Layout
-        from ..blending.placement.place_object import arrange
+        from ..blending.placement.place_object import place_object
 
         show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)
         source, target, mask, warnings = _checked(source, target, mask)
-        arranged = arrange(source, target, mask, wish.in_box(*drawn) if drawn else wish)
-        show_text(cls, *warnings, arranged.words, *(BY_BOX if drawn else ()))
+        placed = place_object(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+        show_text(cls, *warnings, placed.words, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
-            planes_to_image(arranged.paste),
-            planes_to_image(arranged.source),
-            planes_to_mask(arranged.mask),
+            planes_to_image(placed.paste),
+            planes_to_image(placed.source),
+            planes_to_mask(placed.mask),
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..blending.machine import Compute
+from ..blending.settings import Compute
 from ..blending.placement.place import Placed
 from ..blending.quality.guardrails import guard_rails
 from ..blending.report import machine_report

@@ -5,9 +5,8 @@ import json
 import sys
 from dataclasses import replace
 
-from ..machine import Compute
 from ..presets import PRESETS
-from ..settings import BlendSettings
+from ..settings import BlendSettings, Compute
 from .options import EXIT_USAGE, parse_options
 
 MEGABYTE = 2**20

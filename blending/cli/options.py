@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from ..machine import ARITHMETICS
 from ..presets import PRESETS, REFINING
-from ..settings import GRADIENTS, INPUT_SCALES, MASK_CHANNELS, METHODS, REGIONS
+from ..settings import GRADIENTS, INPUT_SCALES, MASK_CHANNELS, METHODS, PRECISIONS, REGIONS
 
 DEMO = Path(__file__).parents[1] / "demo"
 DEMO_PLACE = (529, 39)  # column, row
@@ -62,7 +61,7 @@ def _parser() -> _Parser:
     add("--weights", metavar="FILE", help="another VGG16 safetensors file")
     add("--input-scale", choices=INPUT_SCALES, default="caffe", help="what that file expects")
     add("--device", help="where to compute, such as cpu or cuda (default cpu)")
-    add("--arithmetic", choices=ARITHMETICS, default="auto", help="of the network (default auto)")
+    add("--arithmetic", choices=PRECISIONS, default="auto", help="of the network (default auto)")
     add("--memory", type=int, metavar="MB", help="most a stage may take (default: what is free)")
     add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
     add("--report", metavar="FILE", help="write what was done as JSON")

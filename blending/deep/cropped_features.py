@@ -1,11 +1,10 @@
 """Features of a picture of which only a box changes: cost follows the box, the result is exact.
 
 A change reaches one pixel further at every convolution. What lies beyond is computed once; each
-evaluation runs every layer on the box that the change has reached by then and the ring of fixed
-values around it.
+evaluation runs every layer on the box that the change has reached by then and on the ring of fixed
+values around it, which is that layer's padding.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,187 +12,207 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .feature_statistics import CONTENT_LAYER, Content, Statistics, outer_sum
-from .receptive_field import Box, reach
-from .vgg16 import LAYERS, Features, as_taken
+from ..placement.box import Box, crop
+from .feature_statistics import (
+    CONTENT_LAYER,
+    ContentReference,
+    ContextRequest,
+    FeatureStatistics,
+    TargetStatistics,
+    outer_sum,
+)
+from .receptive_field import changed_box
+from .vgg16 import LAYERS, STYLE_LAYERS, Features, in_layer_dtype
 
 
 @dataclass(frozen=True)
-class Step:
+class CroppedLayer:
     """One layer on the part of its map that changes.
 
     Attributes:
         layer: of the network.
-        inside: of the slab that the layer reads, what changes.
-        ring: (N, C, h, w), the slab; what changes is written into it. None: nothing is around.
-        tap: the name of what comes out, if it is wanted.
+        inner: where the changing part lies on the padded input.
+        padded: (N, C, h, w), the input that the layer reads: the changing part, into which it is
+            copied at each evaluation, and the fixed values around it. None: there are none.
+        name: of its activation, if that is wanted.
     """
 
     layer: nn.Module
-    inside: Box
-    ring: Tensor | None
-    tap: str | None
+    inner: Box
+    padded: Tensor | None
+    name: str | None
 
     def run(self, x: Tensor) -> Tensor:
-        """The changed part of what the layer makes, of that of what it takes."""
-        x = as_taken(x, self.layer)
-        if self.ring is not None:
-            x = _InRing.apply(x, self.ring, self.inside)
+        """The changing part of the layer's output, (N, C', h', w'), of that of its input."""
+        x = in_layer_dtype(x, self.layer)
+        if self.padded is not None:
+            x = _CopyIntoPadded.apply(x, self.padded, self.inner)
         if isinstance(self.layer, nn.Conv2d):
-            return F.conv2d(x, self.layer.weight, self.layer.bias)  # the slab is padded already
+            return F.conv2d(x, self.layer.weight, self.layer.bias)  # it is padded already
         return self.layer(x)
 
-    def spread(self, rows: int) -> "Step":
-        """With a ring for each of so many pictures, to be written into."""
-        if self.ring is None or len(self.ring) == rows:
+    def expand_batch(self, rows: int) -> "CroppedLayer":
+        """With a padded input for each of so many pictures, to be written into."""
+        if self.padded is None or len(self.padded) == rows:
             return self
-        ring = self.ring.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
-        return replace(self, ring=ring)
+        padded = self.padded.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+        return replace(self, padded=padded)
 
 
-class _InRing(torch.autograd.Function):
-    """Write what changes into its ring: no new slab, no sum over it.
+class _CopyIntoPadded(torch.autograd.Function):
+    """Copy the changing part into a preallocated padded input: nothing is allocated or summed.
 
-    The graph of one evaluation must be done with before the next is made.
+    The buffer is one for all evaluations, so one graph at a time may be alive. Autograd refuses a
+    backward pass through an older one: the buffer's version has changed since.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, ring: Tensor, inside: Box) -> Tensor:
-        ctx.inside = inside
-        part(ring, inside).copy_(x)
-        return ring.detach()
+    def forward(ctx: Any, x: Tensor, padded: Tensor, inner: Box) -> Tensor:
+        ctx.inner = inner
+        crop(padded, inner).copy_(x)
+        return padded.detach()
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
-        return part(slope, ctx.inside), None, None
+        return crop(slope, ctx.inner), None, None
 
 
 @dataclass(frozen=True)
-class LocalFeatures:
-    """Made by `local_features`.
+class CroppedFeatures:
+    """The network on what changes of a picture; made by `cropped_features`.
 
     Attributes:
         network: whose.
         box: of the picture, what changes.
-        steps: its layers.
-        boxes: of each tap, what changes of its map.
-        rest: of each tap, (N, C, C), the sum of outer products over the pixels that do not change.
-        outside: of each tap that was to be kept whole, its map, 0 where it changes.
-        sizes: of each tap, (channels, height, width) of the whole map.
+        layers: of the network, each on what changes of its map.
+        boxes: of each activation, what changes of its map.
+        fixed_sums: of each activation, (N, C, C), the sum of outer products over the pixels that do
+            not change.
+        fixed_maps: of each activation that was to be kept whole, its map, 0 where it changes.
+        sizes: of each activation, (channels, height, width) of the whole map.
     """
 
     network: Features
     box: Box
-    steps: tuple[Step, ...]
+    layers: tuple[CroppedLayer, ...]
     boxes: dict[str, Box]
-    rest: dict[str, Tensor]
-    outside: dict[str, Tensor]
+    fixed_sums: dict[str, Tensor]
+    fixed_maps: dict[str, Tensor]
     sizes: dict[str, tuple[int, int, int]]
 
     def __call__(self, patch: Tensor) -> dict[str, Tensor]:
-        """What changes of each tap.
+        """What changes of each activation.
 
         Args:
             patch: (N, 3, h, w), the pictures' box, in [0, 1].
+
+        Returns:
+            Name to (N, C, h', w').
         """
-        x, taps = self.network.normalised(patch), {}
-        for step in self.steps:
-            x = step.run(x)
-            if step.tap:
-                taps[step.tap] = x.to(patch.dtype)
-        return taps
+        x, activations = self.network.normalised(patch), {}
+        for layer in self.layers:
+            x = layer.run(x)
+            if layer.name:
+                activations[layer.name] = x.to(patch.dtype)
+        return activations
 
-    def survey(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def gram_and_content(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Gram matrices, and the features where content is compared, of (N, 3, H, W)."""
-        taps = self(part(image, self.box))
-        return {name: self.gram(name, tap) for name, tap in taps.items()}, taps[CONTENT_LAYER]
+        changed = self(crop(image, self.box))
+        return {name: self.gram(name, x) for name, x in changed.items()}, changed[CONTENT_LAYER]
 
-    def statistics(self, image: Tensor, content: Content, keep_taps: bool) -> Statistics:
+    def statistics(
+        self, image: Tensor, content: ContentReference, keep_maps: bool
+    ) -> FeatureStatistics:
         """What the feature terms read of (N, 3, H, W) that differ inside the box only."""
-        taps = self(part(image, self.box))
-        return Statistics(
-            grams={name: self.gram(name, tap) for name, tap in taps.items()},
-            content=content.distance(taps[CONTENT_LAYER]),
-            taps={name: self.whole(name, tap) for name, tap in taps.items()} if keep_taps else {},
+        changed = self(crop(image, self.box))
+        return FeatureStatistics(
+            grams={name: self.gram(name, x) for name, x in changed.items()},
+            content=content.distance(changed[CONTENT_LAYER]),
+            activations={n: self.whole(n, x) for n, x in changed.items()} if keep_maps else {},
         )
 
     @property
     def content_box(self) -> Box:
-        """Of the content layer's map, what `survey` returns."""
+        """Of the content layer's map, what `gram_and_content` returns."""
         return self.boxes[CONTENT_LAYER]
 
-    def spread(self, rows: int) -> "LocalFeatures":
+    def expand_batch(self, rows: int) -> "CroppedFeatures":
         """For so many pictures; their surroundings are one for each, or in common."""
-        return replace(self, steps=tuple(step.spread(rows) for step in self.steps))
+        return replace(self, layers=tuple(layer.expand_batch(rows) for layer in self.layers))
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
-        """The whole map's Gram matrix, as `losses.gram_matrix` has it."""
+        """The whole map's Gram matrix, (N, C, C), of what changes of it, (N, C, h, w)."""
         channels, height, width = self.sizes[name]
-        return (self.rest[name] + outer_sum(changed)) / (channels * height * width)
+        return (self.fixed_sums[name] + outer_sum(changed)) / (channels * height * width)
 
     def whole(self, name: str, changed: Tensor) -> Tensor:
-        """The whole map, where it was kept."""
-        rows, columns = self.boxes[name]
-        _, height, width = self.sizes[name]
-        margins = (columns.start, width - columns.stop, rows.start, height - rows.stop)
-        return self.outside[name] + F.pad(changed, margins)
+        """The whole map, (N, C, H, W), where it was kept, of what changes, (N, C, h, w)."""
+        box, (_, height, width) = self.boxes[name], self.sizes[name]
+        margins = (box.left, width - box.right, box.top, height - box.bottom)
+        return self.fixed_maps[name] + F.pad(changed, margins)
 
 
 @torch.no_grad()
-def local_features(
+def cropped_features(
     network: Features, image: Tensor, box: Box, layers: tuple[str, ...], keep_whole: bool = False
-) -> tuple[LocalFeatures, dict[str, Tensor]]:
+) -> tuple[CroppedFeatures, dict[str, Tensor]]:
     """Run the network once and keep what an evaluation needs of it.
 
     Args:
         network: of the image's dtype and device.
         image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
-        box: rows and columns of it that will change.
-        layers: names of the taps.
-        keep_whole: for `LocalFeatures.whole`.
+        box: of it, what will change.
+        layers: names of the activations.
+        keep_whole: for `CroppedFeatures.whole`.
 
     Returns:
-        The local network, and the image's own taps, whole.
+        The network on the box, and the image's own activations, whole, (N, C, H / s, W / s).
     """
-    wanted = {LAYERS[name][0]: name for name in layers}
-    taps, steps, boxes, rest, outside, sizes = {}, [], {}, {}, {}, {}
-    x, start = network.normalised(image), box
-    for index, layer in enumerate(network.features[: max(wanted) + 1]):
-        x, (slab, reached) = as_taken(x, layer), reach(layer, box, x.shape[2:])
-        name = wanted.get(index)
-        steps.append(Step(layer, *_surroundings(x, box, slab), name))
-        x, box = layer(x), reached
+    names = {LAYERS[name][0]: name for name in layers}
+    activations, cropped, boxes, fixed_sums, fixed_maps, sizes = {}, [], {}, {}, {}, {}
+    x, changed = network.normalised(image), box
+    for index, layer in enumerate(network.features[: max(names) + 1]):
+        x, (read, after) = in_layer_dtype(x, layer), changed_box(layer, changed, x.shape[2:])
+        name = names.get(index)
+        padded = None if read == changed else _padded_input(x, read)
+        cropped.append(CroppedLayer(layer, changed.relative_to(read), padded, name))
+        x, changed = layer(x), after
         if name:
-            tap = taps[name] = x.to(image.dtype)
-            boxes[name], sizes[name] = box, tuple(x.shape[1:])
-            rest[name] = outer_sum(tap) - outer_sum(part(tap, box))
+            activation = activations[name] = x.to(image.dtype)
+            boxes[name], sizes[name] = changed, tuple(x.shape[1:])
+            fixed_sums[name] = outer_sum(activation) - outer_sum(crop(activation, changed))
             if keep_whole:
-                outside[name] = _without(tap, box)
-    return LocalFeatures(network, start, tuple(steps), boxes, rest, outside, sizes), taps
+                fixed_maps[name] = _zero_inside(activation, changed)
+    features = CroppedFeatures(network, box, tuple(cropped), boxes, fixed_sums, fixed_maps, sizes)
+    return features, activations
 
 
-def _surroundings(x: Tensor, box: Box, slab: Box) -> tuple[Box, Tensor | None]:
-    """Inside and ring of a step; 0 beyond the map, as the network pads it."""
-    if box == slab:
-        return box, None
-    inside, seen, place = [], [], []
-    for side, wide, size in zip(box, slab, x.shape[2:], strict=True):
-        first, last = max(wide.start, 0), min(wide.stop, size)
-        seen.append(slice(first, last))
-        place.append(slice(first - wide.start, last - wide.start))
-        inside.append(slice(side.start - wide.start, side.stop - wide.start))
-    size = (wide.stop - wide.start for wide in slab)
-    ring = x.new_zeros(*x.shape[:2], *size).contiguous(memory_format=torch.channels_last)
-    part(ring, place).copy_(part(x, seen))
-    return (inside[0], inside[1]), ring
+def cropped_context(request: ContextRequest) -> tuple[CroppedFeatures, TargetStatistics]:
+    """Answer a request with all maps in memory; one pass does where base and target are the same."""
+    features, activations = cropped_features(
+        request.network, request.base, request.box, STYLE_LAYERS, request.keep_maps
+    )
+    if not torch.equal(request.base, request.target):
+        activations = request.network(request.target, STYLE_LAYERS)
+    target = TargetStatistics(
+        whole={name: outer_sum(x) for name, x in activations.items()},
+        visible={name: outer_sum(x, request.visible[name]) for name, x in activations.items()},
+        maps=activations if request.keep_maps else {},
+    )
+    return features, target
 
 
-def part(x: Tensor, box: Sequence[slice]) -> Tensor:
-    """A view of a box of (..., H, W)."""
-    return x[..., box[0], box[1]]
+def _padded_input(x: Tensor, read: Box) -> Tensor:
+    """The box that a layer reads of its input; 0 beyond the map, as the network pads it."""
+    padded = x.new_zeros(*x.shape[:2], *read.size)
+    padded = padded.contiguous(memory_format=torch.channels_last)
+    inside = read.clipped(x.shape)
+    crop(padded, inside.relative_to(read)).copy_(crop(x, inside))
+    return padded
 
 
-def _without(x: Tensor, box: Box) -> Tensor:
+def _zero_inside(x: Tensor, box: Box) -> Tensor:
     x = x.clone()
-    part(x, box).zero_()
+    crop(x, box).zero_()
     return x

@@ -7,12 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..placement.window import Scene
-from .context import Backdrop, backdrop, on_grid, share_at
-from .cropped_features import LocalFeatures
-from .feature_statistics import CONTENT_LAYER, Content, Statistics
+from ..placement.window import Window
+from .context import FixedContext, fixed_context, pad_to_stride, pooled_share
+from .cropped_features import CroppedFeatures
+from .feature_statistics import CONTENT_LAYER, ContentReference, FeatureStatistics
 from .losses import histogram_loss, style_loss
-from .objective import Views
 from .tiled_features import TiledFeatures
 from .vgg16 import Features
 
@@ -29,109 +28,110 @@ VISIBLE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeatureTargets:
     """Targets and scales of the feature terms of N pictures, and what makes what they compare.
 
     Attributes:
-        backdrop: the network's view of what stays.
-        surroundings: its network on what changes, for N pictures.
-        grams: of each style layer, (N, C, C).
+        context: the network's view of what stays.
+        features: its network on what changes, for N pictures.
+        grams: of each style layer, (N, C, C), to be matched.
         style_weights: of each style layer, (N,).
-        content: the kept features where they change.
+        content: the reference features where they change.
         content_scale: (N,).
     """
 
-    backdrop: Backdrop
-    surroundings: LocalFeatures | TiledFeatures
+    context: FixedContext
+    features: CroppedFeatures | TiledFeatures
     grams: dict[str, Tensor]
     style_weights: dict[str, Tensor]
-    content: Content
+    content: ContentReference
     content_scale: Tensor
 
-    def features(self, image: Tensor) -> Statistics:
+    def statistics(self, image: Tensor) -> FeatureStatistics:
         """What the terms read of (N, 3, H, W) that differ under the masks only."""
-        keep_taps = bool(self.backdrop.styled)
-        return self.surroundings.statistics(on_grid(image), self.content, keep_taps)
+        keep_maps = bool(self.context.target_maps)
+        return self.features.statistics(pad_to_stride(image), self.content, keep_maps)
 
-    def content_loss(self, views: Views) -> Tensor:
-        """(N,), relative to the mean square of what is kept."""
-        return views.features.content / self.content_scale
+    def content_loss(self, found: FeatureStatistics) -> Tensor:
+        """(N,), relative to the mean square of the reference features."""
+        return found.content / self.content_scale
 
-    def style_loss(self, views: Views) -> Tensor:
+    def style_loss(self, found: FeatureStatistics) -> Tensor:
         """(N,): 1 at the start, less where the styles are alike then or strange to each other."""
         losses = (
-            self.style_weights[name] * style_loss(views.features.grams[name], gram)
+            self.style_weights[name] * style_loss(found.grams[name], gram)
             for name, gram in self.grams.items()
         )
         return torch.stack(list(losses)).sum(0)
 
-    def histogram_loss(self, views: Views) -> Tensor:
+    def histogram_loss(self, found: FeatureStatistics) -> Tensor:
         """(N,), relative to the mean square of the target's features."""
         losses = (
-            histogram_loss(views.features.taps[name], values)
-            for name, values in self.sorted_taps.items()
+            histogram_loss(found.activations[name], values)
+            for name, values in self.sorted_activations.items()
         )
         return torch.stack(list(losses)).mean(0) / self.histogram_scale
 
     @cached_property
-    def sorted_taps(self) -> dict[str, Tensor]:
-        """Sorted once, and only where the histogram term runs."""
-        return {name: taps.flatten(2).sort(2).values for name, taps in self.backdrop.styled.items()}
+    def sorted_activations(self) -> dict[str, Tensor]:
+        """The target's, (N or 1, C, K), sorted once, and only where the histogram term runs."""
+        maps = self.context.target_maps
+        return {name: x.flatten(2).sort(2).values for name, x in maps.items()}
 
     @cached_property
     def histogram_scale(self) -> Tensor:
         """(N or 1,), likewise."""
-        squares = [taps.square().flatten(1).mean(1) for taps in self.backdrop.styled.values()]
-        return torch.stack(squares).mean(0)
+        maps = self.context.target_maps.values()
+        return torch.stack([x.square().flatten(1).mean(1) for x in maps]).mean(0)
 
 
 @torch.no_grad()
-def wanted_features(
-    scenes: Sequence[Scene],
-    kept: Tensor,
+def feature_targets(
+    windows: Sequence[Window],
+    reference: Tensor,
     network: Features,
     *,
-    keep_styled: bool = False,
+    keep_maps: bool = False,
     tile: int | None = None,
     style: dict[str, Tensor] | None = None,
-    former: Backdrop | None = None,
-) -> Wanted:
-    """Style from the scenes' targets, content from `kept`, (N, 3, h, w), their sources pasted.
+    context: FixedContext | None = None,
+) -> FeatureTargets:
+    """Style from the windows' targets, content from the reference.
 
     Args:
-        scenes: N of one size.
-        kept: what content and the style's start are taken from.
-        network: where the scenes are.
-        keep_styled: for the histogram term; as large as a pass of the network.
+        windows: N of one size.
+        reference: (N, 3, h, w), the sources pasted: content and the style's start are theirs.
+        network: where the windows are.
+        keep_maps: for the histogram term; as large as a pass of the network.
         tile: side of the tiles to work in, pixels, a multiple of 8; None: all at once.
-        style: Gram matrices to want instead of the targets', (N or 1, C, C) of each layer.
-        former: from another call; taken again where target and masks are the same.
+        style: Gram matrices to match instead of the targets', (N or 1, C, C) of each layer.
+        context: one that serves these arguments; None: it is made.
     """
-    behind = backdrop(scenes, kept, network, keep_styled, tile, former)
-    surroundings = behind.surroundings.spread(len(kept))
-    kept_grams, content = surroundings.survey(on_grid(kept))
-    grams = style or {name: _local_gram(behind, name, gram) for name, gram in kept_grams.items()}
-    weight = torch.cat([share_at(scene.support, CONTENT_LAYER) for scene in scenes])
-    rows, columns = surroundings.content_box
-    wanted = Content(content, weight[..., rows, columns].to(content))
-    return Wanted(
-        backdrop=behind,
-        surroundings=surroundings,
+    context = context or fixed_context(windows, reference, network, keep_maps, tile)
+    features = context.features.expand_batch(len(reference))
+    start_grams, content = features.gram_and_content(pad_to_stride(reference))
+    grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
+    weight = torch.cat([pooled_share(window.support, CONTENT_LAYER) for window in windows])
+    rows, columns = features.content_box.slices
+    content_reference = ContentReference(content, weight[..., rows, columns].to(content))
+    return FeatureTargets(
+        context=context,
+        features=features,
         grams=grams,
-        style_weights=_style_weights(grams, kept_grams),
-        content=wanted,
-        content_scale=wanted.scale,
+        style_weights=_style_weights(grams, start_grams),
+        content=content_reference,
+        content_scale=content_reference.scale,
     )
 
 
-def _local_gram(behind: Backdrop, layer: str, kept_gram: Tensor) -> Tensor:
+def _local_gram(context: FixedContext, layer: str, start_gram: Tensor) -> Tensor:
     """The target's Gram matrix: its visible pixels' and the whole window's, mixed.
 
-    What is kept and has the window's style already, as a target pasted on itself, is to stay so:
+    A reference that has the window's style already, as a target pasted on itself, is to stay so:
     the nearer it is, the less the visible pixels count.
     """
-    whole, visible = behind.whole[layer], behind.visible[layer]
-    distance = style_loss(kept_gram, whole)
+    whole, visible = context.whole[layer], context.visible[layer]
+    distance = style_loss(start_gram, whole)
     size = STYLE_FLOOR * whole.square().flatten(1).mean(1)
     share = VISIBLE_SHARE * distance / (distance + size).clamp_min(1e-30)
     return torch.lerp(whole, visible, share[:, None, None])

@@ -31,15 +31,15 @@ def gradient_loss(
     return _sums(residual.square()) / (composite.shape[1] * area)
 
 
-def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+def content_loss(features: Tensor, reference: Tensor, weight: Tensor) -> Tensor:
     """Weighted sum of squared differences of features.
 
-    L = Σ w (F − F*)², F = `features`, F* = `wanted`, w = `weight`: a sum, so that parts of a
+    L = Σ w (F − F*)², F = `features`, F* = `reference`, w = `weight`: a sum, so that parts of a
     picture add up; the objective divides it by the same sum of F* alone.
 
     Args:
         features: (B, C, H, W), activations of one layer.
-        wanted: (B, C, H, W), the same layer's of what is to be kept.
+        reference: (B, C, H, W), the same layer's of the picture whose content is held.
         weight: (B, 1, H, W), >= 0; the mask at this layer's size.
 
     Returns:
@@ -48,12 +48,12 @@ def content_loss(features: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture,
     so that one pass of the network serves all terms.
     """
-    return _sums(weight * (features - wanted).square())
+    return _sums(weight * (features - reference).square())
 
 
 def luminance_loss(
     composite: Tensor,
-    wanted: Tensor,
+    reference: Tensor,
     weight: Tensor,
     texture: Tensor | None,
     area: Tensor | float,
@@ -65,7 +65,7 @@ def luminance_loss(
 
     Args:
         composite: (B, 3, H, W), in [0, 1].
-        wanted: (B, 3, H, W), the colours to keep.
+        reference: (B, 3, H, W), in [0, 1], whose lightness is held.
         weight: (B, 1, H, W), >= 0.
         texture: the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
         area: (B,) or one for all, pixels of the mask, > 0.
@@ -76,21 +76,32 @@ def luminance_loss(
     Source: none in the paper; the data term of a screened Poisson equation. Without it the gradient
     term, blind to low frequencies, lets the style term turn objects transparent.
     """
-    difference = weight.sqrt() * to_opponent(composite - wanted)[:, :1]
+    difference = weight.sqrt() * to_opponent(composite - reference)[:, :1]
     if texture is not None:
         difference = blur(difference, texture)
     return _sums(difference.square()) / (3 * area)
 
 
-def chroma_loss(composite: Tensor, wanted: Tensor, weight: Tensor, area: Tensor | float) -> Tensor:
-    """The same of the two channels of chroma.
+def chroma_loss(
+    composite: Tensor, reference: Tensor, weight: Tensor, area: Tensor | float
+) -> Tensor:
+    """Weighted squared difference of the two channels of chroma, per pixel of the mask.
 
     Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
     turned hue is what an eye forgives least.
 
-    Args and returns: as `luminance_loss`, in every detail.
+    Args:
+        composite: (B, 3, H, W), in [0, 1].
+        reference: (B, 3, H, W), in [0, 1], whose chroma is held.
+        weight: (B, 1, H, W), >= 0.
+        area: (B,) or one for all, pixels of the mask, > 0.
+
+    Returns:
+        (B,), >= 0, differentiable in `composite`; every detail counts.
+
+    Source: none in the paper.
     """
-    return _sums(weight * to_opponent(composite - wanted)[:, 1:].square()) / (3 * area)
+    return _sums(weight * to_opponent(composite - reference)[:, 1:].square()) / (3 * area)
 
 
 def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
@@ -111,48 +122,48 @@ def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
     return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
-def style_loss(gram: Tensor, wanted: Tensor) -> Tensor:
+def style_loss(gram: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference of Gram matrices of one layer.
 
     Args:
         gram: (B, C, C), from `gram_matrix`.
-        wanted: (B, C, C), the one to match.
+        target: (B, C, C), the one to match.
 
     Returns:
         (B,), >= 0, differentiable in `gram`.
 
     Source: Zhang et al. 2020, style loss.
     """
-    return (gram - wanted).square().flatten(1).mean(1)
+    return (gram - target).square().flatten(1).mean(1)
 
 
-def matched_to_histogram(features: Tensor, wanted: Tensor) -> Tensor:
-    """The features with each channel's values replaced, rank by rank, by the wanted ones.
+def matched_to_histogram(features: Tensor, target: Tensor) -> Tensor:
+    """The features with each channel's values replaced, rank by rank, by the target's.
 
     Args:
         features: (B, C, H, W).
-        wanted: (B or 1, C, K), the values to match, ascending along K; other lengths are resampled
+        target: (B or 1, C, K), the values to match, ascending along K; other lengths are resampled
             linearly in rank.
 
     Returns:
         (B, C, H, W), without gradient.
     """
     flat = features.detach().flatten(2)
-    if wanted.shape[2] != flat.shape[2]:
-        wanted = F.interpolate(wanted, flat.shape[2], mode="linear", align_corners=False)
+    if target.shape[2] != flat.shape[2]:
+        target = F.interpolate(target, flat.shape[2], mode="linear", align_corners=False)
     order = torch.argsort(flat, dim=2, stable=True)
-    wanted = wanted.expand_as(flat)
-    return torch.empty_like(flat).scatter_(2, order, wanted).view_as(features)
+    target = target.expand_as(flat)
+    return torch.empty_like(flat).scatter_(2, order, target).view_as(features)
 
 
-def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
+def histogram_loss(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared distance of the features to themselves matched to a histogram.
 
     L = mean (F − H(F, F*))², H held constant.
 
     Args:
         features: (B, C, H, W).
-        wanted: (B, C, K), the target's activations, ascending along K.
+        target: (B, C, K), the target's activations, ascending along K.
 
     Returns:
         (B,), >= 0, differentiable in `features`.
@@ -160,7 +171,7 @@ def histogram_loss(features: Tensor, wanted: Tensor) -> Tensor:
     Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a
     mean, not a sum.
     """
-    return (features - matched_to_histogram(features, wanted)).square().flatten(1).mean(1)
+    return (features - matched_to_histogram(features, target)).square().flatten(1).mean(1)
 
 
 def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:

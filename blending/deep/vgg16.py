@@ -27,7 +27,8 @@ LAYERS = {
     "relu4_2": (20, 8),
     "relu4_3": (22, 8),
 }
-_CONVOLUTIONS = 13  # entries of torchvision's VGG16 configuration up to conv4_3, pooling included
+# torchvision's configuration of VGG16 up to conv4_3: ten convolutions' channels and three poolings.
+_CONFIGURATION = cfgs["D"][:13]
 
 
 class Features(nn.Module):
@@ -54,16 +55,16 @@ class Features(nn.Module):
         self.requires_grad_(False).train(False)  # a scanner takes eval() for the builtin
 
     @property
-    def arithmetic(self) -> torch.dtype:
+    def precision(self) -> torch.dtype:
         """What the convolutions are computed in."""
         return next(self.features[-2].parameters()).dtype
 
-    def prepared(self, like: Tensor, arithmetic: torch.dtype) -> "Features":
+    def prepared(self, like: Tensor, precision: torch.dtype) -> "Features":
         """The network for pictures such as `like`: of its device and type.
 
         Args:
             like: any tensor.
-            arithmetic: of the convolutions; may be shorter than `like`'s type.
+            precision: of the convolutions; may be shorter than `like`'s type.
 
         Returns:
             A network of its own; this one keeps its weights, which a shorter type would round for
@@ -71,13 +72,13 @@ class Features(nn.Module):
         """
         own = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in self.parameters()}
         network = copy.deepcopy(self, own).to(device=like.device, dtype=like.dtype)
-        network.features[1:].to(dtype=arithmetic)  # of 256 levels bfloat16 can tell half: too few
+        network.features[1:].to(dtype=precision)  # of 256 levels bfloat16 can tell half: too few
         # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
         network.features.to(memory_format=torch.channels_last)
         return network
 
     def normalised(self, image: Tensor) -> Tensor:
-        """What the first layer takes of (B, 3, H, W) in [0, 1], as it likes it in memory."""
+        """The first layer's input for (B, 3, H, W) in [0, 1], in the layout that is fastest."""
         return ((image - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
@@ -92,17 +93,17 @@ class Features(nn.Module):
             Name to (B, C, H / s, W / s), s = 1, 2, 4, 8 by the block; on the network's own scale,
             in the image's dtype.
         """
-        wanted = {LAYERS[name][0]: name for name in layers}
-        x, taps = self.normalised(image), {}
-        for index, layer in enumerate(self.features[: max(wanted, default=-1) + 1]):
-            x = layer(as_taken(x, layer))
-            if index in wanted:
-                taps[wanted[index]] = x.to(image.dtype)
-        return taps
+        names = {LAYERS[name][0]: name for name in layers}
+        x, activations = self.normalised(image), {}
+        for index, layer in enumerate(self.features[: max(names, default=-1) + 1]):
+            x = layer(in_layer_dtype(x, layer))
+            if index in names:
+                activations[names[index]] = x.to(image.dtype)
+        return activations
 
 
-def as_taken(x: Tensor, layer: nn.Module) -> Tensor:
-    """What a layer takes, in its type."""
+def in_layer_dtype(x: Tensor, layer: nn.Module) -> Tensor:
+    """A layer's input, (B, C, H, W), in the dtype of its weights, if it has any."""
     return x.to(layer.weight.dtype) if isinstance(layer, nn.Conv2d) else x
 
 
@@ -137,11 +138,9 @@ def load_features(weights: str | Path | None = None, input_scale: str = "caffe")
 
 def _check_digest(path: Path) -> None:
     expected = path.with_suffix(".sha256").read_text(encoding="ascii").split()[0]
-    came = hashlib.sha256(path.read_bytes()).hexdigest()
-    if came != expected:
-        raise ValueError(
-            f"weights file {path} must have SHA-256 {expected}, got {came}; restore it"
-        )
+    got = hashlib.sha256(path.read_bytes()).hexdigest()
+    if got != expected:
+        raise ValueError(f"weights file {path} must have SHA-256 {expected}, got {got}; restore it")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -171,4 +170,4 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _skeleton() -> nn.Sequential:
     """The layers without memory: nothing is initialised, no random number is drawn."""
     with torch.device("meta"):
-        return make_layers(cfgs["D"][:_CONVOLUTIONS], batch_norm=False)
+        return make_layers(_CONFIGURATION, batch_norm=False)

@@ -20,25 +20,25 @@ def neighbour_sum(image: Tensor) -> Tensor:
     return rows + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
 
 
-def laplacian(image: Tensor, known: Tensor | None = None) -> Tensor:
-    """Sum of image_p − image_q over the known neighbours q of p.
+def laplacian(image: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Sum of image_p − image_q over the valid neighbours q of p.
 
     Inside a picture this is the stencil [0 −1 0; −1 4 −1; 0 −1 0].
 
-    A neighbour outside the frame or not known drops out, as if it had the pixel's own value; so the
+    A neighbour outside the frame or not valid drops out, as if it had the pixel's own value; so the
     field has no edge where a picture ends. (kornia's `laplacian` is another kernel and another
     sign.)
 
     Args:
         image: (B, C, H, W), float.
-        known: (B, 1, H, W), 0 or 1; where the picture has values. None: everywhere.
+        valid: (B, 1, H, W), 0 or 1; where the picture has values. None: everywhere.
 
     Returns:
-        (B, C, H, W), in image units per pixel²; 0 where not known.
+        (B, C, H, W), in image units per pixel²; 0 where not valid.
     """
-    if known is None:
-        known = torch.ones_like(image[:1, :1])
-    return known * (neighbour_sum(known) * image - neighbour_sum(known * image))
+    if valid is None:
+        valid = torch.ones_like(image[:1, :1])
+    return valid * (neighbour_sum(valid) * image - neighbour_sum(valid * image))
 
 
 def gaussian_kernel(sigma: float, reach: int, like: Tensor) -> Tensor:

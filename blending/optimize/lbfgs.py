@@ -1,4 +1,4 @@
-"""Curvature that was met: the pairs of L-BFGS for many rows at once, in compact form.
+"""L-BFGS in compact form: the curvature pairs of many rows at once, and their inverse Hessian.
 
 Nothing here asks a value back from the device.
 """
@@ -25,7 +25,7 @@ class History:
         rows, length = like.shape
         self.rows = torch.arange(rows, device=like.device)
         self.steps = like.new_zeros(rows, size, length)
-        self.images = torch.zeros_like(self.steps)  # M y
+        self.changes = torch.zeros_like(self.steps)  # M y
         # float64 where there is any: R can be badly conditioned
         exact = like.dtype if like.device.type == "mps" else torch.float64
         self.step_change = like.new_zeros(rows, size, size, dtype=exact)  # sᵢ·yⱼ
@@ -43,23 +43,23 @@ class History:
         self.age = torch.where(where[:, None], 0, self.age)
         self.scale = torch.where(where, 1.0, self.scale)
 
-    def add(self, where: Tensor, step: Tensor, change: Tensor, image: Tensor) -> None:
+    def add(self, where: Tensor, step: Tensor, change: Tensor, mapped: Tensor) -> None:
         """Put a pair in the oldest one's place, in the rows where (N,) is True.
 
         Args:
             where: (N,), bool; rows whose pair has no positive curvature are left out, too.
             step: (N, D), s.
             change: (N, D), y.
-            image: (N, D), M y.
+            mapped: (N, D), M y.
         """
         curvature = _dot(step, change)
         where = where & (curvature > LEAST_CURVATURE * step.norm(dim=1) * change.norm(dim=1))
         slot = self.age.argmin(1)
-        for kept, new in ((self.steps, step), (self.images, image)):
+        for kept, new in ((self.steps, step), (self.changes, mapped)):
             kept[self.rows, slot] = torch.where(where[:, None], new, kept[self.rows, slot])
-        products = _times(self.steps, change).to(self.scale)
+        products = _products(self.steps, change).to(self.scale)
         self._put(self.step_change, where, (self.rows, slice(None), slot), products)
-        products = _times(self.images, change).to(self.scale)
+        products = _products(self.changes, change).to(self.scale)
         for place in ((self.rows, slice(None), slot), (self.rows, slot)):
             self._put(self.change_change, where, place, products)
         newest = self.age.amax(1) + 1
@@ -71,12 +71,12 @@ class History:
     def _put(kept: Tensor, where: Tensor, place: tuple, new: Tensor) -> None:
         kept[place] = torch.where(where.view(-1, *[1] * (new.ndim - 1)), new, kept[place])
 
-    def apply(self, gradient: Tensor, image: Tensor) -> Tensor:
+    def apply(self, gradient: Tensor, preconditioned: Tensor) -> Tensor:
         """The inverse Hessian's product with a gradient; the first metric's where there is no pair.
 
         Args:
             gradient: (N, D), g.
-            image: (N, D), M g.
+            preconditioned: (N, D), M g.
 
         Returns:
             (N, D).
@@ -87,8 +87,8 @@ class History:
         upper = _sorted(self.step_change, order).triu() * pairs
         upper = upper + torch.diag_embed(1 - filled)
         scale = self.scale[:, None]
-        a = filled * _times(self.steps, gradient).to(upper).gather(1, order)
-        b = filled * scale * _times(self.images, gradient).to(upper).gather(1, order)
+        a = filled * _products(self.steps, gradient).to(upper).gather(1, order)
+        b = filled * scale * _products(self.changes, gradient).to(upper).gather(1, order)
         inner = torch.diag_embed(filled * upper.diagonal(dim1=1, dim2=2))
         inner = inner + scale[:, None] * _sorted(self.change_change, order) * pairs
         u = torch.linalg.solve_triangular(upper, a[..., None], upper=True)
@@ -98,16 +98,16 @@ class History:
         weights = torch.stack((first * filled, second * filled))
         weights = torch.zeros_like(weights).scatter_(2, order.expand(2, -1, -1), weights)
         first, second = weights.to(gradient)
-        product = self.scale.to(gradient)[:, None] * image
+        product = self.scale.to(gradient)[:, None] * preconditioned
         product = torch.baddbmm(product[:, None], first[:, None], self.steps)
-        return torch.baddbmm(product, second[:, None], self.images)[:, 0]
+        return torch.baddbmm(product, second[:, None], self.changes)[:, 0]
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(1)
 
 
-def _times(kept: Tensor, vector: Tensor) -> Tensor:
+def _products(kept: Tensor, vector: Tensor) -> Tensor:
     """(N, m, D) and (N, D) to (N, m)."""
     return torch.bmm(kept, vector[..., None])[..., 0]
 

@@ -1,4 +1,4 @@
-"""The state of a minimisation of many rows: where each stands and what it tries next."""
+"""The backtracking line search of many rows: where each stands and what it tries next."""
 
 import math
 from collections.abc import Callable
@@ -13,23 +13,23 @@ FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
 SHORTEST = 1e-4  # the search along a direction ends at this share of its first step
 RUNNING, CONVERGED, NON_FINITE = 0, 1, 2  # of a row
 
-Metric = Callable[[Tensor], Tensor]
+Precondition = Callable[[Tensor], Tensor]  # gradients, (N, ...), times an inverse Hessian
 
 
 class Search:
     """Where each row stands: the accepted point, the direction from it, the point to try next."""
 
     def __init__(
-        self, x0: Tensor, history_size: int, tolerance: float, precondition: Metric | None
+        self, x0: Tensor, history_size: int, tolerance: float, precondition: Precondition | None
     ) -> None:
         self.shape, self.tolerance = x0.shape, tolerance
-        self.metric, self.is_scaled = precondition or (lambda g: g), precondition is not None
+        self.precondition, self.is_scaled = precondition or (lambda g: g), precondition is not None
         self.x = x0.flatten(1)
         self.history = History(self.x, history_size)
         rows = self.x[:, 0]
         self.value = torch.full_like(rows, math.inf)
         self.best_value, self.best = self.value, self.x
-        self.gradient = self.image = self.direction = torch.zeros_like(self.x)
+        self.gradient = self.preconditioned = self.direction = torch.zeros_like(self.x)
         self.slope = torch.zeros_like(rows)
         self.step = self.shortest = torch.zeros_like(rows)
         self.was_small = torch.zeros_like(rows, dtype=torch.bool)
@@ -43,8 +43,8 @@ class Search:
         """(N, ...), the points to evaluate; a row that has stopped stays where it is."""
         return self.point.view(self.shape)
 
-    def take(self, value: Tensor, gradient: Tensor) -> None:
-        """Go on with what the trial points gave: values (N,), gradients (N, D)."""
+    def update(self, value: Tensor, gradient: Tensor) -> None:
+        """Accept or refuse the trial points by their values (N,) and gradients (N, D); aim anew."""
         running = self.state == RUNNING
         finite = torch.isfinite(value) & torch.isfinite(gradient).all(1)
         value = torch.where(finite, value, math.inf)
@@ -58,7 +58,7 @@ class Search:
         # From the start there is nowhere to step back to.
         spent = refused & (self.step < self.shortest) if self.number else refused
         stuck = spent & ~self.history.is_filled
-        self.history.forget(spent)  # the metric misleads: start again from the first one alone
+        self.history.forget(spent)  # the curvature misleads: start again from the first one alone
         end = torch.where(finite, CONVERGED, NON_FINITE).to(self.state)
         self.state = torch.where(stuck, end, self.state)
         self._aim(accepted | spent)
@@ -73,10 +73,11 @@ class Search:
 
     def _move(self, accepted: Tensor, value: Tensor, gradient: Tensor) -> None:
         """Make the accepted points the rows' own; remember the curvature on the way."""
-        image = self.metric(gradient.view(self.shape)).flatten(1)
+        preconditioned = self.precondition(gradient.view(self.shape)).flatten(1)
         if self.number:
-            change, seen = gradient - self.gradient, image - self.image
-            self.history.add(accepted, self.point - self.x, change, seen)
+            change = gradient - self.gradient
+            mapped = preconditioned - self.preconditioned
+            self.history.add(accepted, self.point - self.x, change, mapped)
             is_small = self.value - value <= self.tolerance * self.value.abs()
             stopped = accepted & is_small & self.was_small
             self.state = torch.where(stopped, CONVERGED, self.state).to(self.state)
@@ -85,16 +86,16 @@ class Search:
         self.x = torch.where(row, self.point, self.x)
         self.value = torch.where(accepted, value, self.value)
         self.gradient = torch.where(row, gradient, self.gradient)
-        self.image = torch.where(row, image, self.image)
+        self.preconditioned = torch.where(row, preconditioned, self.preconditioned)
 
     def _aim(self, rows: Tensor) -> None:
         """A new direction and its first step for these rows."""
-        direction = -self.history.apply(self.gradient, self.image)
+        direction = -self.history.apply(self.gradient, self.preconditioned)
         slope = (direction * self.gradient).sum(1)
         uphill = rows & ~(slope < 0)
         self.history.forget(uphill)
-        direction = torch.where(uphill[:, None], -self.image, direction)
-        slope = torch.where(uphill, -(self.image * self.gradient).sum(1), slope)
+        direction = torch.where(uphill[:, None], -self.preconditioned, direction)
+        slope = torch.where(uphill, -(self.preconditioned * self.gradient).sum(1), slope)
         flat = rows & ~(slope < 0) & (self.state == RUNNING)
         self.state = torch.where(flat, CONVERGED, self.state).to(self.state)
         step = torch.where(self.history.is_filled, 1.0, self._first_step(direction))
@@ -104,13 +105,13 @@ class Search:
         self.shortest = torch.where(rows, SHORTEST * step, self.shortest)
 
     def _first_step(self, direction: Tensor) -> Tensor:
-        """Without knowledge of the curvature: the metric's own if it has a scale, but short."""
+        """While no curvature is known: the preconditioner's own, if there is one, but short."""
         largest = direction.abs().amax(1)
         longest = FIRST_STEP / torch.where(largest > 0, largest, 1.0)
         return longest.clamp_max(1.0) if self.is_scaled else longest
 
     def _shorter(self, value: Tensor) -> Tensor:
-        """The minimiser of the parabola through what is known, within 0.1 and 0.5 of the step."""
+        """The minimiser of the parabola through both values and the slope; 0.1 to 0.5 of the step."""
         step, slope = self.step, self.slope
         parabola = -slope * step**2 / (2 * (value - self.value - slope * step))
         parabola = torch.where(torch.isfinite(value), parabola, 0)

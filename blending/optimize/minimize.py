@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_range
-from .line_search import CONVERGED, NON_FINITE, RUNNING, Metric, Search
+from .line_search import CONVERGED, NON_FINITE, RUNNING, Precondition, Search
 
 
 class StopReason(Enum):
@@ -21,6 +21,28 @@ class StopReason(Enum):
     CONVERGED = "converged"
     BUDGET_SPENT = "budget spent"
     NON_FINITE = "non-finite"
+
+
+@dataclass(frozen=True)
+class RowEvaluation:
+    """One evaluation of one row: what travels from here to progress bars and live pictures.
+
+    Attributes:
+        row: which problem, from 0.
+        number: of this evaluation, from 1; 0 before anything was evaluated.
+        done: evaluations that are over, of all rows together, the rows that have stopped counted.
+        terms: the weighted terms.
+        x: (1, ...), the point that was evaluated.
+    """
+
+    row: int
+    number: int
+    done: int
+    terms: dict[str, float]
+    x: Tensor
+
+
+OnRowEvaluation = Callable[[RowEvaluation], None]
 
 
 @dataclass(frozen=True)
@@ -42,9 +64,6 @@ class Solution:
     trace: tuple[dict[str, float], ...]
 
 
-Rows = list[dict[str, float] | None]  # the terms of each row that was still running
-
-
 def minimize(
     objective: Callable[[Tensor], dict[str, Tensor]],
     x0: Tensor,
@@ -52,8 +71,8 @@ def minimize(
     max_evaluations: int,
     history_size: int = 10,
     tolerance: float = 1e-5,
-    precondition: Metric | None = None,
-    on_evaluation: Callable[[int, Rows, Tensor], None] | None = None,
+    precondition: Precondition | None = None,
+    on_evaluation: OnRowEvaluation | None = None,
 ) -> list[Solution]:
     """Minimise, for each row of x, a sum of terms by L-BFGS with a backtracking line search.
 
@@ -67,19 +86,22 @@ def minimize(
         precondition: (N, ...) to the same shape: for each row a symmetric positive map near its
             inverse Hessian; the initial metric. None: the gradient's direction, at first by a step
             that changes no element by more than 0.1.
-        on_evaluation: called with the evaluation's number (from 1), the terms of every row that is
-            running, and the points, (N, ...); may raise to cancel. On a CUDA device it is called
-            one evaluation late, so that the device never waits for it.
+        on_evaluation: called at every evaluation for each row that is running; may raise to cancel.
+            On a CUDA device it is called one evaluation late, so that the device never waits for
+            it.
 
     Returns:
         For each row its best point evaluated; x0 if no evaluation was better. `NON_FINITE` when the
         start, or every step down to the shortest, gave NaN or infinity.
 
+    Raises:
+        ValueError, TypeError: `max_evaluations` is no whole number from 1 on.
+
     Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature
     are skipped.
     """
     check_range("max_evaluations", max_evaluations, 1, whole=True)
-    log, letters = _Log(x0.shape[0], on_evaluation), []
+    log, pending = _Log(x0.shape[0], on_evaluation), []
     with torch.inference_mode(False), torch.no_grad():
         search = Search(x0.detach().clone(), history_size, tolerance, precondition)
         for _ in range(max_evaluations):
@@ -89,62 +111,64 @@ def minimize(
                 terms = objective(leaf)
                 values = torch.stack(list(terms.values()))
                 (gradient,) = torch.autograd.grad(values.sum(), leaf)
-            search.take(values.detach().sum(0), gradient.flatten(1))
-            news = torch.cat((values.detach(), torch.stack((was_running, search.state)).to(values)))
-            letters.append(_Letter(tuple(terms), news, points))
-            if len(letters) > _late(x0.device) and not log.read(letters.pop(0)):
+            search.update(values.detach().sum(0), gradient.flatten(1))
+            states = torch.stack((was_running, search.state)).to(values)
+            table = torch.cat((values.detach(), states))
+            pending.append(_PendingTerms(tuple(terms), table, points))
+            if len(pending) > _lag(x0.device) and not log.read(pending.pop(0)):
                 break
-        for letter in letters:
-            log.read(letter)
+        for terms in pending:
+            log.read(terms)
         return log.solutions(search)
 
 
-def _late(device: torch.device) -> int:
-    """By how many evaluations the host may lag behind the device."""
+def _lag(device: torch.device) -> int:
+    """By how many evaluations the host may stay behind the device."""
     return 1 if device.type == "cuda" else 0
 
 
-class _Letter:
-    """What an evaluation has to tell the host, on its way without anybody waiting for it."""
+class _PendingTerms:
+    """An evaluation's terms on their way to the host, without anybody waiting for them."""
 
-    def __init__(self, names: tuple[str, ...], news: Tensor, points: Tensor) -> None:
-        """`news`, (terms + 2, N): each term, whether the row was running, its state after."""
-        self.names, self.points, self.news, self.sent = names, points, news, None
-        if news.device.type == "cuda":
-            self.news = torch.empty(news.shape, dtype=news.dtype, pin_memory=True)
-            self.news.copy_(news, non_blocking=True)
-            self.sent = torch.cuda.Event()
-            self.sent.record()
+    def __init__(self, names: tuple[str, ...], table: Tensor, points: Tensor) -> None:
+        """`table`, (terms + 2, N): each term, whether the row was running, its state after."""
+        self.names, self.points, self.table, self.copied = names, points, table, None
+        if table.device.type == "cuda":
+            self.table = torch.empty(table.shape, dtype=table.dtype, pin_memory=True)
+            self.table.copy_(table, non_blocking=True)
+            self.copied = torch.cuda.Event()
+            self.copied.record()
 
-    def open(self) -> list[list[float]]:
-        """For each row what was written; waits until it is there."""
-        if self.sent:
-            self.sent.synchronize()
-        return self.news.T.tolist()
+    def wait(self) -> list[list[float]]:
+        """For each row its column of the table; waits until it is there."""
+        if self.copied:
+            self.copied.synchronize()
+        return self.table.T.tolist()
 
 
 class _Log:
     """What the host knows of the rows."""
 
-    def __init__(
-        self, rows: int, on_evaluation: Callable[[int, Rows, Tensor], None] | None
-    ) -> None:
+    def __init__(self, rows: int, on_evaluation: OnRowEvaluation | None) -> None:
         self.traces: list[list[dict[str, float]]] = [[] for _ in range(rows)]
         self.states = [RUNNING] * rows
         self.number, self.on_evaluation = 0, on_evaluation
 
-    def read(self, letter: _Letter) -> bool:
-        """Take note and tell; whether any row goes on."""
+    def read(self, pending: _PendingTerms) -> bool:
+        """Take note of an evaluation and tell of it; whether any row goes on."""
         self.number += 1
-        told: Rows = []
-        for row, (*values, was_running, state) in enumerate(letter.open()):
-            terms = dict(zip(letter.names, values, strict=True)) if was_running else None
-            if terms is not None:
-                self.traces[row].append(terms)
+        columns = pending.wait()
+        running = {}
+        for row, (*values, was_running, state) in enumerate(columns):
             self.states[row] = int(state)
-            told.append(terms)
-        if self.on_evaluation and any(told):
-            self.on_evaluation(self.number, told, letter.points)
+            if was_running:
+                running[row] = dict(zip(pending.names, values, strict=True))
+                self.traces[row].append(running[row])
+        if self.on_evaluation:
+            done = self.number * len(columns)
+            for row, terms in running.items():
+                x = pending.points[row : row + 1]
+                self.on_evaluation(RowEvaluation(row, self.number, done, terms, x))
         return RUNNING in self.states
 
     def solutions(self, search: Search) -> list[Solution]:

@@ -52,7 +52,7 @@ def rescale(
         scale: factor, > 0; sides are rounded to whole pixels, at least one.
 
     Returns:
-        Colour; where it is known, 0 or 1; the mask. At least float32.
+        Colour; where it is valid, 0 or 1; the mask. At least float32.
 
     Raises:
         ValueError: a side would be longer than 32768 pixels, or all more than 100 million.

@@ -115,7 +115,7 @@ class Layout:
         turn is no multiple of 90 degrees), the corner to the nearest, halves to the right and down.
         """
         rotation = self.rotation % 360
-        cosine, sine = (abs(part) for part in _direction(rotation))
+        cosine, sine = (abs(part) for part in direction(rotation))
         turned = source[0] * cosine + source[1] * sine, source[0] * sine + source[1] * cosine
         unit = (1, 1) if self.unit == "pixels" else (target[0] / 100, target[1] / 100)
         room = self.fit_height * unit[0], self.fit_width * unit[1]
@@ -142,7 +142,7 @@ def fit_factors(
     return factors[fit]
 
 
-def _direction(rotation: float) -> tuple[float, float]:
+def direction(rotation: float) -> tuple[float, float]:
     """Cosine and sine of an angle in degrees, exact for quarter turns."""
     exact = {0: (1.0, 0.0), 90: (0.0, 1.0), 180: (-1.0, 0.0), 270: (0.0, -1.0)}
     angle = math.radians(rotation)

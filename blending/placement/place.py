@@ -1,16 +1,16 @@
-"""Put source and mask on the target's canvas, cut the working window out of it, composite."""
+"""Put source and mask on the target's canvas; cut the working windows out of it."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import check_range
 from ..validation import check_image, common_batch, pixel_size
 from .alpha import LARGEST_SIDE, cut_out, rescale
-from .window import Scene, bounding_box, composite, crop, pick, window_around
+from .box import Box, bounding_box, crop, full_box
+from .window import Window, composite, lay_out, pick, window_box
 
 SOLVED_FROM = 0.5  # mask values below this equal the target bit for bit
 
@@ -22,7 +22,7 @@ class Placed:
     Attributes:
         source: (N, 3, h, w), in [0, 1], float; N is 1 or the batch size, as for the others.
         mask: (N, 1, h, w), in [0, 1]; 0 below 0.5.
-        known: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
+        source_valid: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
         target: (N, 3 or 4, H, W), as given.
         row, column: place of the visible part's top-left corner on the target, in pixels, >= 0.
         notes: what was done that the caller may not expect, for the report.
@@ -30,68 +30,63 @@ class Placed:
 
     source: Tensor
     mask: Tensor
-    known: Tensor
+    source_valid: Tensor
     target: Tensor
     row: int
     column: int
     notes: tuple[str, ...] = ()
 
     @property
+    def known(self) -> Tensor:
+        """The former name of `source_valid`, (N, 1, h, w)."""
+        return self.source_valid
+
+    @property
     def batch(self) -> int:
         """The number of pictures."""
         return common_batch(source=self.source, mask=self.mask, target=self.target)
 
+    @property
+    def box(self) -> Box:
+        """The visible part on the target."""
+        return Box(self.row, self.column, *self.mask.shape[2:])
+
     @cached_property
     def full_mask(self) -> Tensor:
         """The mask on the whole target, (N, 1, H, W), 0 below 0.5, in the target's dtype."""
-        height, width = self.target.shape[2:]
-        return self._lay_out(self.mask, (0, 0, height, width)).to(self.target.dtype)
+        return lay_out(self.mask, self.box, full_box(self.target.shape)).to(self.target.dtype)
 
     @property
     def paste(self) -> Tensor:
         """Plain copy and paste, (N, 3 or 4, H, W), in the target's dtype, with its alpha."""
-        image = self.target.expand(self.batch, -1, -1, -1).clone()
-        height, width = self.mask.shape[2:]
-        window = crop(image[:, :3], (self.row, self.column, height, width))
-        wide = torch.promote_types(image.dtype, torch.float32)
-        source, mask = (tensor.to(window.device, wide) for tensor in (self.source, self.mask))
-        pasted = composite(window.to(wide), source, mask)
-        window.copy_(torch.where(mask > 0, pasted.to(window), window))
-        return image
+        target = self.target.expand(self.batch, -1, -1, -1)
+        return pasted(target, self.source, self.mask, self.box)
 
     def is_empty(self, sample: int) -> bool:
         """Whether this picture has nothing to blend."""
         return not bool((pick(self.mask, sample) > 0).any())
 
-    def scene(self, sample: int, margin: int, device: torch.device | None = None) -> Scene:
+    def object_box(self, sample: int) -> Box:
+        """The box of one picture's mask on the target; the picture must not be empty."""
+        return bounding_box(pick(self.mask, sample) > 0).shifted(self.row, self.column)
+
+    def window(self, sample: int, margin: int | None, device: torch.device | None = None) -> Window:
         """The window of one picture: the mask's box and `margin` pixels around it, in the frame.
 
         Args:
             sample: which picture; it must not be empty.
-            margin: pixels around the mask's box.
+            margin: pixels around the mask's box; None: the whole target.
             device: where to compute; None: where the target is.
         """
-        mask = pick(self.mask, sample)
-        top, left, height, width = bounding_box(mask > 0)
-        box = window_around(
-            (top + self.row, left + self.column, height, width), margin, self.target.shape
-        )
+        box = window_box(self.object_box(sample), margin, self.target.shape)
         dtype = torch.promote_types(self.target.dtype, torch.float32)
         device = device or self.target.device
 
         def cut(tensor: Tensor) -> Tensor:
-            return self._lay_out(pick(tensor, sample), box).to(device, dtype)
+            return lay_out(pick(tensor, sample), self.box, box).to(device, dtype)
 
         target = crop(pick(self.target, sample)[:, :3], box).to(device, dtype, copy=True)
-        return Scene(cut(self.source), cut(mask), cut(self.known), target, box)
-
-    def _lay_out(self, tensor: Tensor, box: tuple[int, int, int, int]) -> Tensor:
-        """The tensor on a window of the target, (top, left, height, width), 0 beyond it."""
-        top, left, height, width = box
-        before, above = self.column - left, self.row - top
-        after = width - before - tensor.shape[3]
-        below = height - above - tensor.shape[2]
-        return F.pad(tensor, (before, after, above, below))
+        return Window(cut(self.source), cut(self.mask), cut(self.source_valid), target, box)
 
 
 def place(
@@ -120,8 +115,8 @@ def place(
 
     Raises:
         ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask
-        that never reaches
-            0.5, or lies wholly outside the target, in every picture of the batch.
+            that never reaches 0.5, or lies wholly outside the target, in every picture of the
+            batch.
         TypeError: not float tensors; places that are not whole numbers.
     """
     check_image("source", source)
@@ -134,11 +129,11 @@ def place(
     check_taken(mask)
     if scale != 1:
         colour, alpha, mask = rescale(colour, alpha, mask, scale)
-    rows, columns = visible(colour, target, row, column)
+    rows, columns = visible_part(colour, target, row, column).slices
     placed = Placed(
         source=colour[..., rows, columns],
-        mask=torch.where(mask >= SOLVED_FROM, mask, 0)[..., rows, columns],
-        known=(alpha > 0).to(mask.dtype)[..., rows, columns],
+        mask=solved_mask(mask)[..., rows, columns],
+        source_valid=(alpha > 0).to(mask.dtype)[..., rows, columns],
         target=target,
         row=max(row, 0),
         column=max(column, 0),
@@ -152,8 +147,20 @@ def place(
     return placed
 
 
+def solved_mask(mask: Tensor) -> Tensor:
+    """A mask, (N, 1, h, w), with 0 where it is below 0.5: these pixels are not solved."""
+    return torch.where(mask >= SOLVED_FROM, mask, 0)
+
+
 def check_taken(mask: Tensor) -> None:
-    """Raise ValueError on a mask, (N, 1, h, w), that takes nothing."""
+    """Refuse a mask that takes nothing.
+
+    Args:
+        mask: (N, 1, h, w), in [0, 1].
+
+    Raises:
+        ValueError: it reaches 0.5 in none of its pictures.
+    """
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
             f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
@@ -161,14 +168,47 @@ def check_taken(mask: Tensor) -> None:
         )
 
 
-def visible(colour: Tensor, target: Tensor, row: int, column: int) -> tuple[slice, slice]:
-    """The rows and columns of the source that lie on the target; an error where there are none."""
-    height, width = colour.shape[2:]
-    rows = slice(max(-row, 0), min(height, target.shape[2] - row))
-    columns = slice(max(-column, 0), min(width, target.shape[3] - column))
-    if rows.stop <= rows.start or columns.stop <= columns.start:
+def visible_part(source: Tensor, target: Tensor, row: int, column: int) -> Box:
+    """The part of a source that lies on its target.
+
+    Args:
+        source: (N, C, h, w).
+        target: (N, C, H, W).
+        row: of the source's top-left corner on the target, pixels, may be negative.
+        column: likewise.
+
+    Returns:
+        Its box on the source.
+
+    Raises:
+        ValueError: the source lies wholly outside.
+    """
+    box = full_box(target.shape).shifted(-row, -column).clipped(source.shape)
+    if not (box.height and box.width):
         raise ValueError(
-            f"source of {pixel_size(colour)} must overlap the target of {pixel_size(target)}, "
+            f"source of {pixel_size(source)} must overlap the target of {pixel_size(target)}, "
             f"got its corner at column {column}, row {row}"
         )
-    return rows, columns
+    return box
+
+
+def pasted(target: Tensor, source: Tensor, mask: Tensor, box: Box) -> Tensor:
+    """Copy and paste with a soft mask.
+
+    Args:
+        target: (N, 3 or 4, H, W), in [0, 1]; not changed.
+        source: (N or 1, 3, h, w), in [0, 1].
+        mask: (N or 1, 1, h, w), in [0, 1].
+        box: where source and mask lie on the target, of their size.
+
+    Returns:
+        (N, 3 or 4, H, W), in the target's dtype, with its alpha; the target's bits where the mask
+        is 0.
+    """
+    image = target.clone()
+    part = crop(image[:, :3], box)
+    wide = torch.promote_types(image.dtype, torch.float32)
+    source, mask = (tensor.to(part.device, wide) for tensor in (source, mask))
+    blended = composite(part.to(wide), source, mask)
+    part.copy_(torch.where(mask > 0, blended.to(part), part))
+    return image

@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..validation import check_image, common_batch, pixel_size
 from .alpha import check_extent, cut_out
+from .box import Box, crop, full_box
 from .layout import Layout, Spot
-from .place import SOLVED_FROM, Placed, check_taken, visible
+from .place import SOLVED_FROM, check_taken, pasted, visible_part
 from .warp import pose
+from .window import lay_out
 
 
 @dataclass(frozen=True)
-class Arranged:
+class PlacedObject:
     """An object at its place.
 
     Attributes:
@@ -31,7 +32,9 @@ class Arranged:
     words: str
 
 
-def arrange(source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout) -> Arranged:
+def place_object(
+    source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout
+) -> PlacedObject:
     """Flip, turn, fit, scale a source and its mask and put them on a target.
 
     Without rotation and flip, source and mask go to `place` at row 0, column 0 as they would have
@@ -55,38 +58,35 @@ def arrange(source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout)
     check_image("source", source)
     check_image("target", target)
     colour, alpha, mask, notes = cut_out(source, mask)
-    common_batch(source=colour, mask=mask, target=target)
+    batch = common_batch(source=colour, mask=mask, target=target)
     check_taken(mask)
     (height, width), (rows, columns) = colour.shape[2:], target.shape[2:]
     spot = layout.spot((height, width), (rows, columns))
     size = f"{spot.width} x {spot.height} pixels"
     check_extent(spot.height, spot.width, "scale and fit", size)
-    colour, known, mask = pose(colour, alpha, mask, layout.flip, spot)
-    shown = (..., *visible(colour, target, spot.row, spot.column))
-    row, column = max(spot.row, 0), max(spot.column, 0)
-    placed = Placed(colour[shown], mask[shown], known[shown], target, row, column)
-    if not bool((placed.mask >= SOLVED_FROM).any()):
+    planes = pose(colour, alpha, mask, layout.flip, spot)
+    shown = visible_part(planes[0], target, spot.row, spot.column)
+    colour, valid, mask = (crop(plane, shown) for plane in planes)
+    if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
             f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
             f"there with the object's corner at column {spot.column}, row {spot.row}; move it"
         )
-    batch = common_batch(source=placed.source, known=placed.known)
-    planes = [plane.expand(batch, -1, -1, -1) for plane in (placed.source, placed.known)]
-    rgba = _lay_out(torch.cat(planes, 1), placed)
-    return Arranged(placed.paste, rgba, placed.full_mask, _words(spot, placed, notes))
+    at, frame = shown.shifted(spot.row, spot.column), full_box(target.shape)
+    own_batch = common_batch(source=colour, alpha=valid)
+    rgba = torch.cat([plane.expand(own_batch, -1, -1, -1) for plane in (colour, valid)], 1)
+    return PlacedObject(
+        paste=pasted(target.expand(batch, -1, -1, -1), colour, mask, at),
+        source=lay_out(rgba, at, frame),
+        mask=lay_out(mask, at, frame).to(target.dtype),
+        words=_words(spot, shown, notes),
+    )
 
 
-def _lay_out(planes: Tensor, placed: Placed) -> Tensor:
-    """The visible part on a canvas of the target's size, 0 beyond it."""
-    (height, width), (rows, columns) = planes.shape[2:], placed.target.shape[2:]
-    right, below = columns - placed.column - width, rows - placed.row - height
-    return F.pad(planes, (placed.column, right, placed.row, below))
-
-
-def _words(spot: Spot, placed: Placed, notes: tuple[str, ...]) -> str:
+def _words(spot: Spot, shown: Box, notes: tuple[str, ...]) -> str:
     """Lines on where the object came to lie."""
     lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
-    hidden = 1 - placed.mask.shape[2] * placed.mask.shape[3] / (spot.width * spot.height)
+    hidden = 1 - shown.height * shown.width / (spot.width * spot.height)
     if hidden:
         lines.append(f"overhangs: {max(1, round(100 * hidden))} % of that are cut off")
     return "\n".join([*lines, *notes])

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..validation import common_batch
 from .alpha import OPAQUE_ENOUGH, resize_to
-from .layout import Spot
+from .layout import Spot, direction
 
 FLIPPED = {"off": (), "horizontal": (3,), "vertical": (2,), "both": (2, 3)}  # dimensions
-INSIDE = 0.5  # coverage from which a pixel of a turned source counts as known
+INSIDE = 0.5  # coverage from which a pixel of a turned source counts as valid
 NEIGHBOURS = torch.arange(-1, 3)  # pixels that a cubic kernel reaches
 STRIP = 1 << 19  # pixels sampled at a time: 16 places and weights each
 
@@ -32,8 +32,8 @@ def pose(
         spot: the size, factors and rotation wanted.
 
     Returns:
-        Colour; where it is known, 0 or 1; the mask, soft where a turned edge crosses pixels. All of
-        the spot's size. Colour is continued a little beyond what is known, for that soft edge.
+        Colour; where it is valid, 0 or 1; the mask, soft where a turned edge crosses pixels. All of
+        the spot's size. Colour is continued a little beyond what is valid, for that soft edge.
     """
     colour, alpha, mask = (plane.flip(FLIPPED[flip]) for plane in (colour, alpha, mask))
     if not spot.is_quarter_turn:
@@ -59,8 +59,8 @@ def _warp(colour: Tensor, alpha: Tensor, mask: Tensor, spot: Spot) -> tuple[Tens
     turned, weight, mask, coverage = warped.split((3, 1, 1, 1), 1)
     low, high = (extreme(colour, (1, 2, 3), keepdim=True) for extreme in (torch.amin, torch.amax))
     turned = (turned / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
-    known = ((coverage >= INSIDE) & (weight > OPAQUE_ENOUGH)).to(dtype)
-    return torch.where(coverage > 0, turned, 0), known, mask.clamp(0, 1)
+    valid = ((coverage >= INSIDE) & (weight > OPAQUE_ENOUGH)).to(dtype)
+    return torch.where(coverage > 0, turned, 0), valid, mask.clamp(0, 1)
 
 
 def cubic_samples(planes: Tensor, places: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ def _shrunk(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The source as small as the spot shows it, so that the warp skips none of its pixels."""
     height, width = colour.shape[2:]
-    cosine, sine = _direction(spot)
+    cosine, sine = direction(spot.rotation)
     across = math.hypot(spot.across * cosine, spot.down * sine)
     down = math.hypot(spot.across * sine, spot.down * cosine)
     if min(across, down) >= 1:
@@ -121,7 +121,7 @@ def _shrunk(
 
 def _places(size: tuple[int, ...], spot: Spot, device: torch.device) -> Tensor:
     """Where on a source of (height, width) the spot's pixels lie: shares of its sides."""
-    cosine, sine = _direction(spot)
+    cosine, sine = direction(spot.rotation)
 
     def from_middle(count: int, factor: float) -> Tensor:
         steps = torch.arange(count, dtype=torch.float64, device=device)
@@ -132,8 +132,3 @@ def _places(size: tuple[int, ...], spot: Spot, device: torch.device) -> Tensor:
     row = 0.5 + (cosine * down - sine * across) / size[0]
     column = 0.5 + (cosine * across + sine * down) / size[1]
     return torch.stack((row, column), 2)
-
-
-def _direction(spot: Spot) -> tuple[float, float]:
-    angle = math.radians(spot.rotation)
-    return math.cos(angle), math.sin(angle)

@@ -4,26 +4,28 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-Box = tuple[int, int, int, int]  # top, left, height, width
+from ..settings import RefineSettings
+from .box import Box, full_box
 
 
 @dataclass(frozen=True)
-class Scene:
+class Window:
     """One picture's window: (1, C, h, w) of one size, device and float dtype.
 
     Attributes:
         source: RGB; 0 where it does not reach.
         mask: in [0, 1], 0 below 0.5.
-        known: 0 or 1, where the source has pixels.
+        source_valid: 0 or 1, where the source has pixels.
         target: RGB.
-        box: the window on the target: top, left, height, width.
+        box: the window on the target, pixels.
     """
 
     source: Tensor
     mask: Tensor
-    known: Tensor
+    source_valid: Tensor
     target: Tensor
     box: Box
 
@@ -38,6 +40,44 @@ class Scene:
         return composite(self.target, self.source, self.mask)
 
 
+def window_box(box: Box, margin: int | None, shape: tuple[int, ...]) -> Box:
+    """The box of a window around an object: with a margin, inside a (..., H, W) frame.
+
+    Away from the frame the window begins where the object does, not on the canvas's grid: so the
+    network's pooling, and with it the result, does not depend on the place.
+
+    Args:
+        box: of the object, inside the frame.
+        margin: pixels on every side; None: the whole frame.
+        shape: of the frame.
+    """
+    return full_box(shape) if margin is None else box.grown(margin).clipped(shape)
+
+
+def region_box(box: Box, settings: RefineSettings, shape: tuple[int, ...]) -> Box:
+    """The box of what the refine stage may change, for an object's box in a (..., H, W) frame."""
+    if settings.region == "picture":
+        return full_box(shape)
+    return window_box(box, settings.band if settings.region == "band" else 0, shape)
+
+
+def lay_out(tensor: Tensor, at: Box, box: Box) -> Tensor:
+    """A part of a picture laid out on another part of it, 0 beyond.
+
+    Args:
+        tensor: (B, C, h, w), what is at `at`.
+        at: its place, of its size.
+        box: the part of the picture that is wanted; pixels of the tensor outside it are cut off.
+
+    Returns:
+        (B, C, H, W), of the size of `box`.
+    """
+    before, above = at.left - box.left, at.top - box.top
+    return F.pad(
+        tensor, (before, box.width - before - at.width, above, box.height - above - at.height)
+    )
+
+
 def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     """mask·x + (1 − mask)·background; the background bit for bit where x is or mask is 0.
 
@@ -45,38 +85,13 @@ def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:
         background: (B, C, H, W).
         x: (B, C, H, W).
         mask: (B, 1, H, W), in [0, 1].
+
+    Returns:
+        (B, C, H, W).
     """
     return torch.where(mask == 1, x, background + mask * (x - background))
 
 
 def pick(tensor: Tensor, sample: int) -> Tensor:
-    """One sample of N, or the only one, still with its batch dimension."""
+    """One sample of (N, ...), or the only one, still with its batch dimension."""
     return tensor[sample : sample + 1] if tensor.shape[0] > 1 else tensor
-
-
-def crop(tensor: Tensor, box: Box) -> Tensor:
-    """A view of the window (top, left, height, width) of (B, C, H, W)."""
-    top, left, height, width = box
-    return tensor[..., top : top + height, left : left + width]
-
-
-def window_around(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
-    """The box with a margin inside a (..., H, W) frame.
-
-    Away from the frame the window begins where the object does, not on the canvas's grid: so the
-    network's pooling, and with it the result, does not depend on the place.
-    """
-    top, left, height, width = box
-    first_row = max(top - margin, 0)
-    first_column = max(left - margin, 0)
-    last_row = min(top + height + margin, shape[-2])
-    last_column = min(left + width + margin, shape[-1])
-    return first_row, first_column, last_row - first_row, last_column - first_column
-
-
-def bounding_box(support: Tensor) -> Box:
-    """Top, left, height, width of the box around the True pixels of (1, 1, H, W); one is."""
-    rows = support[0, 0].any(1).nonzero()
-    columns = support[0, 0].any(0).nonzero()
-    top, left = int(rows[0]), int(columns[0])
-    return top, left, int(rows[-1]) - top + 1, int(columns[-1]) - left + 1

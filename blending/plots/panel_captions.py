@@ -1,21 +1,21 @@
 """Laplacian panels and profiles as pictures that explain themselves."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..quality.laplacian_panels import LaplacianPanels
 from .canvas import DIM, Canvas
 from .line_plot import COLOURS, STRONG, Axes, Curve, draw_plot
 
 NARROWEST, LARGEST = 320, 2048  # pixels of a panel: small ones are enlarged, pixel by pixel
 STRIP = 58  # pixels of the caption
-NAMES = ("source", "target", "guidance", "result", "residual")
 GREYS = np.linspace(0, 1, 64)[:, None].repeat(3, 1)
-HEAT = np.clip(3 * GREYS - (0, 1, 2), 0, 1)  # as `preview` colours a residual
+HEAT = np.clip(3 * GREYS - (0, 1, 2), 0, 1)  # as a residual is coloured
 PROFILE_AXES = Axes(
     "pixels from the mask's edge (outside < 0 < inside)",
     "mean residual (levels, 0 to 255)",
@@ -23,29 +23,56 @@ PROFILE_AXES = Axes(
 )
 
 
-def panel_sheets(panels: LaplacianPanels) -> Tensor:
+class Profile(Protocol):
+    """What a plot reads of a profile across a mask's edge."""
+
+    @property
+    def distances(self) -> list[float]:
+        """Pixels from the edge, negative outside."""
+        ...
+
+    @property
+    def result(self) -> list[float]:
+        """Mean sizes of the blend's residual there, in levels."""
+        ...
+
+    @property
+    def paste(self) -> list[float]:
+        """Likewise, of plain paste."""
+        ...
+
+
+def panel_sheets(panels: Mapping[str, Tensor], figures: Sequence[dict]) -> Tensor:
     """Every panel under its caption: name, and a bar with its scale in levels.
 
     Args:
-        panels: of N pictures.
+        panels: name to (N, 3, h, w), in [0, 1]; "residual" is a heat map, the others are grey at 0.
+        figures: of each picture, its "full_scale_levels"; or "empty".
 
     Returns:
-        (5·N, 3, h, w), in [0, 1]: source, target, guidance, result, residual of each picture.
+        (len(panels)·N, 3, H, W), in [0, 1]: all panels of the first picture, then of the next.
     """
     sheets = []
-    for sample, figures in enumerate(panels.report["pictures"]):
-        for name in NAMES:
-            panel = _enlarged(getattr(panels, name)[sample : sample + 1])
-            strip = _caption(panel.shape[3], name, figures).to(panel)
+    for sample, own in enumerate(figures):
+        for name, planes in panels.items():
+            panel = _enlarged(planes[sample : sample + 1])
+            strip = _caption(panel.shape[3], name, own).to(panel)
             sheets.append(torch.cat((strip, panel), 2))
     return torch.cat(sheets)
 
 
-def profile_plots(panels: LaplacianPanels) -> Tensor:
-    """The profile of each picture's residual beside plain paste's, (N, 3, 600, 960)."""
+def profile_plots(profiles: Sequence[Profile]) -> Tensor:
+    """Residuals across the mask's edge beside plain paste's.
+
+    Args:
+        profiles: N.
+
+    Returns:
+        (N, 3, 600, 960), in [0, 1].
+    """
     plots = []
-    for sample, profile in enumerate(panels.profiles):
-        which = f", picture {sample + 1} of {len(panels.profiles)}" if sample else ""
+    for sample, profile in enumerate(profiles):
+        which = f", picture {sample + 1} of {len(profiles)}" if sample else ""
         title = f"Residual across the mask's edge{which}"
         if not profile.distances:
             title += ": this mask has no edge, nothing to draw"

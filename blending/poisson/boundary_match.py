@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..placement.window import Scene
+from ..placement.window import Window
 
-REACH = 3  # pixels outside the mask at which source and target are compared
+SAMPLE_DISTANCE = 3  # pixels outside the mask at which source and target are compared
 LEAST_SAMPLES, MOST_SAMPLES = 16, 2**16  # fewer say nothing, more add nothing
 GAINS = (0.5, 2.0)  # a stop of exposure either way; what asks for more is another scene
 # Correlation at the boundary. Of 440 regions in foreign photographs one reached 0.59, the others at
@@ -47,7 +47,7 @@ class _Samples:
 
 
 @torch.no_grad()
-def match_boundary(scene: Scene) -> BoundaryMatch:
+def match_boundary(window: Window) -> BoundaryMatch:
     """Fit T ≈ a·S + b0 + b1·row + b2·column in each channel to the samples along the boundary.
 
     Samples are the pixels up to 3 outside the mask where source and target both are seen; where the
@@ -57,7 +57,7 @@ def match_boundary(scene: Scene) -> BoundaryMatch:
     does not draw towards 0. Samples far off the fit count less and less.
 
     Args:
-        scene: with 3 pixels or more around the mask where the frame has them.
+        window: with 3 pixels or more around the mask where the frame has them.
 
     Returns:
         a within [0.5, 2], its logarithm shrunk to 0 as the spread that both share sinks below a
@@ -70,8 +70,8 @@ def match_boundary(scene: Scene) -> BoundaryMatch:
     Source: geometric mean regression, Draper and Yang 1997; the weights: Cauchy's, Holland and
     Welsch 1977. Differs: a plane is removed first.
     """
-    samples = _collect(scene)
-    one = scene.source.new_ones(1, 3, 1, 1)
+    samples = _collect(window)
+    one = window.source.new_ones(1, 3, 1, 1)
     if samples.places.shape[0] < LEAST_SAMPLES:
         return BoundaryMatch(one, 0 * one, 0.0)
     weights = torch.ones_like(samples.source)
@@ -86,31 +86,31 @@ def match_boundary(scene: Scene) -> BoundaryMatch:
     return BoundaryMatch(gain.view_as(one), offset.view_as(one), _confidence(samples))
 
 
-def matched_source(scene: Scene, match: BoundaryMatch) -> Tensor:
+def matched_source(window: Window, match: BoundaryMatch) -> Tensor:
     """The source with the match applied as far as it is trusted: S + c·((a − 1)·S + b).
 
     Args:
-        scene: the one that was matched.
+        window: the one that was matched.
         match: from `match_boundary`.
 
     Returns:
         (1, 3, h, w), not clipped; also where the source has no pixels.
     """
-    change = (match.gain - 1) * scene.source + match.offset
-    return scene.source + match.confidence * change
+    change = (match.gain - 1) * window.source + match.offset
+    return window.source + match.confidence * change
 
 
-def _collect(scene: Scene) -> _Samples:
+def _collect(window: Window) -> _Samples:
     """The pixels that both pictures show, and the pairs across the edge where only one does."""
-    support, known = scene.support[0, 0], scene.known[0, 0] > 0
-    size = 2 * REACH + 1
-    near = F.max_pool2d(scene.support.float(), size, 1, REACH)[0, 0] > 0
-    both = (near & known & ~support).nonzero()
+    support, valid = window.support[0, 0], window.source_valid[0, 0] > 0
+    size = 2 * SAMPLE_DISTANCE + 1
+    near = F.max_pool2d(window.support.float(), size, 1, SAMPLE_DISTANCE)[0, 0] > 0
+    both = (near & valid & ~support).nonzero()
     insides, outsides = [both], [both]
-    inside, outside = support, ~support & ~known  # the mask is 0 where the source has no pixels
+    inside, outside = support, ~support & ~valid  # the mask is 0 where the source has no pixels
     for dim in (0, 1):
-        step = torch.eye(2, dtype=torch.long, device=known.device)[dim]
-        last = known.shape[dim] - 1
+        step = torch.eye(2, dtype=torch.long, device=valid.device)[dim]
+        last = valid.shape[dim] - 1
         ahead = (inside.narrow(dim, 0, last) & outside.narrow(dim, 1, last)).nonzero()
         back = (inside.narrow(dim, 1, last) & outside.narrow(dim, 0, last)).nonzero()
         insides += [ahead, back + step]
@@ -118,8 +118,8 @@ def _collect(scene: Scene) -> _Samples:
     at, beside = torch.cat(insides), torch.cat(outsides)
     stride = max(1, math.ceil(at.shape[0] / MOST_SAMPLES))
     at, beside = at[::stride], beside[::stride]
-    source = scene.source[0][:, at[:, 0], at[:, 1]]
-    target = scene.target[0][:, beside[:, 0], beside[:, 1]]
+    source = window.source[0][:, at[:, 0], at[:, 1]]
+    target = window.target[0][:, beside[:, 0], beside[:, 1]]
     return _Samples(source, target, (at + beside).to(source) / 2)
 
 

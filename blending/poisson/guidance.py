@@ -10,13 +10,13 @@ from ..settings import GRADIENTS
 
 
 def guidance_field(
-    source: Tensor, known: Tensor, target: Tensor, support: Tensor, gradients: str = "import"
+    source: Tensor, source_valid: Tensor, target: Tensor, support: Tensor, gradients: str = "import"
 ) -> Tensor:
     """The Laplacian to have: by the source on the support, the target's around it.
 
     Args:
         source: (B, 3, H, W), the source laid out on the target's frame.
-        known: (B, 1, H, W), 0 or 1; where the source has pixels.
+        source_valid: (B, 1, H, W), 0 or 1; where the source has pixels.
         target: (B, 3, H, W).
         support: (B, 1, H, W), bool; the pixels that are solved.
         gradients: what the support takes: "import", the source's; "mixed", at every pixel the
@@ -34,18 +34,18 @@ def guidance_field(
     """
     check_choice("gradients", gradients, GRADIENTS)
     if gradients == "mixed":
-        wanted = _mixed_laplacian(source, known, target)
+        wanted = _mixed_laplacian(source, source_valid, target)
     elif gradients == "monochrome":
-        wanted = laplacian(rgb_to_grayscale(source), known)
+        wanted = laplacian(rgb_to_grayscale(source), source_valid)
     else:
-        wanted = laplacian(source, known)
+        wanted = laplacian(source, source_valid)
     return torch.where(support, wanted, laplacian(target))
 
 
 def without_contours(
     guidance: Tensor,
     source: Tensor,
-    known: Tensor,
+    source_valid: Tensor,
     target: Tensor,
     support: Tensor,
     contrast: float,
@@ -59,7 +59,7 @@ def without_contours(
     Args:
         guidance: (B, C, H, W), with the source's Laplacian on the support.
         source: (B, C, H, W), in [0, 1].
-        known: (B, 1, H, W), 0 or 1; where the source has pixels.
+        source_valid: (B, 1, H, W), 0 or 1; where the source has pixels.
         target: (B, C, H, W), in [0, 1].
         support: (B, 1, H, W), bool.
         contrast: by how much a step may leave the range from 0 to the target's own there, >= 0, in
@@ -74,7 +74,7 @@ def without_contours(
     for dim in (2, 3):
         edges = source.shape[dim] - 1
         here, there = (support.narrow(dim, first, edges) for first in (0, 1))
-        both = known.narrow(dim, 0, edges) * known.narrow(dim, 1, edges)
+        both = source_valid.narrow(dim, 0, edges) * source_valid.narrow(dim, 1, edges)
         step, own = both * source.diff(dim=dim), both * target.diff(dim=dim)
         kept = step.clamp(own.clamp_max(0) - contrast, own.clamp_min(0) + contrast)
         beyond = step - kept
@@ -83,33 +83,33 @@ def without_contours(
     return guidance - excess
 
 
-def _mixed_laplacian(source: Tensor, known: Tensor, target: Tensor) -> Tensor:
+def _mixed_laplacian(source: Tensor, source_valid: Tensor, target: Tensor) -> Tensor:
     """The sum, over the four edges of a pixel, of the stronger picture's differences.
 
     A pixel owns its edges to the right and below, and takes both from the picture where this vector
     is longer; from the source where they are equal. The length is that of all channels together, so
     no pixel mixes channels of two pictures: colours of neither would fringe the edges. An edge to a
-    pixel outside the frame, or that the source does not know, counts as 0 in the source's vector.
+    pixel outside the frame, or where the source has no pixel, counts as 0 in the source's vector.
 
     Source: Pérez, Gangnet, Blake 2003, eq. 12. Differs: one choice for all channels.
     """
-    ours = _forward_differences(source, known)
-    theirs = _forward_differences(target, torch.ones_like(known))
+    ours = _forward_differences(source, source_valid)
+    theirs = _forward_differences(target, torch.ones_like(source_valid))
     is_target = _squared_length(theirs) > _squared_length(ours)
     right, down = (torch.where(is_target, t, s) for s, t in zip(ours, theirs, strict=True))
     # The last column has no edge to the right, the last row none below: nothing comes round.
     return right - right.roll(1, 3) + down - down.roll(1, 2)
 
 
-def _forward_differences(image: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """image_p − image_q for q to the right and below; 0 where p or q is not known or there is none.
+def _forward_differences(image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """image_p − image_q for q to the right and below; 0 where p or q is not valid or there is none.
 
     The sign is the Laplacian's, opposite to that of a derivative.
     """
 
     def along(dim: int) -> Tensor:
         difference = -image.diff(dim=dim, append=image.narrow(dim, -1, 1))
-        return known * known.roll(-1, dim) * difference
+        return valid * valid.roll(-1, dim) * difference
 
     return along(3), along(2)
 

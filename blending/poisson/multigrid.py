@@ -4,7 +4,7 @@ A coarse pixel stands for 2 x 2 fine ones, of which it is enough that one is fre
 coarse pixels count half of the fine ones between them: two edges side by side, twice as long, lead
 as well as one. What holds a pixel where it is, edges to fixed pixels and the screen, is added up.
 So thin parts, holes and sieves are felt on every level, and the coarse grids need no mask of their
-own.
+own. Each sweep works on bands of rows that stay in the processor's cache.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .level import Level, Workspace, add_finer, coarser, smoothed
-from .stencil import Stencil
+from .stencil import Stencil, band_height, bands
 
 DAMPING = 0.8  # of the Jacobi steps
 COARSEST = 20  # pixels; a grid no larger than that is solved directly
@@ -26,34 +25,80 @@ DIRECT = torch.float64  # where that is done, on the CPU
 
 
 @dataclass(frozen=True)
+class Level:
+    """One grid.
+
+    Attributes:
+        stencil: its operator, edges, fixed neighbours and screen together.
+        fixed_edges: (B, 1, H, W), a pixel's edges to fixed pixels (Dirichlet).
+        screen: (B, 1, H, W); apart, for beside the edges float32 loses a weak one.
+        free: (B, 1, H, W), 1 where the grid has unknowns, else 0.
+        share: (B, 1, H, W), how far the unknowns follow the coarser grid, 0 to 1.
+        jacobi: (B, 1, H, W), damping / diagonal on the unknowns, 0 elsewhere.
+    """
+
+    stencil: Stencil
+    fixed_edges: Tensor
+    screen: Tensor
+    free: Tensor
+    share: Tensor
+    jacobi: Tensor
+
+
+class Workspace:
+    """One grid's planes for C channels, used again and again: new ones cost more than the sums."""
+
+    def __init__(self, level: Level, channels: int) -> None:
+        """Planes of the level's size, dtype and device; of some, a band is enough."""
+        batch, _, height, width = level.free.shape
+
+        def plane(rows: int, columns: int) -> Tensor:
+            return level.free.new_empty(batch, channels, rows, columns)
+
+        self.u, self.other = plane(height, width), plane(height, width)
+        band = band_height(self.u)
+        self.residual = plane(band, width)
+        self.halved = plane(band // 2, width)
+        self.coarse_rhs = plane(height // 2, width // 2)
+        self.widened = plane(band // 2 + 2, width)
+        self.between = plane(band // 2, width)
+
+
+@dataclass(frozen=True)
 class Multigrid:
-    """The grids, finest first, their workspaces, and the inverse of the coarsest, (B, n, n)."""
+    """The grids of a system.
+
+    Attributes:
+        levels: finest first.
+        spaces: the workspaces of all but the coarsest.
+        inverse: of the coarsest, (B, n, n).
+    """
 
     levels: tuple[Level, ...]
     spaces: tuple[Workspace, ...]
     inverse: Tensor
 
-    def invert(self, residual: Tensor, depth: int = 0) -> Tensor:
-        """About what the operator makes `residual` of: one cycle, linear, nearly symmetric.
+    def cycle(self, rhs: Tensor, depth: int = 0) -> Tensor:
+        """About the solution u of operator·u = rhs: one cycle, linear, nearly symmetric.
 
         Args:
-            residual: (B, C, H, W), 0 off the support.
+            rhs: (B, C, H, W), 0 off the support.
             depth: of the level it is for.
 
         Returns:
             (B, C, H, W), 0 off the support; overwritten by the next call.
         """
         if depth == len(self.levels) - 1:
-            return (residual.flatten(2) @ self.inverse).view_as(residual)
+            return (rhs.flatten(2) @ self.inverse).view_as(rhs)
         level, space = self.levels[depth], self.spaces[depth]
-        u, other = torch.mul(level.jacobi, residual, out=space.u), space.other
+        u, other = torch.mul(level.jacobi, rhs, out=space.u), space.other
         first_twice = TWICE_OF_MANY if len(self.levels) >= MANY else TWICE
-        for turn in range(2 if depth >= first_twice else 1):
-            if turn:
-                u, other = smoothed(level, space, residual, u, other), u
-            image = coarser(level, space, residual, u)
-            add_finer(u, level.share, self.invert(image, depth + 1), space)
-        return smoothed(level, space, residual, u, other)
+        for visit in range(2 if depth >= first_twice else 1):
+            if visit:
+                u, other = jacobi_step(level, space, rhs, u, other), u
+            coarse_rhs = restrict_residual(level, space, rhs, u)
+            add_prolongation(u, level.share, self.cycle(coarse_rhs, depth + 1), space)
+        return jacobi_step(level, space, rhs, u, other)
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
@@ -73,29 +118,86 @@ def multigrid(
         laplacian: from `mask_laplacian`.
         free: (B, 1, H, W), float, 1 on the support, 0 elsewhere; of a shape from `grid_shape`.
         screen: (B, 1, H, W), >= 0, 0 off the support. None: 0.
-        channels: of what is to be inverted.
+        channels: of what is to be solved for.
 
     Source: Trottenberg, Oosterlee, Schüller 2001, chapter 2; the halved edges: Braess 1995.
     """
     across, down = laplacian.across, laplacian.down
-    rest = laplacian.diagonal - _edges(across, down)
-    levels = [
-        _level(free, across, down, rest, torch.zeros_like(free) if screen is None else screen)
-    ]
+    fixed_edges = laplacian.diagonal - _edge_sum(across, down)
+    screen = torch.zeros_like(free) if screen is None else screen
+    levels = [_level(free, across, down, fixed_edges, screen)]
     while max(levels[-1].free.shape[2:]) > COARSEST:
         levels.append(_coarsened(levels[-1]))
     spaces = tuple(Workspace(level, channels) for level in levels[:-1])
     return Multigrid(tuple(levels), spaces, _direct_inverse(levels[-1]).to(free))
 
 
-def _level(free: Tensor, across: Tensor, down: Tensor, rest: Tensor, screen: Tensor) -> Level:
-    diagonal = _edges(across, down) + rest + screen
+def jacobi_step(level: Level, space: Workspace, rhs: Tensor, u: Tensor, out: Tensor) -> Tensor:
+    """A damped Jacobi step from u, all (B, C, H, W), written into `out`."""
+    for rows in bands(u):
+        residual = space.residual[..., : rows.stop - rows.start, :]
+        level.stencil.residual(rhs, u, rows, residual)
+        torch.addcmul(u[..., rows, :], level.jacobi[..., rows, :], residual, out=out[..., rows, :])
+    return out
+
+
+def restrict_residual(level: Level, space: Workspace, rhs: Tensor, u: Tensor) -> Tensor:
+    """The residual of u, (B, C, H, W), on the coarser grid, (B, C, H/2, W/2): sums of 2 x 2."""
+    for rows in bands(u):
+        size = rows.stop - rows.start
+        residual, halved = space.residual[..., :size, :], space.halved[..., : size // 2, :]
+        level.stencil.residual(rhs, u, rows, residual).mul_(level.share[..., rows, :])
+        torch.add(residual[..., ::2, :], residual[..., 1::2, :], out=halved)
+        coarse = space.coarse_rhs[..., rows.start // 2 : rows.stop // 2, :]
+        torch.add(halved[..., ::2], halved[..., 1::2], out=coarse)  # faster than average pooling
+    return space.coarse_rhs
+
+
+def add_prolongation(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace) -> None:
+    """Add a coarse grid's values to u in place, bilinear between its pixels' centres.
+
+    Args:
+        u: (B, C, H, W), of the finer grid.
+        share: (B, 1, H, W), what the values are multiplied by.
+        coarse: (B, C, H/2, W/2).
+        space: of the finer grid.
+    """
+    for band in bands(u):
+        first, last = band.start // 2, band.stop // 2
+        widened = space.widened[..., : last - first + 2, :]
+        _widen(coarse, first - 1, widened)
+        here, between = widened[..., 1:-1, :], space.between[..., : last - first, :]
+        for odd, near in enumerate((widened[..., :-2, :], widened[..., 2:, :])):
+            fine = slice(band.start + odd, band.stop, 2)
+            torch.lerp(here, near, 0.25, out=between)
+            u[..., fine, :].addcmul_(share[..., fine, :], between)
+
+
+def _widen(coarse: Tensor, first: int, out: Tensor) -> None:
+    """Coarse rows from `first` on, twice as wide; beyond the grid its edge again."""
+    last = first + out.shape[2]
+    above, below = max(0, -first), max(0, last - coarse.shape[2])
+    coarse = coarse[..., first + above : last - below, :]
+    inner = out[..., above : out.shape[2] - below, :]
+    torch.lerp(coarse[..., 1:], coarse[..., :-1], 0.25, out=inner[..., 2::2])
+    torch.lerp(coarse[..., :-1], coarse[..., 1:], 0.25, out=inner[..., 1:-1:2])
+    inner[..., 0], inner[..., -1] = coarse[..., 0], coarse[..., -1]
+    if above:
+        out[..., 0, :] = out[..., 1, :]
+    if below:
+        out[..., -1, :] = out[..., -2, :]
+
+
+def _level(
+    free: Tensor, across: Tensor, down: Tensor, fixed_edges: Tensor, screen: Tensor
+) -> Level:
+    diagonal = _edge_sum(across, down) + fixed_edges + screen
     jacobi = torch.where(free > 0, DAMPING / diagonal.clamp_min(1e-30), 0)
     share = free * (DEGREE / (DEGREE + screen))
-    return Level(Stencil(diagonal, across, down), rest, screen, free, share, jacobi)
+    return Level(Stencil(diagonal, across, down), fixed_edges, screen, free, share, jacobi)
 
 
-def _edges(across: Tensor, down: Tensor) -> Tensor:
+def _edge_sum(across: Tensor, down: Tensor) -> Tensor:
     """The sum of each pixel's edges."""
     rows = F.pad(down, (0, 0, 1, 0)) + F.pad(down, (0, 0, 0, 1))
     return rows + F.pad(across, (1, 0)) + F.pad(across, (0, 1))
@@ -107,13 +209,13 @@ def _coarsened(level: Level) -> Level:
         F.max_pool2d(level.free, 2),
         (across[..., ::2, :] + across[..., 1::2, :]) / 2,
         (down[..., ::2] + down[..., 1::2]) / 2,
-        _sums(level.rest),
-        _sums(level.screen),
+        _block_sum(level.fixed_edges),
+        _block_sum(level.screen),
     )
 
 
-def _sums(plane: Tensor) -> Tensor:
-    """Of 2 x 2."""
+def _block_sum(plane: Tensor) -> Tensor:
+    """Of 2 x 2 pixels."""
     rows = plane[..., ::2, :] + plane[..., 1::2, :]
     return rows[..., ::2] + rows[..., 1::2]
 
@@ -122,20 +224,15 @@ def _direct_inverse(level: Level) -> Tensor:
     """(B, n, n); where nothing holds a whole grid, of the operator plus one on its mean."""
     batch, _, height, width = level.free.shape
     size = height * width
-    across, down, rest, screen, free = (
+    stencil = level.stencil
+    across, down, fixed_edges, screen, free = (
         plane.to("cpu", DIRECT)
-        for plane in (
-            level.stencil.across,
-            level.stencil.down,
-            level.rest,
-            level.screen,
-            level.free,
-        )
+        for plane in (stencil.across, stencil.down, level.fixed_edges, level.screen, level.free)
     )
-    held = rest + screen
-    stencil = Stencil(_edges(across, down) + held + (1 - free), across, down)
+    held = fixed_edges + screen
+    stencil = Stencil(_edge_sum(across, down) + held + (1 - free), across, down)
     units = torch.eye(size, dtype=DIRECT).view(1, size, height, width).expand(batch, -1, -1, -1)
-    loose = (held.sum((2, 3), keepdim=True) == 0).to(DIRECT)[:, 0] / size
+    floating = (held.sum((2, 3), keepdim=True) == 0).to(DIRECT)[:, 0] / size
     return torch.linalg.inv(
-        stencil.apply(units, slice(0, height), torch.empty_like(units)).flatten(2) + loose
+        stencil.apply(units, slice(0, height), torch.empty_like(units)).flatten(2) + floating
     )

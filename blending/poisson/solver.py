@@ -1,18 +1,21 @@
 """The exact Poisson solve on a mask of any shape, with or without a screen."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..image.filters import neighbour_sum
-from ..placement.window import bounding_box, crop, window_around
-from .equation import Equation, conjugate_gradients, total_of
-from .multigrid import grid_shape, multigrid
-from .stencil import mask_laplacian
+from ..placement.box import Box, bounding_box, crop
+from .multigrid import Multigrid, grid_shape, multigrid
+from .stencil import Stencil, bands, mask_laplacian
 
 # The iterations end when the next correction is within this share of the tolerance. It is the error
 # to within a factor of about two on all masks that were tried, and it is still applied.
 SAFETY = 0.8
+MAX_ITERATIONS = 60  # 6 do on most masks
+TINY = 1e-30  # below any sum that is not 0
 
 
 @torch.no_grad()
@@ -60,26 +63,25 @@ def solve_poisson(
         raise ValueError(
             f"support must have at least one pixel, got none in picture {filled.int().argmin()}"
         )
-    held = _held(support, screen, anchor)
-    own = bounding_box(support.any(0, keepdim=True))
-    box = window_around(own, 1, support.shape)
-    inner, start = crop(support, box), crop(boundary, box)
-    equation = _equation(
-        crop(guidance, box),
-        inner,
-        start,
-        (own[0] - box[0], own[1] - box[1], *own[2:]),
-        *(plane if plane is None else crop(plane, box) for plane in held),
+    screened = _checked_screen(support, screen, anchor)
+    box = bounding_box(support.any(0, keepdim=True))
+    with_ring = box.grown(1).clipped(support.shape)
+    system = _linear_system(
+        crop(guidance, with_ring),
+        crop(support, with_ring),
+        crop(boundary, with_ring),
+        box.relative_to(with_ring),
+        *(plane if plane is None else crop(plane, with_ring) for plane in screened),
     )
-    correction = conjugate_gradients(equation, SAFETY * tolerance / 255)
+    correction = conjugate_gradients(system, SAFETY * tolerance / 255)
     solution = boundary.clone(memory_format=torch.contiguous_format)
-    inner, window = crop(support, own), crop(solution, own)
-    correction = correction[..., : own[2], : own[3]]
-    window.copy_(torch.where(inner, correction.add_(window), window))
+    inside, part = crop(support, box), crop(solution, box)
+    correction = correction[..., : box.height, : box.width]
+    part.copy_(torch.where(inside, correction.add_(part), part))
     return solution
 
 
-def _held(
+def _checked_screen(
     support: Tensor, screen: Tensor | None, anchor: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """Screen and anchor; None where the screen is 0 throughout the support."""
@@ -94,14 +96,79 @@ def _held(
     return screen, anchor
 
 
-def _equation(
+@dataclass(frozen=True)
+class LinearSystem:
+    """(Laplacian + screen)·w = rhs on the support, for the correction w = u − boundary.
+
+    The screen's share is added apart: of a sum such as 4 + 1e-6 float32 keeps the 4.
+
+    Attributes:
+        rhs: (B, C, H, W), the right-hand side; 0 off the support.
+        laplacian: of the support.
+        grids: the preconditioner.
+        screen: (B, 1, H, W), >= 0, 0 off the support; None: 0.
+        floating: (B, 1, 1, 1), 1 for a support that is a whole frame: nothing but a screen fixes
+            its mean. None: there is no such support.
+        rhs_sum: (B, C, 1, 1), the sum of the right-hand side, made without the differences, which
+            cancel.
+    """
+
+    rhs: Tensor
+    laplacian: Stencil
+    grids: Multigrid
+    screen: Tensor | None
+    floating: Tensor | None
+    rhs_sum: Tensor
+
+    def operator(self, w: Tensor, out: Tensor) -> Tensor:
+        """The left-hand side, (B, C, H, W), written into `out`; returns w·out, (B, C, 1, 1)."""
+        products = []
+        for rows in bands(w):
+            w_band, out_band = w[..., rows, :], out[..., rows, :]
+            self.laplacian.apply(w, rows, out_band)
+            if self.screen is not None:
+                out_band.addcmul_(self.screen[..., rows, :], w_band)
+            products.append(inner_product(w_band, out_band))
+        return torch.stack(products).sum(0)
+
+    def residual(self, w: Tensor, out: Tensor) -> Tensor:
+        """The right-hand side less the left-hand side, (B, C, H, W), written into `out`."""
+        self.operator(w, out)
+        return torch.sub(self.rhs, out, out=out)
+
+    @property
+    def has_screened_mean(self) -> bool:
+        """Whether nothing but a screen fixes the mean of a whole frame."""
+        return self.floating is not None and self.screen is not None
+
+    def with_screened_mean(self, w: Tensor) -> Tensor:
+        """W, (B, C, H, W), with the mean that its screen asks for on a whole frame.
+
+        Differences drop out of the sum of all equations, each being counted from both sides; so it
+        fixes the mean even where the screen is too weak beside the differences' rounding for the
+        iterations to.
+        """
+        if self.floating is None or self.screen is None:
+            return w
+        missing = self.rhs_sum - pixel_sum(self.screen * w)
+        return w + self.floating * missing / pixel_sum(self.screen).clamp_min(TINY)
+
+    def without_free_mean(self, w: Tensor) -> Tensor:
+        """W, (B, C, H, W), less its mean, in place, where nothing fixes that."""
+        if self.floating is None or self.screen is not None:
+            return w
+        free = self.grids.levels[0].free
+        return w.sub_(self.floating * free * pixel_sum(w) / pixel_sum(free))
+
+
+def _linear_system(
     guidance: Tensor,
     support: Tensor,
     boundary: Tensor,
-    own: tuple[int, int, int, int],
+    box: Box,
     screen: Tensor | None,
     anchor: Tensor | None,
-) -> Equation:
+) -> LinearSystem:
     """The equation on the support's own box in a window, padded to a shape that the grids like.
 
     The grids begin at the box, not at the ring around it: there a rectangle would lie across the
@@ -109,24 +176,81 @@ def _equation(
     """
     free = support.to(guidance.dtype)
     degree = neighbour_sum(torch.ones_like(free[:1]))
-    wanted = guidance
+    shifted = guidance  # the guidance for the correction instead of u
     if screen is not None and anchor is not None:
         screen = free * screen
-        wanted = guidance + screen * (anchor - boundary)
-    total = total_of(free * wanted)
-    image = free * (wanted - degree * boundary + neighbour_sum(boundary))
-    height, width = grid_shape(*own[2:])
-    margins = (0, width - own[3], 0, height - own[2])
-    image, padded, degree = (F.pad(crop(p, own), margins) for p in (image, free, degree))
+        shifted = guidance + screen * (anchor - boundary)
+    rhs_sum = pixel_sum(free * shifted)
+    rhs = free * (shifted - degree * boundary + neighbour_sum(boundary))
+    height, width = grid_shape(*box.size)
+    margins = (0, width - box.width, 0, height - box.height)
+    rhs, padded, degree = (F.pad(crop(p, box), margins) for p in (rhs, free, degree))
     if screen is not None:
-        screen = F.pad(crop(screen, own), margins)
+        screen = F.pad(crop(screen, box), margins)
     laplacian = mask_laplacian(padded, degree)
-    loose = free.amin((2, 3), keepdim=True)
-    return Equation(
-        image=image,
+    floating = free.amin((2, 3), keepdim=True)
+    return LinearSystem(
+        rhs=rhs,
         laplacian=laplacian,
-        grids=multigrid(laplacian, padded, screen, channels=image.shape[1]),
+        grids=multigrid(laplacian, padded, screen, channels=rhs.shape[1]),
         screen=screen,
-        loose=loose if loose.any() else None,
-        total=total,
+        floating=floating if floating.any() else None,
+        rhs_sum=rhs_sum,
     )
+
+
+def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
+    """Solve a system for each channel until the preconditioned residual is within the limit.
+
+    Flexible (Polak-Ribière's factor), for the multigrid is not quite symmetric.
+
+    Args:
+        system: to solve.
+        limit: largest element of the last preconditioned residual, in image units, > 0.
+
+    Returns:
+        (B, C, H, W), w; 0 off the support.
+
+    Source: Notay 2000, flexible conjugate gradients.
+    """
+    w = system.with_screened_mean(torch.zeros_like(system.rhs))
+    image, residual = torch.empty_like(w), system.rhs.clone()
+    if system.has_screened_mean:
+        system.residual(w, out=residual)
+    preconditioned = _preconditioned(system, residual)
+    direction = preconditioned.clone()
+    for _ in range(MAX_ITERATIONS):
+        if _largest(preconditioned) <= limit:
+            break
+        slope = inner_product(residual, preconditioned)
+        step = slope / system.operator(direction, out=image).clamp_min(TINY)
+        w.addcmul_(step, direction)
+        if system.has_screened_mean:
+            w = system.with_screened_mean(w)
+            system.residual(w, out=residual)
+        else:
+            residual.addcmul_(step, image, value=-1)
+        preconditioned = _preconditioned(system, residual)
+        turn = -step * inner_product(image, preconditioned) / slope.clamp_min(TINY)
+        torch.addcmul(preconditioned, direction, turn, out=direction)
+    return system.with_screened_mean(w.add_(preconditioned))
+
+
+def _preconditioned(system: LinearSystem, residual: Tensor) -> Tensor:
+    """About the correction that a residual asks for; overwritten by the next call."""
+    return system.without_free_mean(system.grids.cycle(system.without_free_mean(residual)))
+
+
+def pixel_sum(u: Tensor) -> Tensor:
+    """The sum over all pixels of (B, C, H, W), (B, C, 1, 1)."""
+    return u.sum((2, 3), keepdim=True)
+
+
+def inner_product(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of products over all pixels of two (B, C, H, W), (B, C, 1, 1)."""
+    return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
+
+
+def _largest(w: Tensor) -> float:
+    low, high = torch.aminmax(w)
+    return torch.maximum(-low, high).item()

@@ -11,10 +11,10 @@ BAND = 2**17  # numbers in a band: what is done to it one thing after the other 
 
 @dataclass(frozen=True)
 class Stencil:
-    """A 5-point operator: Σ_q edge_pq (u_p − u_q) + rest_p·u_p; 0 off the support.
+    """A 5-point operator: Σ_q edge_pq (u_p − u_q) + d_p·u_p; 0 off the support.
 
     Attributes:
-        diagonal: (B, 1, H, W), the sum of a pixel's edges and its rest.
+        diagonal: (B, 1, H, W), the sum of a pixel's edges and its d (fixed neighbours, screen).
         across: (B, 1, H, W − 1), edges between neighbours of a row.
         down: (B, 1, H − 1, W), likewise of a column.
     """
@@ -28,9 +28,9 @@ class Stencil:
         torch.mul(self.diagonal[..., rows, :], u[..., rows, :], out=out)
         return self._add_neighbours(out, u, rows, -1)
 
-    def residual(self, image: Tensor, u: Tensor, rows: slice, out: Tensor) -> Tensor:
-        """Some rows of the image less the operator on u, written into `out`, as above."""
-        here = (plane[..., rows, :] for plane in (image, self.diagonal, u))
+    def residual(self, rhs: Tensor, u: Tensor, rows: slice, out: Tensor) -> Tensor:
+        """Some rows of the right-hand side less the operator on u, written into `out`, as above."""
+        here = (plane[..., rows, :] for plane in (rhs, self.diagonal, u))
         torch.addcmul(*here, value=-1, out=out)
         return self._add_neighbours(out, u, rows, 1)
 

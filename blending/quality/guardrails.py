@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ..image.colour import delta_e_2000, to_lab
+from ..placement.box import crop
 from ..placement.place import Placed
-from ..placement.window import crop, pick
+from ..placement.window import pick
 from ..poisson.guidance import guidance_field
 from ..report import json_ready
 from ..validation import check_image, check_same_size, common_batch
@@ -115,14 +116,16 @@ def guard_rails(
 
 
 def _figures(blend: Tensor, placed: Placed, sample: int, gradients: str) -> dict[str, float | None]:
-    scene = placed.scene(sample, margin=MARGIN, device=blend.device)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
-    result = crop(blend[:, :3], scene.box)
+    window = placed.window(sample, margin=MARGIN, device=blend.device)
+    guidance = guidance_field(
+        window.source, window.source_valid, window.target, window.support, gradients
+    )
+    result = crop(blend[:, :3], window.box)
     return json_ready(
         {
-            "colour_difference": colour_difference(result, scene.paste, scene.mask),
-            "hue_flip_share": hue_flip_share(result, scene.paste, scene.mask),
-            "seam_ratio": seam_ratio(result, scene.paste, guidance, scene.mask),
+            "colour_difference": colour_difference(result, window.paste, window.mask),
+            "hue_flip_share": hue_flip_share(result, window.paste, window.mask),
+            "seam_ratio": seam_ratio(result, window.paste, guidance, window.mask),
             "background_difference": _background_difference(blend, placed, sample),
         }
     )

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..checks import check_choice
 from ..image.filters import laplacian, stencil_region
-from ..placement.alpha import LARGEST_SIDE
+from ..placement.box import Box, bounding_box, crop
 from ..placement.place import Placed
-from ..placement.window import bounding_box, crop, pick, window_around
+from ..placement.window import pick, window_box
 from ..poisson.guidance import guidance_field
 from ..report import json_ready
 from ..settings import GRADIENTS
@@ -17,6 +17,7 @@ from ..validation import check_image, check_same_size, common_batch
 from .metrics import background_error, gradient_error, seam_error
 from .seam_profile import SeamProfile, seam_profile
 
+PANELS = ("source", "target", "guidance", "result", "residual")
 FULL_SCALE_QUANTILE = 0.98
 MARGIN = 24  # pixels shown around the masks
 QUANTILE_SAMPLES = 1_000_000  # torch.quantile takes 16 million values at most
@@ -48,6 +49,11 @@ class LaplacianPanels:
     report: dict
     profiles: list[SeamProfile]
 
+    @property
+    def by_name(self) -> dict[str, Tensor]:
+        """The five panels, (N, 3, h, w) each, in the order of their making."""
+        return {name: getattr(self, name) for name in PANELS}
+
 
 def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -> LaplacianPanels:
     """Show the Laplacians that a blend is made of.
@@ -67,7 +73,7 @@ def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -
     check_same_size("image", image, "target", placed.target)
     batch = common_batch(image=image, source=placed.source, mask=placed.mask, target=placed.target)
     box = bounding_box(placed.full_mask.amax(0, keepdim=True) > 0)
-    box = window_around(box, MARGIN, placed.target.shape)
+    box = window_box(box, MARGIN, placed.target.shape)
     rows = [_panels(pick(image, sample), placed, sample, box, gradients) for sample in range(batch)]
     panels, figures, profiles = zip(*rows, strict=True)
     columns = [torch.cat(column) for column in zip(*panels, strict=True)]
@@ -76,32 +82,39 @@ def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -
 
 
 def _panels(
-    image: Tensor, placed: Placed, sample: int, box: tuple[int, int, int, int], gradients: str
+    image: Tensor, placed: Placed, sample: int, box: Box, gradients: str
 ) -> tuple[list[Tensor], dict, SeamProfile]:
     if placed.is_empty(sample):
         grey = torch.full_like(crop(image[:, :3], box), 0.5)
         panels = [grey, grey, grey, grey, torch.zeros_like(grey)]
         return panels, {"empty": True}, SeamProfile([], [], [])
-    scene = placed.scene(sample, margin=LARGEST_SIDE)
-    result = image[:, :3].to(scene.target)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support, gradients)
+    window = placed.window(sample, margin=None)
+    result = image[:, :3].to(window.target)
+    guidance = guidance_field(
+        window.source, window.source_valid, window.target, window.support, gradients
+    )
     scale = _full_scale(crop(guidance, box))
     found = laplacian(result)
-    residual = torch.where(stencil_region(scene.support), (found - guidance).abs(), 0)
-    fields = (laplacian(scene.source, scene.known), laplacian(scene.target), guidance, found)
+    residual = torch.where(stencil_region(window.support), (found - guidance).abs(), 0)
+    fields = (
+        laplacian(window.source, window.source_valid),
+        laplacian(window.target),
+        guidance,
+        found,
+    )
     panels = [(0.5 + field / (2 * scale)).clamp(0, 1) for field in fields]
     figures: dict = {"full_scale_levels": 255 * scale}
-    for name, picture in (("result", result), ("paste", scene.paste)):
+    for name, picture in (("result", result), ("paste", window.paste)):
         figures[name] = json_ready(
             {
-                "seam": seam_error(picture, guidance, scene.mask),
-                "gradient": gradient_error(picture, guidance, scene.mask),
-                "background": background_error(picture, scene.target, scene.mask),
+                "seam": seam_error(picture, guidance, window.mask),
+                "gradient": gradient_error(picture, guidance, window.mask),
+                "background": background_error(picture, window.target, window.mask),
             }
         )
     panels.append(_heat(residual / scale))
-    off, pasted = found - guidance, laplacian(scene.paste) - guidance
-    profile = seam_profile(crop(off, box), crop(pasted, box), crop(scene.support, box))
+    off, pasted = found - guidance, laplacian(window.paste) - guidance
+    profile = seam_profile(crop(off, box), crop(pasted, box), crop(window.support, box))
     return [crop(panel, box).to(image.dtype) for panel in panels], figures, profile
 
 

@@ -4,8 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..deep.losses import gram_matrix, style_loss
-from ..deep.vgg16 import STYLE_LAYERS, Features
 from ..image.filters import laplacian
 
 LEVELS = 255.0
@@ -49,48 +47,6 @@ def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
     """
     inside = (mask >= 0.5) & ~seam_ring(mask) & _off_the_frame(mask)
     return _residual(blend, guidance, inside)
-
-
-def content_error(blend: Tensor, source: Tensor, mask: Tensor, network: Features) -> float:
-    """Mean squared difference of relu2_2 features of the two pictures, each black outside the mask.
-
-    Args:
-        blend: (B, 3, H, W), in [0, 1]; cropped to where the source lies.
-        source: (B, 3, H, W), in [0, 1].
-        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
-        network: from `load_features`.
-
-    Returns:
-        Squared activations of that network.
-    """
-    inside = (mask >= 0.5).to(blend.dtype)
-    with torch.no_grad():
-        result, wanted = (
-            network(picture * inside, ("relu2_2",))["relu2_2"] for picture in (blend, source)
-        )
-    return F.mse_loss(result, wanted).item()
-
-
-def style_error(
-    blend: Tensor, target: Tensor, network: Features, layers: tuple[str, ...] = STYLE_LAYERS
-) -> float:
-    """Mean over layers of the mean squared Gram difference to the target.
-
-    Args:
-        blend: (B, 3, H, W), in [0, 1].
-        target: (B, 3, H, W), in [0, 1].
-        network: from `load_features`.
-        layers: which; the ones that are not optimised show whether the figure is gamed.
-
-    Returns:
-        Squared Gram entries of that network.
-    """
-    with torch.no_grad():
-        result, wanted = network(blend, layers), network(target, layers)
-        losses = [
-            style_loss(gram_matrix(result[name]), gram_matrix(wanted[name])) for name in layers
-        ]
-    return torch.stack(losses).mean().item()
 
 
 def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from ..optimize.minimize import OnRowEvaluation, RowEvaluation
+from ..placement.box import Box, crop
 from ..placement.place import Placed
-from ..placement.window import Scene, composite, crop, pick
+from ..placement.window import Window, composite, pick
 from ..settings import PoissonSettings, RefineSettings
 
-# Row, number, how many evaluations of these pictures are over, terms, x.
-Observe = Callable[[int, int, int, dict[str, float], Tensor], None]
-# The first one's number, pictures, observe; to x and figures of each.
-Solve = Callable[[int, list[Scene], Observe | None], list[tuple[Tensor, dict]]]
+# The first one's number in the batch, windows, on_evaluation; to x and figures of each.
+Solve = Callable[[int, list[Window], OnRowEvaluation | None], list[tuple[Tensor, dict]]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Job:
         stage: its name.
         placed: what to blend where.
         base: (N or 1, 3 or 4, H, W), what the results are written over.
-        margin: pixels around an object that its window takes in.
+        margin: pixels around an object that its window takes in; None: the whole picture.
         device: where to compute.
         rows: pictures to solve at once, if their windows are the same.
         on_evaluation: told of every evaluation.
@@ -80,7 +80,7 @@ class Job:
     stage: str
     placed: Placed
     base: Tensor
-    margin: int
+    margin: int | None
     device: torch.device
     rows: int
     on_evaluation: OnEvaluation | None
@@ -92,13 +92,15 @@ class Job:
         started = time.perf_counter()
         image = self.base.expand(self.placed.batch, -1, -1, -1).clone()
         pictures: list[dict] = [{"empty": True, "seconds": 0.0}] * self.placed.batch
-        for first, scenes in self._groups():
+        for first, windows in self._groups():
             group_started = time.perf_counter()
-            found = solve(first, scenes, self._observer(settings.max_evaluations, first, scenes))
-            for sample, (scene, (x, figures)) in enumerate(zip(scenes, found, strict=True), first):
-                pictures[sample] = figures | self._write(image[sample : sample + 1], scene, x)
-            seconds = (time.perf_counter() - group_started) / len(scenes)
-            for sample in range(first, first + len(scenes)):
+            observer = self._observer(settings.max_evaluations, first, windows)
+            found = solve(first, windows, observer)
+            solved = zip(windows, found, strict=True)
+            for sample, (window, (x, figures)) in enumerate(solved, first):
+                pictures[sample] = figures | self._write(image[sample : sample + 1], window, x)
+            seconds = (time.perf_counter() - group_started) / len(windows)
+            for sample in range(first, first + len(windows)):
                 pictures[sample]["seconds"] = round(seconds, 3)
         report = {
             "stage": self.stage,
@@ -109,67 +111,77 @@ class Job:
         }
         return StageResult(image, self.placed.full_mask, report)
 
-    def _groups(self) -> Iterator[tuple[int, list[Scene]]]:
+    def _groups(self) -> Iterator[tuple[int, list[Window]]]:
         """Neighbours with the same window, `rows` at most, and the first one's number."""
-        first, scenes = 0, []
+        first, windows = 0, []
         for sample in range(self.placed.batch):
             is_empty = self.placed.is_empty(sample)
-            scene = None if is_empty else self.placed.scene(sample, self.margin, self.device)
-            fits = scene and scenes and scene.box == scenes[0].box and len(scenes) < self.rows
-            if scenes and not fits:
-                yield first, scenes
-                scenes = []
-            if scene:
-                first = first if scenes else sample
-                scenes.append(scene)
-        if scenes:
-            yield first, scenes
+            window = None if is_empty else self.placed.window(sample, self.margin, self.device)
+            fits = window and windows and window.box == windows[0].box and len(windows) < self.rows
+            if windows and not fits:
+                yield first, windows
+                windows = []
+            if window:
+                first = first if windows else sample
+                windows.append(window)
+        if windows:
+            yield first, windows
 
-    def _write(self, image: Tensor, scene: Scene, x: Tensor) -> dict:
+    def _write(self, image: Tensor, window: Window, x: Tensor) -> dict:
         """Put x under the mask of one picture, (1, C, H, W), in place."""
-        clipped = _blend(crop(image[:, :3], scene.box), x, scene.mask) & scene.support
-        pixels = int(scene.support.sum())
-        top, left, height, width = scene.box
+        box = window.box
+        clipped = _blend(crop(image[:, :3], box), x, window.mask) & window.support
+        pixels = int(window.support.sum())
         return {
             "pixels": pixels,
-            "window": {"row": top, "column": left, "height": height, "width": width},
+            "window": {
+                "row": box.top,
+                "column": box.left,
+                "height": box.height,
+                "width": box.width,
+            },
             "clipped_share": clipped.sum().item() / (3 * pixels),
         }
 
-    def _observer(self, budget: int, first: int, scenes: list[Scene]) -> Observe | None:
+    def _observer(self, budget: int, first: int, windows: list[Window]) -> OnRowEvaluation | None:
         """What a solver calls at an evaluation, turned into what the caller wants to know."""
         if self.on_evaluation is None:
             return None
         tell, samples = self.on_evaluation, self.placed.batch
         done = first * budget
 
-        def observe(row: int, number: int, over: int, terms: dict[str, float], x: Tensor) -> None:
+        def observe(event: RowEvaluation) -> None:
             nonlocal done
-            sample = first + row
-            done = max(done, first * budget + over)  # a smaller plan begins anew
+            sample = first + event.row
+            done = max(done, first * budget + event.done)  # a smaller plan begins anew
 
             def picture(step: int = 1) -> Tensor:
-                return _sampled(pick(self.base, sample)[:, :3], scenes[row], x, step)
+                base = pick(self.base, sample)[:, :3]
+                return _sampled(base, windows[event.row], event.x, step)
 
-            tell(Evaluation(self.stage, sample, samples, number, budget, done, terms, picture))
+            tell(
+                Evaluation(
+                    self.stage, sample, samples, event.number, budget, done, event.terms, picture
+                )
+            )
 
         return observe
 
 
-def _blend(window: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """Put x under the mask of a window, in place; where it had to be clipped to [0, 1]."""
-    blend = composite(window.to(x), x, mask)
-    inside = (mask > 0).to(window.device)
-    window.copy_(torch.where(inside, blend.clamp(0, 1).to(window), window))
+def _blend(part: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """Put x under the mask of a part of a picture, in place; where it had to be clipped."""
+    blend = composite(part.to(x), x, mask)
+    inside = (mask > 0).to(part.device)
+    part.copy_(torch.where(inside, blend.clamp(0, 1).to(part), part))
     return blend != blend.clamp(0, 1)
 
 
-def _sampled(base: Tensor, scene: Scene, x: Tensor, step: int) -> Tensor:
+def _sampled(base: Tensor, window: Window, x: Tensor, step: int) -> Tensor:
     """Every step-th row and column of a picture (1, 3, H, W) with x in its window."""
     image = base[..., ::step, ::step].clone()
-    top, left, *_ = scene.box
-    first_row, first_column = -(-top // step), -(-left // step)
+    top, left = window.box.top, window.box.left
     seen = (..., slice(-top % step, None, step), slice(-left % step, None, step))
-    x, mask = x[seen], scene.mask[seen]
-    _blend(crop(image, (first_row, first_column, x.shape[2], x.shape[3])), x, mask)
+    x, mask = x[seen], window.mask[seen]
+    part = crop(image, Box(-(-top // step), -(-left // step), x.shape[2], x.shape[3]))
+    _blend(part, x, mask)
     return image

@@ -1,22 +1,25 @@
 """Pictures of one window solved together, in the memory there is, each from the best start."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from ..deep.context import Backdrop, picture_grams
-from ..deep.joint import gradient_metric, joint_objective
+from ..deep.context import FixedContext, picture_grams
+from ..deep.objective import joint_objective, reusable_context
+from ..deep.preconditioner import spectral_preconditioner
 from ..deep.vgg16 import Features
-from ..optimize.minimize import Rows, Solution, minimize
-from ..placement.window import Scene, bounding_box
+from ..optimize.minimize import OnRowEvaluation, RowEvaluation, Solution, minimize
+from ..placement.box import Box, bounding_box, crop
+from ..placement.place import Placed
+from ..placement.window import Window
 from ..report import json_ready
-from ..settings import PoissonSettings, RefineSettings
-from .batch import Observe
-from .memory import Extent, Plan, is_out_of_memory, pass_plans, plans
-from .starts import Start
+from ..settings import Compute, PoissonSettings, RefineSettings
+from .device import free_memory, is_out_of_memory, resolve_precision
+from .memory import Extent, Plan, pass_plans, plans
+from .prepare import Start
 
 # Two evaluations in a row that win less than this share of the objective end a stage: what more
 # would win is in the third digit of the score, and cannot be seen.
@@ -36,38 +39,49 @@ class Frame:
     """
 
     change: Tensor
-    box: tuple[int, int, int, int]
+    box: Box
     centre: tuple[int, int]
 
 
-class Solver:
+class DeepSolver:
     """Minimises the joint objective for one stage's pictures, one group after the other."""
 
     def __init__(
         self, settings: PoissonSettings | RefineSettings, network: Features, memory: float
     ) -> None:
-        """`network`: where the pictures are, in its arithmetic; `memory`: bytes to keep within."""
+        """`network`: where the pictures are, in its precision; `memory`: bytes to keep within."""
         self.settings, self.network, self.memory = settings, network, memory
-        self.backdrop: Backdrop | None = None
+        self.context: FixedContext | None = None
         self.frame: Frame | None = None
 
-    def solve(self, starts: Sequence[Start], observe: Observe | None) -> list[tuple[Tensor, dict]]:
-        """The best x of each, (1, 3, h, w), and figures for the report.
+    def solve(
+        self, starts: Sequence[Start], on_evaluation: OnRowEvaluation | None
+    ) -> list[tuple[Tensor, dict]]:
+        """Solve pictures together.
 
         Args:
             starts: windows of one size; of a sequence, one.
-            observe: called for every picture at each of its evaluations.
+            on_evaluation: called for every picture at each of its evaluations.
+
+        Returns:
+            The best x of each, (1, 3, h, w), and figures for the report.
 
         Raises:
             RuntimeError: even the smallest plan did not fit into the memory.
         """
-        choices = plans(self._extent(starts), len(starts), self.memory)
-        return self._tried(choices, lambda plan: self._solve(starts, plan, observe))
+        choices = plans(_extent(starts, self.settings), len(starts), self.memory)
+        return self._tried(choices, lambda plan: self._solve(starts, plan, on_evaluation))
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
-        """Gram matrices of a picture, (1, 3, H, W), whose style is wanted; in tiles if need be."""
-        size = (style.shape[2], style.shape[3])
-        choices = pass_plans(size, self.memory)
+        """Gram matrices of a picture whose style is wanted; in tiles if need be.
+
+        Args:
+            style: (1, 3, H, W), in [0, 1].
+
+        Returns:
+            Of each style layer, (1, C, C).
+        """
+        choices = pass_plans((style.shape[2], style.shape[3]), self.memory)
         with torch.inference_mode(False):
             style = style.to(self.network.mean, copy=True)
             return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
@@ -80,96 +94,102 @@ class Solver:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            self.backdrop = None  # outside of the handler, which holds the tensors of its trace
+            self.context = None  # outside of the handler, which holds the tensors of its trace
         return work(choices[-1])
 
     def _solve(
-        self, starts: Sequence[Start], plan: Plan, observe: Observe | None
+        self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation | None
     ) -> list[tuple[Tensor, dict]]:
         solved = []
         for first in range(0, len(starts), plan.rows):
             part = starts[first : first + plan.rows]
-            solutions = self._minimise(part, plan, first, observe)
+
+            def tell(event: RowEvaluation, first: int = first) -> None:
+                if on_evaluation:
+                    before = first * self.settings.max_evaluations
+                    on_evaluation(replace(event, row=first + event.row, done=before + event.done))
+
+            solutions = self._minimise(part, plan, tell)
             solved += [(s.x[None], _figures(s, plan.tile, self.network)) for s in solutions]
         return solved
 
     def _minimise(
-        self, starts: Sequence[Start], plan: Plan, first: int, observe: Observe | None
+        self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation
     ) -> list[Solution]:
         problems = [start.problem for start in starts]
-        objective, self.backdrop = joint_objective(
-            problems, self.network, tile=plan.tile, former=self.backdrop
+        # The old context goes before a new one comes.
+        self.context = reusable_context(self.context, problems, plan.tile)
+        objective, self.context = joint_objective(
+            problems, self.network, tile=plan.tile, context=self.context
         )
-
-        before = first * self.settings.max_evaluations
-
-        def tell(number: int, rows: Rows, x: Tensor) -> None:
-            for row, terms in enumerate(rows):
-                if observe and terms is not None:
-                    over = before + len(rows) * number
-                    observe(first + row, number, over, terms, x[row : row + 1])
-
         x0 = torch.cat([start.x0 for start in starts])
+        window = problems[0].window
         if self.settings.sequence:
-            x0 = self._continued(x0, problems[0].scene)
+            x0 = self._continued(x0, window)
         solutions = minimize(
             objective,
             x0,
             max_evaluations=self.settings.max_evaluations,
             tolerance=TOLERANCE,
-            precondition=gradient_metric(problems),
-            on_evaluation=tell,
+            precondition=spectral_preconditioner(problems),
+            on_evaluation=on_evaluation,
         )
         if self.settings.sequence:
-            scene = problems[0].scene
-            self.frame = Frame(solutions[0].x[None] - starts[0].x0, scene.box, _centre(scene))
+            change = solutions[0].x[None] - starts[0].x0
+            self.frame = Frame(change, window.box, _centre(window))
         return solutions
 
-    def _continued(self, x0: Tensor, scene: Scene) -> Tensor:
+    def _continued(self, x0: Tensor, window: Window) -> Tensor:
         """The start moved as far as the frame before moved: it goes along with the object."""
-        if self.frame is None or not _overlap(scene.box, self.frame.box):
+        frame = self.frame
+        if frame is None or not _has_pixels(window.box.intersection(frame.box)):
             return x0
-        moved = torch.zeros_like(x0)
-        (top, left, height, width), (row, column, tall, wide) = scene.box, self.frame.box
-        now, before = _centre(scene), self.frame.centre
-        row, column = row + now[0] - before[0], column + now[1] - before[1]
-        first_row, first_column = max(top, row), max(left, column)
-        rows = slice(first_row, min(top + height, row + tall))
-        columns = slice(first_column, min(left + width, column + wide))
-        if rows.start < rows.stop and columns.start < columns.stop:
-            here = (..., _moved(rows, -top), _moved(columns, -left))
-            moved[here] = self.frame.change[..., _moved(rows, -row), _moved(columns, -column)]
-        return x0 + torch.where(scene.support, moved, 0)
-
-    def _extent(self, starts: Sequence[Start]) -> Extent:
-        supports = torch.cat([start.problem.scene.support for start in starts])
-        _, _, height, width = bounding_box(supports.any(0, keepdim=True))
-        has_histogram = bool(self.settings.weights.histogram)
-        return Extent((supports.shape[2], supports.shape[3]), (height, width), has_histogram)
+        moved, (row, column), before = torch.zeros_like(x0), _centre(window), frame.centre
+        come_along = frame.box.shifted(row - before[0], column - before[1])
+        shared = window.box.intersection(come_along)
+        if _has_pixels(shared):
+            change = crop(frame.change, shared.relative_to(come_along))
+            crop(moved, shared.relative_to(window.box)).copy_(change)
+        return x0 + torch.where(window.support, moved, 0)
 
 
-def _centre(scene: Scene) -> tuple[int, int]:
-    top, left, height, width = bounding_box(scene.support)
-    return scene.box[0] + top + height // 2, scene.box[1] + left + width // 2
+@torch.inference_mode(False)
+def deep_solver(
+    settings: PoissonSettings | RefineSettings,
+    network: Features,
+    placed: Placed,
+    compute: Compute,
+    device: torch.device,
+) -> DeepSolver:
+    """A solver with the network where the pictures will be, in the precision that was asked for."""
+    dtype = torch.promote_types(placed.target.dtype, torch.float32)
+    like = torch.empty(0, device=device, dtype=dtype)
+    own = network.prepared(like, resolve_precision(compute, device, dtype))
+    memory = free_memory(device) if compute.memory is None else compute.memory
+    return DeepSolver(settings, own, memory)
 
 
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    """Whether two boxes, (top, left, height, width), have a pixel in common."""
-    return all(
-        max(one[side], other[side]) < min(one[side] + one[side + 2], other[side] + other[side + 2])
-        for side in (0, 1)
-    )
+def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings) -> Extent:
+    supports = torch.cat([start.problem.window.support for start in starts])
+    size = bounding_box(supports.any(0, keepdim=True)).size
+    has_histogram = bool(settings.weights.histogram)
+    return Extent((supports.shape[2], supports.shape[3]), size, has_histogram)
 
 
-def _moved(side: slice, by: int) -> slice:
-    return slice(side.start + by, side.stop + by)
+def _centre(window: Window) -> tuple[int, int]:
+    box = bounding_box(window.support).shifted(window.box.top, window.box.left)
+    return box.top + box.height // 2, box.left + box.width // 2
+
+
+def _has_pixels(box: Box) -> bool:
+    return bool(box.height and box.width)
 
 
 def _figures(solution: Solution, tile: int | None, network: Features) -> dict:
     return {
         "evaluations": solution.evaluations,
         "stop_reason": solution.reason.value,
-        "arithmetic": str(network.arithmetic).removeprefix("torch."),
+        "arithmetic": str(network.precision).removeprefix("torch."),
         "tile": tile,
         "terms_start": json_ready(solution.trace[0]),
         "terms_end": json_ready(solution.terms),

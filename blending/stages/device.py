@@ -1,9 +1,10 @@
-"""Where to compute, and in which arithmetic: the machine is asked, and always answers the same."""
+"""Where to compute, in which precision, and how much memory there is: the machine is asked."""
 
 import torch
 
-from ..machine import Compute
+from ..settings import Compute
 
+SHARE_OF_FREE = 0.8  # of the memory that is free, what a stage may take
 AMPERE = 8  # major number of the first NVIDIA GPUs that multiply bfloat16
 
 
@@ -24,11 +25,14 @@ def resolve_device(compute: Compute, otherwise: torch.device) -> torch.device:
     return torch.device(name)
 
 
-def resolve_arithmetic(compute: Compute, device: torch.device, dtype: torch.dtype) -> torch.dtype:
-    """The type of the convolutions, for pictures of `dtype`; float64 stays as it is."""
-    if dtype == torch.float64 or compute.arithmetic == "float32":
+def resolve_precision(compute: Compute, device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """The dtype of the convolutions, for pictures of `dtype`; float64 stays as it is.
+
+    The machine is asked, and always answers the same.
+    """
+    if dtype == torch.float64 or compute.precision == "float32":
         return dtype
-    if compute.arithmetic == "bfloat16" or multiplies_bfloat16(device):
+    if compute.precision == "bfloat16" or multiplies_bfloat16(device):
         return torch.bfloat16
     return dtype
 
@@ -45,3 +49,23 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.version.hip is None and major >= AMPERE
     has_tiles = getattr(torch.cpu, "_is_amx_tile_supported", None)  # torch 2.5 and later
     return device.type == "cpu" and has_tiles is not None and has_tiles()
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that a stage may take there; infinity where that cannot be asked."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return SHARE_OF_FREE * (free + cached)
+    if device.type == "cpu":
+        import psutil
+
+        return SHARE_OF_FREE * psutil.virtual_memory().available
+    return float("inf")
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch could not allocate; on a processor that is a plain RuntimeError."""
+    kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
+    words = ("not enough memory", "can't allocate memory")  # on Windows; elsewhere
+    return isinstance(error, kinds) or any(said in str(error) for said in words)

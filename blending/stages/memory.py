@@ -1,20 +1,18 @@
-"""How much memory a stage wants, how much there is, and how to make do with less."""
+"""How much memory a stage wants, and how to make do with less."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..deep.tiles import HALO
-from ..machine import SHARE_OF_FREE
+from ..deep.receptive_field import HALO, REACH
+from ..placement.box import Box
 from ..placement.place import Placed
-from ..placement.window import Box, bounding_box, pick, window_around
+from ..placement.window import region_box, window_box
 from ..settings import PoissonSettings, RefineSettings
-from .region import region_box
 
 TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
-REACH = 46  # pixels around the object whose features change
 # Bytes a pixel, measured (tests/benchmarks/memory.py): of the window for planes and the optimiser's
 # history; of the window for the network's pass over what stays; then, that being over, of what
 # changes for an evaluation and the ring that it is written into. In tiles the evaluation's and, as
@@ -93,26 +91,6 @@ def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
     return [plan for plan in found if sizes[plan] <= memory] or found[-1:]
 
 
-def free_memory(device: torch.device) -> float:
-    """Bytes that a stage may take there; infinity where that cannot be asked."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return SHARE_OF_FREE * (free + cached)
-    if device.type == "cpu":
-        import psutil
-
-        return SHARE_OF_FREE * psutil.virtual_memory().available
-    return float("inf")
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch could not allocate; on a processor that is a plain RuntimeError."""
-    kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
-    words = ("not enough memory", "can't allocate memory")  # on Windows; elsewhere
-    return isinstance(error, kinds) or any(said in str(error) for said in words)
-
-
 def estimated_memory(
     placed: Placed, settings: PoissonSettings | RefineSettings, style: Tensor | None = None
 ) -> int:
@@ -132,37 +110,38 @@ def estimated_memory(
     if style is not None:
         largest = PASS * style.shape[2] * style.shape[3]
     for sample in range(placed.mask.shape[0]):
-        changing = _changing(placed, sample, settings)
+        changing = _changing_box(placed, sample, settings)
         if changing is not None:
-            largest = max(largest, _wanted(changing, settings, placed.target.shape))
+            largest = max(largest, _largest_bytes(changing, settings, placed.target.shape))
     return largest
 
 
-def _changing(
+def rows_at_once(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:
+    """Pictures to solve at once: on a processor one is quickest, a film goes frame by frame."""
+    return 1 if device.type == "cpu" or settings.sequence else MOST_ROWS
+
+
+def _changing_box(
     placed: Placed, sample: int, settings: PoissonSettings | RefineSettings
 ) -> Box | None:
     """The box on the target of what a stage changes in a picture; None: nothing."""
-    mask = pick(placed.mask, sample) > 0
-    box = None
-    if mask.any():
-        top, left, height, width = bounding_box(mask)
-        box = top + placed.row, left + placed.column, height, width
+    box = None if placed.is_empty(sample) else placed.object_box(sample)
     if isinstance(settings, PoissonSettings):
         return box
     if settings.region == "picture":
-        box = box or (0, 0, 0, 0)
+        box = box or Box(0, 0, 0, 0)
     return box and region_box(box, settings, placed.target.shape)
 
 
-def _wanted(
+def _largest_bytes(
     changing: Box, settings: PoissonSettings | RefineSettings, shape: tuple[int, ...]
 ) -> int:
+    """What a picture takes at most, all at once."""
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
-        return EXACT * changing[2] * changing[3]
-    margin = max(shape[2:]) if settings.margin is None else settings.margin
-    window = window_around(changing, margin, shape)
+        return EXACT * changing.height * changing.width
+    window = window_box(changing, settings.margin, shape)
     has_histogram = bool(settings.weights.histogram)
-    return planned_bytes(Extent(window[2:], changing[2:], has_histogram), Plan(1, None))
+    return planned_bytes(Extent(window.size, changing.size, has_histogram), Plan(1, None))
 
 
 def _area(size: tuple[int, int], grown: int, limit: tuple[int, int]) -> int:

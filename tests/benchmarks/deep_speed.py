@@ -32,8 +32,8 @@ from quality_cases import Case, find_cases, read_case  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PRESETS, BlendSettings, Compute, blend  # noqa: E402
-from blending.machine import ARITHMETICS  # noqa: E402
 from blending.pictures.write import write_picture  # noqa: E402
+from blending.settings import PRECISIONS  # noqa: E402
 
 PUBLISHED = 1000  # evaluations a stage
 DRIVER = """
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--cases", nargs="+", metavar="NAME")
     parser.add_argument("--presets", nargs="+", default=["painting"], choices=list(PRESETS))
-    parser.add_argument("--arithmetics", nargs="+", default=["auto"], choices=ARITHMETICS)
+    parser.add_argument("--arithmetics", nargs="+", default=["auto"], choices=PRECISIONS)
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--authors", type=Path, metavar="FOLDER")
     parser.add_argument("--evaluations", type=int, default=20, metavar="N", help="of the authors'")

@@ -112,7 +112,7 @@ def methods(presets: list[str]) -> dict[str, Callable[[Case], Tensor]]:
 
 
 def confidence(case: Case) -> float:
-    return match_boundary(case.placed.scene(0, SURROUND)).confidence
+    return match_boundary(case.placed.window(0, SURROUND)).confidence
 
 
 def main() -> None:

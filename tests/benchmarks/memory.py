@@ -26,7 +26,7 @@ from measuring import peak_megabytes  # noqa: E402
 from tables import table  # noqa: E402
 
 from blending import PoissonSettings, Weights, load_features, place, poisson_stage  # noqa: E402
-from blending.machine import ARITHMETICS, Compute  # noqa: E402
+from blending.settings import PRECISIONS, Compute  # noqa: E402
 from blending.stages.memory import TILES, Extent, Plan, planned_bytes, plans  # noqa: E402
 
 MEGABYTE = 2**20
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=2, metavar="N")
     parser.add_argument("--histogram", action="store_true", help="with the histogram term")
     parser.add_argument(
-        "--arithmetics", nargs="+", default=list(ARITHMETICS[1:]), choices=ARITHMETICS[1:]
+        "--arithmetics", nargs="+", default=list(PRECISIONS[1:]), choices=PRECISIONS[1:]
     )
     head = ["window", "object", "tile", "arithmetic", "planned MB", "taken", "ratio"]
     found = []

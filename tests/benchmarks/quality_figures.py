@@ -52,8 +52,8 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
         clipped; background difference (levels); seconds. None where there is none.
     """
     rails = guard_rails(result.image, placed)[0]
-    scene = placed.scene(0, MARGIN)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
+    scene = placed.window(0, MARGIN)
+    guidance = guidance_field(scene.source, scene.source_valid, scene.target, scene.support)
     frame = (placed.row, placed.column, *placed.mask.shape[2:])
     style = partial(style_error, result.image, placed.target, remembering(network, result.image))
     published = result.image if result.as_published is None else result.as_published

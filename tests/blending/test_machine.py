@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blending.machine import ARITHMETICS, Compute
-from blending.settings import BlendSettings, PoissonSettings, RefineSettings
+from blending.settings import PRECISIONS, BlendSettings, Compute, PoissonSettings, RefineSettings
 
 
 def test_the_defaults_leave_everything_to_the_machine():
@@ -18,7 +17,7 @@ def test_the_defaults_leave_everything_to_the_machine():
 
 @pytest.mark.parametrize("arithmetic", ["auto", "float32", "bfloat16"])
 def test_an_arithmetic_may_be_named(arithmetic):
-    assert arithmetic in ARITHMETICS
+    assert arithmetic in PRECISIONS
     assert Compute(arithmetic=arithmetic).arithmetic == arithmetic
 
 
@@ -63,6 +62,6 @@ def test_a_sequence_is_true_or_false(stage):
 
 
 def test_it_loads_without_torch():
-    code = "import sys, blending.machine; sys.exit('torch' in sys.modules)"
+    code = "import sys, blending.settings; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -5,17 +5,16 @@ import re
 
 import pytest
 import torch
+from blending.stages.stages import poisson_stage, refine_stage
 
 import blending
-from blending.machine import Compute
 from blending.pipeline import blend
 from blending.placement.place import place
 from blending.poisson.guidance import guidance_field
 from blending.quality import metrics
 from blending.report import machine_report
-from blending.settings import BlendSettings, PoissonSettings, RefineSettings
+from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from blending.stages.batch import Evaluation
-from blending.stages.stages import poisson_stage, refine_stage
 
 EXACT = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
 
@@ -253,8 +252,8 @@ def test_the_default_blend_of_a_photograph_beats_its_paste_at_the_seam(photo, di
     source, target, mask = photo(40, 40), photo(56, 56, 250, 20), disc(40, 40, 14)
     result = blend(source, target, mask, row=8, column=8)
     placed = place(source, target, mask, 8, 8)
-    scene = placed.scene(0, margin=56)
-    guidance = guidance_field(scene.source, scene.known, target, scene.support)
+    scene = placed.window(0, margin=56)
+    guidance = guidance_field(scene.source, scene.source_valid, target, scene.support)
 
     def seam(image):
         return metrics.seam_error(image, guidance, result.mask)

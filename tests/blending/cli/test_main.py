@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from blending.stages.stages import poisson_stage
 from PIL import Image, ImageCms
 from skimage import data
 
@@ -22,12 +23,10 @@ from blending import pipeline
 from blending.cli import options
 from blending.cli.main import main
 from blending.cli.progress import Progress
-from blending.machine import Compute
 from blending.placement.place import place
-from blending.settings import BlendSettings, PoissonSettings
+from blending.settings import BlendSettings, Compute, PoissonSettings
 from blending.stages import memory
 from blending.stages.batch import Evaluation
-from blending.stages.stages import poisson_stage
 
 REPOSITORY = Path(__file__).parents[3]
 PHOTOGRAPH = data.astronaut()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from blending.deep.context import backdrop, picture_grams
+from blending.deep.context import fixed_context, picture_grams
 from blending.deep.losses import gram_matrix
 from blending.deep.vgg16 import STYLE_LAYERS, Features
-from blending.placement.window import Scene, composite
+from blending.placement.window import Window, composite
 
 HEIGHT, WIDTH = 24, 32
 EXACT = {"rtol": 1e-9, "atol": 1e-12}
@@ -34,35 +34,35 @@ def passes(monkeypatch):
 
 @pytest.fixture
 def make(noise):
-    """make(seeds, targets, columns): scenes and their pastes, masks beginning at the columns."""
+    """make(seeds, targets, columns): windows and their pastes, masks beginning at the columns."""
 
     def scenes_of(sources, targets, columns):
-        scenes = []
+        windows = []
         for source, target, column in zip(sources, targets, columns, strict=True):
             mask = torch.zeros(1, 1, HEIGHT, WIDTH).double()
             mask[..., 5:14, column : column + 9] = 1
             pictures = (noise(1, 3, HEIGHT, WIDTH, seed=n).double() for n in (source, target))
             first, second = pictures
             box = (0, 0, HEIGHT, WIDTH)
-            scenes.append(Scene(first, mask, torch.ones_like(mask), second, box))
-        kept = torch.cat([composite(s.target, s.source, s.mask) for s in scenes])
-        return scenes, kept
+            windows.append(Window(first, mask, torch.ones_like(mask), second, box))
+        kept = torch.cat([composite(s.target, s.source, s.mask) for s in windows])
+        return windows, kept
 
     return scenes_of
 
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_scenes_of_one_target_and_mask_take_one_pass_of_one_picture(rows, make, double, passes):
-    scenes, kept = make(range(1, rows + 1), [10] * rows, [10] * rows)
-    made = backdrop(scenes, kept, double, False, None, None)
+    windows, kept = make(range(1, rows + 1), [10] * rows, [10] * rows)
+    made = fixed_context(windows, kept, double, False, None, None)
     assert passes == [(1, HEIGHT, WIDTH)]
     assert made.base.shape[0] == 1
 
 
 def test_a_former_backdrop_of_the_same_scene_takes_no_pass(make, double, passes):
-    former = backdrop(*make([1], [10], [10]), double, False, None, None)
+    former = fixed_context(*make([1], [10], [10]), double, False, None, None)
     passes.clear()
-    again = backdrop(*make([2], [10], [10]), double, False, None, former)
+    again = fixed_context(*make([2], [10], [10]), double, False, None, former)
     assert again is former
     assert passes == []
 
@@ -75,11 +75,11 @@ def test_a_former_backdrop_of_the_same_scene_takes_no_pass(make, double, passes)
 def test_a_former_backdrop_of_anything_else_is_not_taken(
     target, column, keep_styled, tile, make, double
 ):
-    former = backdrop(*make([1], [10], [10]), double, False, None, None)
-    scenes, kept = make([1], [target], [column])
-    made = backdrop(scenes, kept, double, keep_styled, tile, former)
+    former = fixed_context(*make([1], [10], [10]), double, False, None, None)
+    windows, kept = make([1], [target], [column])
+    made = fixed_context(windows, kept, double, keep_styled, tile, former)
     assert made is not former
-    own = backdrop(scenes, kept, double, keep_styled, tile, None)
+    own = fixed_context(windows, kept, double, keep_styled, tile, None)
     for name in STYLE_LAYERS:
         torch.testing.assert_close(made.whole[name], own.whole[name], **EXACT)
         torch.testing.assert_close(made.visible[name], own.visible[name], **EXACT)
@@ -88,17 +88,17 @@ def test_a_former_backdrop_of_anything_else_is_not_taken(
 @pytest.mark.parametrize("rows", [(1, 2), (2, 1)])
 def test_a_former_backdrop_of_more_or_fewer_pictures_is_not_taken(rows, make, double):
     first, second = (make(range(n), range(10, 10 + n), [10] * n) for n in rows)
-    former = backdrop(*first, double, False, None, None)
-    assert backdrop(*second, double, False, None, former) is not former
+    former = fixed_context(*first, double, False, None, None)
+    assert fixed_context(*second, double, False, None, former) is not former
 
 
 def test_surroundings_that_are_not_the_targets_are_not_taken_for_a_target(make, double):
     # The first blend differs from its target everywhere; the second's target is that blend.
-    (scene,), _ = make([1], [10], [10])
-    blend = 1 - scene.target
-    former = backdrop([scene], blend, double, False, None, None)
-    later = Scene(scene.source, scene.mask, scene.known, blend, scene.box)
-    made = backdrop([later], blend, double, False, None, former)
+    (window,), _ = make([1], [10], [10])
+    blend = 1 - window.target
+    former = fixed_context([window], blend, double, False, None, None)
+    later = Window(window.source, window.mask, window.source_valid, blend, window.box)
+    made = fixed_context([later], blend, double, False, None, former)
     for name, tap in double(blend, STYLE_LAYERS).items():
         torch.testing.assert_close(made.whole[name], gram_matrix(tap), **EXACT)
         assert not torch.allclose(former.whole[name], made.whole[name], rtol=1e-3)
@@ -118,14 +118,14 @@ def test_surroundings_that_are_not_the_targets_are_not_taken_for_a_target(make, 
 def test_rows_that_differ_have_the_values_that_they_have_alone(
     targets, columns, strays, tile, make, double, noise
 ):
-    scenes, kept = make((1, 2, 3), targets, columns)
+    windows, kept = make((1, 2, 3), targets, columns)
     if strays:  # as in the refine stage, after another stage changed the whole picture
         kept = noise(3, 3, HEIGHT, WIDTH, seed=20).double()
-    together = backdrop(scenes, kept, double, True, tile, None)
-    grams, content = together.surroundings.spread(3).survey(kept)
-    for row, scene in enumerate(scenes):
+    together = fixed_context(windows, kept, double, True, tile, None)
+    grams, content = together.surroundings.expand_batch(3).gram_and_content(kept)
+    for row, window in enumerate(windows):
         one = slice(row, row + 1)
-        alone = backdrop([scene], kept[one], double, True, tile, None)
+        alone = fixed_context([window], kept[one], double, True, tile, None)
         for name in STYLE_LAYERS:
             for kind in ("whole", "visible", "styled"):
                 value = getattr(together, kind)[name]

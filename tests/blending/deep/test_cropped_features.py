@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from blending.deep.cropped_features import local_features
+from blending.deep.cropped_features import cropped_features
 from blending.deep.losses import gram_matrix
 from blending.deep.vgg16 import STYLE_LAYERS
 
@@ -38,7 +38,7 @@ def changed(pictures, box):
 @pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
 def test_taps_and_grams_are_those_of_the_whole_picture(box, double, pictures):
     picture = changed(pictures, box)
-    local, _ = local_features(double, pictures[0], box, STYLE_LAYERS, keep_whole=True)
+    local, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS, keep_whole=True)
     taps = local(picture[..., box[0], box[1]])
     for name, wanted in double(picture, STYLE_LAYERS).items():
         torch.testing.assert_close(local.whole(name, taps[name]), wanted, rtol=1e-9, atol=1e-9)
@@ -47,7 +47,7 @@ def test_taps_and_grams_are_those_of_the_whole_picture(box, double, pictures):
 
 
 def test_what_is_returned_beside_it_are_the_pictures_own_taps(double, pictures):
-    _, taps = local_features(double, pictures[0], BOXES["inside"], STYLE_LAYERS)
+    _, taps = cropped_features(double, pictures[0], BOXES["inside"], STYLE_LAYERS)
     for name, wanted in double(pictures[0], STYLE_LAYERS).items():
         torch.testing.assert_close(taps[name], wanted)
 
@@ -55,7 +55,7 @@ def test_what_is_returned_beside_it_are_the_pictures_own_taps(double, pictures):
 @pytest.mark.parametrize("box", BOXES.values(), ids=BOXES)
 def test_slopes_are_those_of_the_whole_picture(box, double, pictures):
     picture = changed(pictures, box)
-    local, _ = local_features(double, pictures[0], box, STYLE_LAYERS)
+    local, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS)
 
     def slope(grams_of, x):
         leaf = x.clone().requires_grad_()
@@ -69,7 +69,7 @@ def test_slopes_are_those_of_the_whole_picture(box, double, pictures):
 
 
 def test_far_pixels_are_not_computed(double, pictures):
-    local, _ = local_features(double, pictures[0], BOXES["one pixel"], ("relu1_2", "relu2_2"))
+    local, _ = cropped_features(double, pictures[0], BOXES["one pixel"], ("relu1_2", "relu2_2"))
     shapes = [tuple(tap.shape[2:]) for tap in local(pictures[1][..., :1, :1]).values()]
     # 41, 30: two convolutions, rows 39 to 43; halved 19 to 21 in rows and 14 to 16 in columns, two
     # more convolutions.
@@ -77,6 +77,6 @@ def test_far_pixels_are_not_computed(double, pictures):
 
 
 def test_only_what_changes_costs_memory_unless_it_is_asked_for(double, pictures):
-    local, _ = local_features(double, pictures[0], BOXES["inside"], STYLE_LAYERS)
+    local, _ = cropped_features(double, pictures[0], BOXES["inside"], STYLE_LAYERS)
     assert local.outside == {}
     assert max(step.ring.numel() for step in local.steps if step.ring is not None) < 56 * 64 * 64

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from blending.deep.feature_targets import VISIBLE_SHARE, on_grid, wanted_features
+from blending.deep.feature_targets import VISIBLE_SHARE, feature_targets, pad_to_stride
 from blending.deep.objective import Views
-from blending.placement.window import Scene
+from blending.placement.window import Window
 
 STRIDES = {"relu1_2": 1, "relu2_2": 2, "relu3_3": 4, "relu4_3": 8}
 LAYERS = tuple(STRIDES)
@@ -18,8 +18,8 @@ def double(network):
     return network.double()
 
 
-def make_scene(target, mask):
-    return Scene(torch.zeros_like(target), mask, torch.ones_like(mask), target, (0, 0, 0, 0))
+def make_window(target, mask):
+    return Window(torch.zeros_like(target), mask, torch.ones_like(mask), target, (0, 0, 0, 0))
 
 
 def picture(noise, height=24, width=32, seed=0):
@@ -44,10 +44,10 @@ def close(ours, theirs):
 
 def test_the_picture_is_continued_by_its_edge_to_multiples_of_8(noise):
     image = noise(1, 3, 13, 8)
-    found = on_grid(image)
+    found = pad_to_stride(image)
     expected = np.pad(image.numpy(), ((0, 0), (0, 0), (0, 3), (0, 0)), mode="edge")
     assert np.array_equal(found.numpy(), expected)
-    assert torch.equal(on_grid(found), found)
+    assert torch.equal(pad_to_stride(found), found)
 
 
 def share_of_the_visible(kept, whole):
@@ -59,7 +59,7 @@ def share_of_the_visible(kept, whole):
 def test_the_grams_are_partly_the_visible_pixels_and_else_the_windows(noise, double):
     target, mask = picture(noise), block()
     kept = 1 - target
-    wanted = wanted_features([make_scene(target, mask)], kept, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, mask)], kept, double, keep_maps=False)
     taps, kept_taps = double(target, LAYERS), double(kept, LAYERS)
     assert VISIBLE_SHARE == 0.25
     for name, side in STRIDES.items():
@@ -78,7 +78,7 @@ def test_the_grams_are_partly_the_visible_pixels_and_else_the_windows(noise, dou
 def test_none_visible_is_the_whole_window(value, noise, double):
     target = picture(noise)
     mask = torch.full((1, 1, 24, 32), value, dtype=torch.float64)
-    wanted = wanted_features([make_scene(target, mask)], target, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, mask)], target, double, keep_maps=False)
     for name, taps in double(target, LAYERS).items():
         close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
 
@@ -86,14 +86,14 @@ def test_none_visible_is_the_whole_window(value, noise, double):
 def test_a_window_beside_the_grid_has_no_more_visible_pixels(noise, double):
     target = picture(noise, 21, 27)
     mask = torch.ones(1, 1, 21, 27, dtype=torch.float64)
-    wanted = wanted_features([make_scene(target, mask)], target, double, keep_styled=False)
-    for name, taps in double(on_grid(target), LAYERS).items():
+    wanted = feature_targets([make_window(target, mask)], target, double, keep_maps=False)
+    for name, taps in double(pad_to_stride(target), LAYERS).items():
         close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
 
 
 def test_what_has_the_style_already_is_to_keep_it(noise, double):
     target = picture(noise)
-    wanted = wanted_features([make_scene(target, block())], target, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, block())], target, double, keep_maps=False)
     for name, taps in double(target, LAYERS).items():
         close(wanted.grams[name], gram(taps[0].flatten(1).numpy()))
 
@@ -103,7 +103,7 @@ def test_each_layer_falls_back_by_itself(noise, double):
     target, mask = picture(noise, 8, 16), torch.ones(1, 1, 8, 16, dtype=torch.float64)
     mask[..., 7] = 0
     kept = 1 - target
-    wanted = wanted_features([make_scene(target, mask)], kept, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, mask)], kept, double, keep_maps=False)
     taps = double(target, LAYERS)
     shallow = taps["relu1_2"][0].numpy()
     whole = gram(shallow.reshape(len(shallow), -1))
@@ -135,7 +135,7 @@ def test_every_layer_counts_a_quarter_at_the_start_unless_it_is_strange(
     target = picture(noise)
     kept = brightness * picture(noise, seed=1)
     kept = torch.where(block() > 0, kept, target)
-    wanted = wanted_features([make_scene(target, block())], kept, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, block())], kept, double, keep_maps=False)
     shares, strangeness = style_shares(wanted, double(kept, LAYERS))
     assert set(shares) == set(LAYERS)
     assert any(value > STRANGE for value in strangeness.values()) == strange
@@ -150,7 +150,7 @@ def test_every_layer_counts_a_quarter_at_the_start_unless_it_is_strange(
 def test_styles_that_are_equal_from_the_start_count_nothing(noise, double):
     target = picture(noise)
     mask = torch.ones(1, 1, 24, 32, dtype=torch.float64)
-    wanted = wanted_features([make_scene(target, mask)], target, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, mask)], target, double, keep_maps=False)
     assert wanted.style_loss(views(wanted, target)).item() == pytest.approx(0, abs=1e-20)
     for name, weight in wanted.style_weights.items():  # the floor is all of the scale
         size = (wanted.grams[name].numpy() ** 2).mean()
@@ -161,7 +161,7 @@ def test_content_is_that_of_what_is_kept_where_the_mask_is(noise, double):
     target, mask = picture(noise), block()
     kept = torch.where(mask > 0, picture(noise, seed=1), target)
     other = torch.where(mask > 0, picture(noise, seed=2), target)
-    wanted = wanted_features([make_scene(target, mask)], kept, double, keep_styled=False)
+    wanted = feature_targets([make_window(target, mask)], kept, double, keep_maps=False)
     ours, theirs = (double(x, ("relu2_2",))["relu2_2"][0].numpy() for x in (kept, other))
     shares = mask[0, 0].view(12, 2, 16, 2).mean((1, 3)).numpy()
     assert wanted.content_loss(views(wanted, kept)).item() == 0
@@ -173,16 +173,16 @@ def test_content_is_that_of_what_is_kept_where_the_mask_is(noise, double):
 def test_the_targets_features_are_kept_for_the_histogram_only(noise, double):
     target = picture(noise)
     kept = torch.where(block() > 0, picture(noise, seed=1), target)
-    scene = make_scene(target, block())
-    assert wanted_features([scene], kept, double, keep_styled=False).backdrop.styled == {}
-    wanted = wanted_features([scene], kept, double, keep_styled=True)
+    window = make_window(target, block())
+    assert feature_targets([window], kept, double, keep_maps=False).backdrop.styled == {}
+    wanted = feature_targets([window], kept, double, keep_maps=True)
     assert wanted.histogram_loss(views(wanted, target)).item() == pytest.approx(0, abs=1e-20)
     assert wanted.histogram_loss(views(wanted, kept)).item() > 1e-4
 
 
 def test_nothing_wanted_records_gradients(noise, double):
     kept = picture(noise).requires_grad_()
-    wanted = wanted_features([make_scene(kept, block())], kept, double, keep_styled=True)
+    wanted = feature_targets([make_window(kept, block())], kept, double, keep_maps=True)
     tensors = [
         *wanted.grams.values(),
         *wanted.style_weights.values(),

@@ -9,14 +9,14 @@ import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from blending.deep.fidelity import CONTOUR, EDGE, HUE, NOISE, TEXTURE, edge_hold, rim_hold
-from blending.placement.window import Scene
+from blending.deep.fidelity import CONTOUR, EDGE, HUE, NOISE, TEXTURE, edge_emphasis, edge_ramp
+from blending.placement.window import Window
 
 
-def make_scene(source, mask, known=None):
+def make_window(source, mask, known=None):
     """A window whose target does not matter."""
     known = torch.ones_like(mask) if known is None else known
-    return Scene(source, mask, known, torch.zeros_like(source), (0, 0, *mask.shape[2:]))
+    return Window(source, mask, known, torch.zeros_like(source), (0, 0, *mask.shape[2:]))
 
 
 def strip(columns=60, first=10, height=3):
@@ -35,11 +35,11 @@ def held(way, rim):
     return math.erf((way - 0.5) / (rim * math.sqrt(2)))
 
 
-def shortest_ways(scene, reach):
+def shortest_ways(window, reach):
     """By Dijkstra's algorithm on the graph of pixels, from a point that all outside are."""
-    height, width = scene.mask.shape[2:]
+    height, width = window.mask.shape[2:]
     number = np.arange(height * width).reshape(height, width)
-    known, source = scene.known[0, 0].numpy(), scene.source[0].numpy()
+    known, source = window.source_valid[0, 0].numpy(), window.source[0].numpy()
     starts, ends, costs = [], [], []
     for axis in (0, 1):
         first, second = (np.delete(number, end, axis) for end in (-1, 0))
@@ -51,7 +51,7 @@ def shortest_ways(scene, reach):
         costs += [cost, cost]
     flat = [np.concatenate([part.ravel() for part in parts]) for parts in (costs, starts, ends)]
     graph = coo_matrix((flat[0], (flat[1], flat[2])), shape=(number.size,) * 2).tocsr()
-    outside = number[scene.mask[0, 0].numpy() == 0]
+    outside = number[window.mask[0, 0].numpy() == 0]
     # From the nearest outside pixel; ways through outside pixels are shorter from these.
     ways = dijkstra(graph, indices=outside).min(0) if outside.size else np.full(number.size, np.inf)
     return np.minimum(ways, reach).reshape(height, width)
@@ -59,7 +59,7 @@ def shortest_ways(scene, reach):
 
 def test_without_a_rim_the_hold_is_the_mask(noise, disc):
     mask = disc(20, 30, 7)
-    hold = rim_hold(make_scene(noise(1, 3, 20, 30), 0.75 * mask), 0)
+    hold = edge_ramp(make_window(noise(1, 3, 20, 30), 0.75 * mask), 0)
     assert torch.equal(hold.luminance, mask)  # however soft the mask is
     assert torch.equal(hold.chroma, mask)
 
@@ -67,7 +67,7 @@ def test_without_a_rim_the_hold_is_the_mask(noise, disc):
 @pytest.mark.parametrize("rim", [1, 4, 16])
 def test_on_a_flat_source_the_hold_rises_as_the_error_function_from_half_a_pixel(rim):
     mask = strip()
-    hold = rim_hold(make_scene(grey(mask), mask), rim)
+    hold = edge_ramp(make_window(grey(mask), mask), rim)
     expected = [0.0] * 10 + [held(min(way, 3 * rim), rim) for way in range(1, 51)]
     for found in (hold.luminance, hold.chroma):  # a grey source has no hue
         for row in range(3):
@@ -76,7 +76,7 @@ def test_on_a_flat_source_the_hold_rises_as_the_error_function_from_half_a_pixel
 
 def test_the_hold_is_two_thirds_at_the_rim_and_nearly_whole_at_its_triple():
     mask = strip(130)
-    found = rim_hold(make_scene(grey(mask), mask), 32).luminance[0, 0, 0]
+    found = edge_ramp(make_window(grey(mask), mask), 32).luminance[0, 0, 0]
     assert found[10 + 32] == pytest.approx(0.683, abs=0.01)  # a normal deviation of one
     assert found[-1] == pytest.approx(0.997, abs=1e-3)
 
@@ -85,7 +85,7 @@ def test_a_contour_inside_counts_as_many_pixels():
     mask, rim = strip(), 32
     source = grey(mask)
     source[..., 20:] = 0.9  # from 0.5: after 10 pixels of the mask
-    found = rim_hold(make_scene(source, mask), rim).luminance[0, 0, 1]
+    found = edge_ramp(make_window(source, mask), rim).luminance[0, 0, 1]
     before, behind = 10, 11 + CONTOUR * (0.4 - NOISE)
     assert found[19] == pytest.approx(held(before, rim))
     assert found[20] == pytest.approx(held(behind, rim))
@@ -96,7 +96,7 @@ def test_a_contour_on_the_masks_edge_holds_from_the_first_pixel_on():
     mask, rim = strip(), 32
     source = grey(mask, 1.0)
     source[..., 10:] = 0.0  # cut out tightly
-    found = rim_hold(make_scene(source, mask), rim).luminance[0, 0, 1]
+    found = edge_ramp(make_window(source, mask), rim).luminance[0, 0, 1]
     assert found[10] == pytest.approx(held(1 + CONTOUR * (1 - NOISE), rim))
     assert found[10] > 0.6
     assert held(1, rim) < 0.02  # what it is without one
@@ -105,7 +105,7 @@ def test_a_contour_on_the_masks_edge_holds_from_the_first_pixel_on():
 def test_differences_within_the_noise_cost_nothing(noise):
     mask = strip()
     source = grey(mask) + 0.99 * NOISE * (noise(1, 3, 3, 60).double() - 0.5)
-    rough, flat = (rim_hold(make_scene(x, mask), 8).luminance for x in (source, grey(mask)))
+    rough, flat = (edge_ramp(make_window(x, mask), 8).luminance for x in (source, grey(mask)))
     torch.testing.assert_close(rough, flat, rtol=0, atol=1e-12)
 
 
@@ -114,7 +114,7 @@ def test_the_channel_with_the_largest_step_counts():
     source = grey(mask)
     source[:, 1, :, 20:] = 0.7
     source[:, 2, :, 20:] = 0.4
-    found = rim_hold(make_scene(source, mask), rim).luminance[0, 0, 1]
+    found = edge_ramp(make_window(source, mask), rim).luminance[0, 0, 1]
     assert found[20] == pytest.approx(held(11 + CONTOUR * (0.2 - NOISE), rim))
 
 
@@ -123,17 +123,17 @@ def test_pixels_that_the_source_does_not_know_cost_nothing(noise):
     known = mask.clone()  # the source ends with the mask
     known[..., 30:40] = 0  # and has a gap
     rough = torch.where(known > 0, grey(mask), noise(1, 3, 3, 60).double())
-    found = rim_hold(make_scene(rough, mask, known), rim).luminance
-    expected = rim_hold(make_scene(grey(mask), mask), rim).luminance
+    found = edge_ramp(make_window(rough, mask, known), rim).luminance
+    expected = edge_ramp(make_window(grey(mask), mask), rim).luminance
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 def test_the_frame_is_no_edge_of_the_mask():
     full = torch.ones(1, 1, 9, 13, dtype=torch.float64)
-    found = rim_hold(make_scene(grey(full), full), 4).luminance
+    found = edge_ramp(make_window(grey(full), full), 4).luminance
     assert found.min() == pytest.approx(held(12, 4))
     half = strip(20, 10, 5)
-    found = rim_hold(make_scene(grey(half), half), 8).luminance
+    found = edge_ramp(make_window(grey(half), half), 8).luminance
     assert (found.diff(dim=3)[..., 9:] > 0).all()  # on to the right edge
     assert torch.equal(found, found[:, :, :1].expand_as(found))  # the same in each row
 
@@ -147,13 +147,13 @@ def test_the_way_is_the_shortest_through_the_source(seed, noise, disc):
     if seed == 3:
         mask[..., :6, :] = 1  # at the frame's edge
     known = (noise(1, 1, *shape, seed=seed + 30) > 0.1).double()
-    scene = make_scene(source.double() / 2, mask.double(), known)
+    window = make_window(source.double() / 2, mask.double(), known)
     rim = 5
-    ways = shortest_ways(scene, 3 * rim)
+    ways = shortest_ways(window, 3 * rim)
     inside = mask[0, 0].numpy() > 0
     assert (ways[inside] < 3 * rim).mean() > 0.1
     expected = np.vectorize(held)(np.maximum(ways, 0.5), rim) * inside
-    found = rim_hold(scene, rim).luminance[0, 0].numpy()
+    found = edge_ramp(window, rim).luminance[0, 0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -163,18 +163,18 @@ def test_chroma_is_held_at_the_edge_where_the_source_has_a_hue():
     # Red up and green down by a: chroma √2·a, here that at which half is held.
     source[:, 0] += HUE / math.sqrt(2)
     source[:, 1] -= HUE / math.sqrt(2)
-    hold = rim_hold(make_scene(source, mask), 16)
+    hold = edge_ramp(make_window(source, mask), 16)
     ways = [*range(1, 48), 48, 48, 48]
     expected = [0.0] * 10 + [max(held(way, 16), 0.5) for way in ways]
     assert hold.chroma[0, 0, 0].tolist() == pytest.approx(expected, abs=1e-9)
     vivid = torch.zeros_like(source)
     vivid[:, 0] = 1
-    chroma = rim_hold(make_scene(vivid, mask), 16).chroma[0, 0, 0, 10]
+    chroma = edge_ramp(make_window(vivid, mask), 16).chroma[0, 0, 0, 10]
     assert chroma == pytest.approx((2 / 3) / (2 / 3 + HUE**2))  # 1 less the mean's 1/3
 
 
 def test_chroma_is_held_at_least_as_hard_as_luminance(photo, disc):
-    hold = rim_hold(make_scene(photo(40, 40), disc(40, 40, 15)), 8)
+    hold = edge_ramp(make_window(photo(40, 40), disc(40, 40, 15)), 8)
     assert (hold.chroma >= hold.luminance).all()
     assert (hold.chroma > hold.luminance).any()
     for found in (hold.luminance, hold.chroma):
@@ -183,16 +183,16 @@ def test_chroma_is_held_at_least_as_hard_as_luminance(photo, disc):
 
 
 def test_a_soft_mask_is_held_as_a_hard_one(photo, disc, noise):
-    scene = make_scene(photo(24, 24), disc(24, 24, 9))
-    soft = replace(scene, mask=scene.mask * (0.5 + 0.5 * noise(1, 1, 24, 24)))
-    for hold in (lambda scene: rim_hold(scene, 4), edge_hold):
-        assert torch.equal(hold(soft).luminance, hold(scene).luminance)
-        assert torch.equal(hold(soft).chroma, hold(scene).chroma)
+    window = make_window(photo(24, 24), disc(24, 24, 9))
+    soft = replace(window, mask=window.mask * (0.5 + 0.5 * noise(1, 1, 24, 24)))
+    for hold in (lambda window: edge_ramp(window, 4), edge_emphasis):
+        assert torch.equal(hold(soft).luminance, hold(window).luminance)
+        assert torch.equal(hold(soft).chroma, hold(window).chroma)
 
 
 def test_the_edge_is_held_ten_times_as_hard():
     mask = strip()
-    hold = edge_hold(make_scene(grey(mask), mask))
+    hold = edge_emphasis(make_window(grey(mask), mask))
     expected = [0.0] * 10 + [10.0] * EDGE + [1.0] * (50 - EDGE)
     assert EDGE >= 1
     for found in (hold.luminance, hold.chroma):
@@ -201,19 +201,19 @@ def test_the_edge_is_held_ten_times_as_hard():
 
 
 def test_refining_leaves_fine_lightness_free_and_blending_does_not(noise, disc):
-    scene = make_scene(noise(1, 3, 16, 16), disc(16, 16, 5))
-    assert edge_hold(scene).texture == TEXTURE > 0
-    assert rim_hold(scene, 4).texture == rim_hold(scene, 0).texture == 0
+    window = make_window(noise(1, 3, 16, 16), disc(16, 16, 5))
+    assert edge_emphasis(window).texture == TEXTURE > 0
+    assert edge_ramp(window, 4).texture == edge_ramp(window, 0).texture == 0
 
 
 def test_a_mask_without_an_edge_is_held_evenly(noise):
     full = torch.ones(1, 1, 9, 13)
-    assert torch.equal(edge_hold(make_scene(noise(1, 3, 9, 13), full)).luminance, full)
+    assert torch.equal(edge_emphasis(make_window(noise(1, 3, 9, 13), full)).luminance, full)
 
 
 def test_the_edge_is_held_along_all_of_it(noise, disc):
     mask = disc(31, 31, 11)
-    found = edge_hold(make_scene(noise(1, 3, 31, 31), mask)).luminance[0, 0]
+    found = edge_emphasis(make_window(noise(1, 3, 31, 31), mask)).luminance[0, 0]
     inside = mask[0, 0] > 0
     for row, column in inside.nonzero().tolist():
         around = inside[

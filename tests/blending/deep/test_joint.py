@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from scipy import linalg, ndimage
 
-from blending.deep.fidelity import Hold
-from blending.deep.joint import Problem, gradient_metric, joint_objective
-from blending.placement.window import Scene
+from blending.deep.fidelity import FidelityWeights
+from blending.deep.objective import Problem, joint_objective, spectral_preconditioner
+from blending.placement.window import Window
 from blending.poisson.guidance import guidance_field
 from blending.settings import Weights
 
@@ -25,32 +25,32 @@ def weights(**given):
     return Weights(**(dict.fromkeys(TERMS, 0.0) | given))
 
 
-def joint(scene, network, weights, hold=None):
+def joint(window, network, weights, hold=None):
     """The objective over the target, with imported gradients, held evenly unless told."""
-    free = scene.support.to(scene.source)
-    guidance = guidance_field(scene.source, scene.known, scene.target, scene.support)
-    hold = hold or Hold(free, free)
-    problem = Problem(scene, scene.target, guidance, hold, weights)
+    free = window.support.to(window.source)
+    guidance = guidance_field(window.source, window.source_valid, window.target, window.support)
+    hold = hold or FidelityWeights(free, free)
+    problem = Problem(window, window.target, guidance, hold, weights)
     return joint_objective([problem], network)[0]
 
 
-def metric_of(scene, weights, texture=0.0):
-    hold = Hold(scene.mask, scene.mask, texture)
-    return gradient_metric([Problem(scene, scene.target, scene.target, hold, weights)])
+def metric_of(window, weights, texture=0.0):
+    hold = FidelityWeights(window.mask, window.mask, texture)
+    return spectral_preconditioner([Problem(window, window.target, window.target, hold, weights)])
 
 
-def make_scene(noise, disc, height=24, width=32, soft=False):
+def make_window(noise, disc, height=24, width=32, soft=False):
     mask = disc(height, width, 8).double()
     if soft:
         mask = mask * (0.5 + 0.5 * noise(1, 1, height, width, seed=5).double())
     source = noise(1, 3, height, width, seed=1).double()
     target = noise(1, 3, height, width, seed=2).double()
-    return Scene(source, mask, torch.ones_like(mask), target, (0, 0, height, width))
+    return Window(source, mask, torch.ones_like(mask), target, (0, 0, height, width))
 
 
 @pytest.fixture
-def scene(noise, disc):
-    return make_scene(noise, disc)
+def window(noise, disc):
+    return make_window(noise, disc)
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def double(network):
 
 
 @pytest.fixture
-def elsewhere(scene, noise):
+def elsewhere(window, noise):
     """A point that is not the start."""
-    return scene.source + 0.2 * (noise(1, 3, 24, 32, seed=3).double() - 0.5)
+    return window.source + 0.2 * (noise(1, 3, 24, 32, seed=3).double() - 0.5)
 
 
 def value(objective, x, name):
@@ -75,8 +75,8 @@ def laplacian(picture):
     return np.stack([-ndimage.laplace(plane, mode="nearest") for plane in picture[0].numpy()])
 
 
-def pasted(scene, x):
-    return scene.mask * x + (1 - scene.mask) * scene.target
+def pasted(window, x):
+    return window.mask * x + (1 - window.mask) * window.target
 
 
 def gram(taps):
@@ -96,16 +96,16 @@ def wanted_gram(taps, mask, layer, share):
     return share * part + (1 - share) * gram(taps)
 
 
-def style_by_layer(scene, network, x):
+def style_by_layer(window, network, x):
     """Each layer's distance relative to the paste's and a floor, every layer a quarter."""
-    pictures = (scene.target, pasted(scene, scene.source), pasted(scene, x))
-    rows, columns = (-size % 8 for size in scene.mask.shape[2:])
+    pictures = (window.target, pasted(window, window.source), pasted(window, x))
+    rows, columns = (-size % 8 for size in window.mask.shape[2:])
     padding = ((0, 0), (0, 0), (0, rows), (0, columns))
     target, start, now = (
         network(torch.from_numpy(np.pad(picture.numpy(), padding, mode="edge")), LAYERS)
         for picture in pictures
     )
-    mask = torch.from_numpy(np.pad(scene.mask.numpy(), padding, mode="edge"))
+    mask = torch.from_numpy(np.pad(window.mask.numpy(), padding, mode="edge"))
     shares = []
     for name in LAYERS:
         whole = gram(target[name])
@@ -125,51 +125,51 @@ def mean_over_layers(figure):
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_content_and_colours_are_zero_at_the_paste(soft, noise, disc, double):
-    scene = make_scene(noise, disc, soft=soft)
-    terms = joint(scene, double, EVERY)(scene.source)
+    window = make_window(noise, disc, soft=soft)
+    terms = joint(window, double, EVERY)(window.source)
     for name in ("content", "luminance", "chroma"):
         assert terms[name] == 0
     for name in ("gradient", "style", "histogram", "tv"):
         assert terms[name] > 0
 
 
-def test_a_term_without_weight_is_not_run(scene, double):
-    objective = joint(scene, double, weights(chroma=1.0, tv=2.0))
-    assert set(objective(scene.source)) == {"chroma", "tv"}
+def test_a_term_without_weight_is_not_run(window, double):
+    objective = joint(window, double, weights(chroma=1.0, tv=2.0))
+    assert set(objective(window.source)) == {"chroma", "tv"}
 
 
 def test_the_gradient_term_sums_squared_residuals_over_mask_and_ring_per_masked_sample(
-    scene, double, elsewhere
+    window, double, elsewhere
 ):
-    objective = joint(scene, double, weights(gradient=5.0))
-    inside = scene.mask[0, 0].numpy() == 1
+    objective = joint(window, double, weights(gradient=5.0))
+    inside = window.mask[0, 0].numpy() == 1
     seen = ndimage.binary_dilation(inside)  # by the stencil's cross
-    wanted = np.where(inside, laplacian(scene.source), laplacian(scene.target))
-    squares = (laplacian(pasted(scene, elsewhere)) - wanted) ** 2
+    wanted = np.where(inside, laplacian(window.source), laplacian(window.target))
+    squares = (laplacian(pasted(window, elsewhere)) - wanted) ** 2
     expected = 5 * squares[:, seen].sum() / (3 * inside.sum())
     assert value(objective, elsewhere, "gradient") == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_content_term_is_relative_to_the_kept_features(scene, double, elsewhere):
-    objective = joint(scene, double, weights(content=3.0))
-    share = F.avg_pool2d(scene.mask, 2)
+def test_the_content_term_is_relative_to_the_kept_features(window, double, elsewhere):
+    objective = joint(window, double, weights(content=3.0))
+    share = F.avg_pool2d(window.mask, 2)
     kept, now = (
-        double(pasted(scene, x), ("relu2_2",))["relu2_2"] for x in (scene.source, elsewhere)
+        double(pasted(window, x), ("relu2_2",))["relu2_2"] for x in (window.source, elsewhere)
     )
     expected = 3 * (share * (now - kept) ** 2).sum() / (share * kept**2).sum()
     assert value(objective, elsewhere, "content") == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_the_style_term_is_relative_to_each_layers_start_and_a_floor(scene, double, elsewhere):
-    objective = joint(scene, double, weights(style=2.0))
-    for x in (scene.source, elsewhere):
-        expected = 2 * sum(style_by_layer(scene, double, x))
+def test_the_style_term_is_relative_to_each_layers_start_and_a_floor(window, double, elsewhere):
+    objective = joint(window, double, weights(style=2.0))
+    for x in (window.source, elsewhere):
+        expected = 2 * sum(style_by_layer(window, double, x))
         assert value(objective, x, "style") == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_histogram_term_is_relative_to_the_targets_features(scene, double, elsewhere):
-    objective = joint(scene, double, weights(histogram=2.0))
-    target, now = (double(x, LAYERS) for x in (scene.target, pasted(scene, elsewhere)))
+def test_the_histogram_term_is_relative_to_the_targets_features(window, double, elsewhere):
+    objective = joint(window, double, weights(histogram=2.0))
+    target, now = (double(x, LAYERS) for x in (window.target, pasted(window, elsewhere)))
 
     def distance(name):
         # The nearest picture with the target's values has them in the same order: sorted pairs.
@@ -181,37 +181,39 @@ def test_the_histogram_term_is_relative_to_the_targets_features(scene, double, e
     assert value(objective, elsewhere, "histogram") == pytest.approx(expected, rel=1e-9)
 
 
-def test_lightness_and_chroma_are_held_each_where_its_hold_says(scene, double, elsewhere, noise):
-    light, colours = (scene.mask * noise(1, 1, 24, 32, seed=s).double() for s in (6, 7))
-    hold = Hold(light, colours)
-    difference = (elsewhere - scene.source)[0].numpy()
+def test_lightness_and_chroma_are_held_each_where_its_hold_says(window, double, elsewhere, noise):
+    light, colours = (window.mask * noise(1, 1, 24, 32, seed=s).double() for s in (6, 7))
+    hold = FidelityWeights(light, colours)
+    difference = (elsewhere - window.source)[0].numpy()
     mean = difference.mean(0)  # of a pixel's channels; what is left is chroma
-    areas = 3 * scene.mask.sum().item()
+    areas = 3 * window.mask.sum().item()
     for texture in (0.0, 2.0):
         seen = np.sqrt(3 * light[0, 0].numpy()) * mean
         seen = ndimage.gaussian_filter(seen, texture, mode="nearest", radius=6) if texture else seen
-        objective = joint(scene, double, weights(luminance=7.0), replace(hold, texture=texture))
+        objective = joint(window, double, weights(luminance=7.0), replace(hold, texture=texture))
         expected = 7 * (seen**2).sum() / areas
         assert value(objective, elsewhere, "luminance") == pytest.approx(expected, rel=1e-6)
     expected = 5 * (colours[0, 0].numpy() * ((difference - mean) ** 2).sum(0)).sum() / areas
-    objective = joint(scene, double, weights(chroma=5.0), hold)
+    objective = joint(window, double, weights(chroma=5.0), hold)
     assert value(objective, elsewhere, "chroma") == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_guidance_is_taken_as_given(scene, double, noise):
+def test_the_guidance_is_taken_as_given(window, double, noise):
     guidance = noise(1, 3, 24, 32, seed=8).double()
-    free = scene.support.double()
-    problem = Problem(scene, scene.target, guidance, Hold(free, free), weights(gradient=1.0))
+    free = window.support.double()
+    problem = Problem(
+        window, window.target, guidance, FidelityWeights(free, free), weights(gradient=1.0)
+    )
     objective, _ = joint_objective([problem], double)
-    inside = scene.mask[0, 0].numpy() == 1
-    squares = (laplacian(pasted(scene, scene.source)) - guidance[0].numpy()) ** 2
+    inside = window.mask[0, 0].numpy() == 1
+    squares = (laplacian(pasted(window, window.source)) - guidance[0].numpy()) ** 2
     expected = squares[:, ndimage.binary_dilation(inside)].sum() / (3 * inside.sum())
-    assert value(objective, scene.source, "gradient") == pytest.approx(expected, rel=1e-9)
+    assert value(objective, window.source, "gradient") == pytest.approx(expected, rel=1e-9)
 
 
-def test_total_variation_counts_the_pairs_that_the_mask_touches(scene, double, elsewhere):
-    objective = joint(scene, double, weights(tv=4.0))
-    blend, inside = pasted(scene, elsewhere)[0].numpy(), scene.mask[0, 0].numpy() == 1
+def test_total_variation_counts_the_pairs_that_the_mask_touches(window, double, elsewhere):
+    objective = joint(window, double, weights(tv=4.0))
+    blend, inside = pasted(window, elsewhere)[0].numpy(), window.mask[0, 0].numpy() == 1
     total = 0.0
     for axis in (0, 1):
         steps = np.abs(np.diff(blend, axis=axis + 1))
@@ -222,19 +224,19 @@ def test_total_variation_counts_the_pairs_that_the_mask_touches(scene, double, e
 
 
 def test_windows_beside_the_networks_grid_are_continued_by_their_edge(noise, disc, double):
-    scene = make_scene(noise, disc, height=21, width=27)
-    objective = joint(scene, double, weights(style=1.0))
-    x = scene.source + 0.1
-    expected = sum(style_by_layer(scene, double, x))
+    window = make_window(noise, disc, height=21, width=27)
+    objective = joint(window, double, weights(style=1.0))
+    x = window.source + 0.1
+    expected = sum(style_by_layer(window, double, x))
     assert value(objective, x, "style") == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_slope_of_each_term_equals_a_central_difference(name, soft, noise, disc, double):
-    scene = make_scene(noise, disc, soft=soft)
-    objective = joint(scene, double, weights(**{name: 1.0}))
-    x = (scene.source + 0.2 * (noise(1, 3, 24, 32, seed=3).double() - 0.5)).requires_grad_(True)
+    window = make_window(noise, disc, soft=soft)
+    objective = joint(window, double, weights(**{name: 1.0}))
+    x = (window.source + 0.2 * (noise(1, 3, 24, 32, seed=3).double() - 0.5)).requires_grad_(True)
     (gradient,) = torch.autograd.grad(objective(x)[name], x)
     # Uphill on the whole, so that the sum does not cancel, with something of every other way.
     direction = gradient.sign() + noise(1, 3, 24, 32, seed=4).double() - 0.5
@@ -246,20 +248,20 @@ def test_the_slope_of_each_term_equals_a_central_difference(name, soft, noise, d
     assert (gradient * direction).sum().item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_pixels_outside_the_mask_have_no_slope(scene, double, elsewhere):
+def test_pixels_outside_the_mask_have_no_slope(window, double, elsewhere):
     x = elsewhere.requires_grad_(True)
-    total = sum(joint(scene, double, EVERY)(x).values())
+    total = sum(joint(window, double, EVERY)(x).values())
     (gradient,) = torch.autograd.grad(total, x)
-    outside = (scene.mask == 0).expand_as(gradient)
+    outside = (window.mask == 0).expand_as(gradient)
     assert (gradient[outside] == 0).all()
     assert (gradient[~outside] != 0).any()
 
 
 def test_a_soft_mask_composites_the_guess_over_the_background(noise, disc, double):
-    scene = make_scene(noise, disc, soft=True)
-    objective = joint(scene, double, weights(luminance=1.0))
-    x = scene.source + 0.1
-    expected = (0.1 * scene.mask).square().sum().item() / scene.support.sum().item()
+    window = make_window(noise, disc, soft=True)
+    objective = joint(window, double, weights(luminance=1.0))
+    x = window.source + 0.1
+    expected = (0.1 * window.mask).square().sum().item() / window.support.sum().item()
     assert value(objective, x, "luminance") == pytest.approx(expected, rel=1e-9)
 
 
@@ -273,7 +275,7 @@ def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     height, width = 7, 9  # n + 1 is 8 and 10: the sine transform needs no padding
     ones = torch.ones(1, 1, height, width, dtype=torch.float64)
     picture = noise(1, 3, height, width).double()
-    scene = Scene(picture, ones, ones, picture, (0, 0, height, width))
+    window = Window(picture, ones, ones, picture, (0, 0, height, width))
 
     def second_difference(n):
         return 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
@@ -293,19 +295,19 @@ def test_the_metric_is_the_inverse_curvature_where_the_mask_fills_the_window(
     expected = np.linalg.solve(curvature, slope.flatten().numpy()).reshape(3, size)
     expected *= 3 * size / 2
     given = weights(gradient=gradient, luminance=luminance, chroma=chroma, style=style)
-    metric = metric_of(scene, given, texture)
+    metric = metric_of(window, given, texture)
     assert np.allclose(metric(slope).view(3, size), expected, rtol=1e-9, atol=1e-12)
 
 
-def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(scene, noise):
-    metric = metric_of(scene, weights(gradient=10.0, luminance=1.0, chroma=9.0))
+def test_the_metric_is_symmetric_positive_and_blind_outside_the_mask(window, noise):
+    metric = metric_of(window, weights(gradient=10.0, luminance=1.0, chroma=9.0))
     a, b = (noise(1, 3, 24, 32, seed=seed).double() - 0.5 for seed in (8, 9))
     assert (a * metric(b)).sum().item() == pytest.approx((b * metric(a)).sum().item(), rel=1e-9)
     assert (a * metric(a)).sum() > 0
-    outside = (scene.mask == 0).expand_as(a)
+    outside = (window.mask == 0).expand_as(a)
     assert (metric(a)[outside] == 0).all()
     assert torch.equal(metric(a), metric(torch.where(outside, 0, a)))
 
 
-def test_without_a_gradient_term_there_is_no_metric(scene):
-    assert metric_of(scene, weights(style=1.0)) is None
+def test_without_a_gradient_term_there_is_no_metric(window):
+    assert metric_of(window, weights(style=1.0)) is None

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from blending.deep.fidelity import Hold
-from blending.deep.joint import Problem, gradient_metric, joint_objective
-from blending.placement.window import Scene
+from blending.deep.fidelity import FidelityWeights
+from blending.deep.objective import Problem, joint_objective, spectral_preconditioner
+from blending.placement.window import Window
 from blending.poisson.guidance import guidance_field
 from blending.settings import Weights
 
@@ -34,11 +34,13 @@ def problem_of(noise, disc):
     def make(row, weights, target=50, radius=8, size=(24, 32)):
         mask = disc(*size, radius).double() * (0.5 + 0.5 * noise(1, 1, *size, seed=30).double())
         source, behind = (noise(1, 3, *size, seed=n).double() for n in (row, target))
-        scene = Scene(source, mask, torch.ones_like(mask), behind, (0, 0, *size))
-        free = scene.support.double()
-        hold = Hold(*(free * noise(1, 1, *size, seed=60 + n + row).double() for n in (0, 9)), 1.5)
-        guidance = guidance_field(source, scene.known, behind, scene.support)
-        return Problem(scene, behind, guidance, hold, weights)
+        window = Window(source, mask, torch.ones_like(mask), behind, (0, 0, *size))
+        free = window.support.double()
+        hold = FidelityWeights(
+            *(free * noise(1, 1, *size, seed=60 + n + row).double() for n in (0, 9)), 1.5
+        )
+        guidance = guidance_field(source, window.source_valid, behind, window.support)
+        return Problem(window, behind, guidance, hold, weights)
 
     return make
 
@@ -103,10 +105,12 @@ def test_each_rows_metric_is_that_alone(weights, problem_of, points):
     problems = [
         problem_of(row, w, radius=r) for row, (w, r) in enumerate(zip(weights, radii, strict=True))
     ]
-    together = gradient_metric(problems)(points)
+    together = spectral_preconditioner(problems)(points)
     for row, problem in enumerate(problems):
         one = slice(row, row + 1)
-        torch.testing.assert_close(together[one], gradient_metric([problem])(points[one]), **EXACT)
+        torch.testing.assert_close(
+            together[one], spectral_preconditioner([problem])(points[one]), **EXACT
+        )
         assert together[one].abs().max() > 0
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from blending.deep.cropped_features import local_features
+from blending.deep.cropped_features import cropped_features
 from blending.deep.feature_statistics import CONTENT_LAYER, Content
 from blending.deep.losses import gram_matrix
 from blending.deep.tiled_features import tiled_features
@@ -74,8 +74,8 @@ def test_statistics_and_slopes_are_those_of_the_whole_and_of_the_local_network(
     box = BOXES[name]
     behind, image = pictures(box)
     content = contents(noise, box)
-    tiled = tiled_features(double, behind, box, side, keep_taps).spread(2)
-    local = local_features(double, behind, box, STYLE_LAYERS, keep_taps)[0].spread(2)
+    tiled = tiled_features(double, behind, box, side, keep_taps).expand_batch(2)
+    local = cropped_features(double, behind, box, STYLE_LAYERS, keep_taps)[0].expand_batch(2)
 
     def seen(features, x):
         part = content.part(*features.content_box)
@@ -106,8 +106,8 @@ def test_statistics_and_slopes_are_those_of_the_whole_and_of_the_local_network(
 def test_the_survey_is_that_of_the_whole_network(name, side, double, pictures):
     box = BOXES[name]
     behind, image = pictures(box)
-    tiled = tiled_features(double, behind, box, side).spread(2)
-    grams, content = tiled.survey(image)
+    tiled = tiled_features(double, behind, box, side).expand_batch(2)
+    grams, content = tiled.gram_and_content(image)
     taps = double(image, STYLE_LAYERS)
     for layer, gram in grams.items():
         torch.testing.assert_close(gram, gram_matrix(taps[layer]), **EXACT)
@@ -156,6 +156,6 @@ def test_pooling_at_the_edge_of_the_continued_picture_is_covered(double, noise):
     other = image.clone()
     other[..., 9:, 20:] = 1 - other[..., 9:, 20:]
     other = F.pad(other, (0, 5, 0, 3), mode="replicate")
-    for name, gram in tiled.survey(other)[0].items():
+    for name, gram in tiled.gram_and_content(other)[0].items():
         expected = gram_matrix(double(other, STYLE_LAYERS)[name])
         torch.testing.assert_close(gram, expected, **EXACT)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from blending.deep.tiles import GRID, HALO, outward, tiled_maps, tiled_sums, tiles
+from blending.deep.tiled_features import GRID, HALO, outward, tiled_maps, tiled_sums, tiles
 from blending.deep.vgg16 import STYLE_LAYERS
 
 STRIDES = dict(zip(STYLE_LAYERS, (1, 2, 4, 8), strict=True))

@@ -364,7 +364,7 @@ def test_rows_that_have_stopped_are_told_of_no_more():
 
 def test_a_host_that_hears_an_evaluation_late_changes_nothing(monkeypatch):
     prompt, heard = minimize_rows(shifted_rosenbrocks, STARTS, max_evaluations=60), []
-    monkeypatch.setattr("blending.optimize.minimize._late", lambda device: 1)
+    monkeypatch.setattr("blending.optimize.minimize._lag", lambda device: 1)
     counted = Counted(shifted_rosenbrocks)
 
     def listen(number, rows, points):

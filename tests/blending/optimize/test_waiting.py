@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from blending.deep.fidelity import Hold
-from blending.deep.joint import Problem, gradient_metric, joint_objective
+from blending.deep.fidelity import FidelityWeights
+from blending.deep.objective import Problem, joint_objective, spectral_preconditioner
 from blending.optimize.line_search import Search
 from blending.optimize.minimize import minimize
-from blending.placement.window import Scene
+from blending.placement.window import Window
 from blending.poisson.guidance import guidance_field
 from blending.settings import Weights
 
@@ -36,18 +36,18 @@ def problems(noise, disc):
         mask = disc(24, 32, 8).double()
         mask = mask * (0.5 + 0.5 * noise(1, 1, 24, 32, seed=9).double()) if seed == 2 else mask
         source, target = (noise(1, 3, 24, 32, seed=seed + s).double() for s in (0, 10))
-        scene = Scene(source, mask, torch.ones_like(mask), target, (0, 0, 24, 32))
-        guidance = guidance_field(source, scene.known, target, scene.support)
-        hold = Hold(scene.support.double(), scene.support.double(), 1.5)
-        made.append(Problem(scene, target, guidance, hold, EVERY))
+        window = Window(source, mask, torch.ones_like(mask), target, (0, 0, 24, 32))
+        guidance = guidance_field(source, window.source_valid, target, window.support)
+        hold = FidelityWeights(window.support.double(), window.support.double(), 1.5)
+        made.append(Problem(window, target, guidance, hold, EVERY))
     return made
 
 
 @pytest.mark.parametrize("tile", [None, 16])
 def test_an_evaluation_and_a_step_wait_for_nothing(tile, problems, network):
     objective, _ = joint_objective(problems, network.double(), tile=tile)
-    x0 = torch.cat([problem.scene.source for problem in problems])
-    search = Search(x0, 3, 1e-5, gradient_metric(problems))
+    x0 = torch.cat([problem.window.source for problem in problems])
+    search = Search(x0, 3, 1e-5, spectral_preconditioner(problems))
     objective(x0)  # sorts for the histogram, once
     for _ in range(5):
         with NoAnswers():
@@ -68,11 +68,11 @@ def test_torchs_own_finds_nothing_better_in_as_many_evaluations(problems, networ
     objective, _ = joint_objective([problem], network.double())
     (ours,) = minimize(
         objective,
-        problem.scene.source,
+        problem.window.source,
         max_evaluations=budget,
-        precondition=gradient_metric([problem]),
+        precondition=spectral_preconditioner([problem]),
     )
-    x, values = problem.scene.source.clone().requires_grad_(), []
+    x, values = problem.window.source.clone().requires_grad_(), []
     theirs = torch.optim.LBFGS([x], max_iter=budget, max_eval=budget, line_search_fn="strong_wolfe")
 
     def closure():

@@ -55,7 +55,7 @@ def test_only_the_visible_part_is_kept_with_its_place():
     source = random(1, 3, 4, 6)
     placed = place(source, random(1, 3, 8, 8), ones(4, 6), row=-1, column=5)
     assert torch.equal(placed.source, source[..., 1:, :3])
-    assert placed.mask.shape == placed.known.shape == (1, 1, 3, 3)
+    assert placed.mask.shape == placed.source_valid.shape == (1, 1, 3, 3)
     assert (placed.row, placed.column) == (0, 5)
 
 
@@ -103,7 +103,7 @@ def test_alpha_is_the_mask_when_there_is_none():
     colour = random(1, 3, 1, 4)
     placed = place(torch.cat((colour, alpha), 1), random(1, 3, 1, 4, seed=1))
     assert placed.mask.flatten().tolist() == [0, 0, 0.5, 1]
-    assert placed.known.flatten().tolist() == [0, 1, 1, 1]
+    assert placed.source_valid.flatten().tolist() == [0, 1, 1, 1]
     assert torch.equal(placed.source, colour)
     assert placed.notes == ("the source's alpha is the mask",)
 
@@ -115,14 +115,14 @@ def test_alpha_multiplies_the_mask():
     source = torch.cat((random(1, 3, 1, 4), alpha), 1)
     placed = place(source, random(1, 3, 1, 4, seed=1), mask)
     assert placed.mask.flatten().tolist() == [0.5625, 0, 0, 0]
-    assert placed.known.flatten().tolist() == [1, 1, 1, 0]
+    assert placed.source_valid.flatten().tolist() == [1, 1, 1, 0]
     assert placed.notes == ("the source's alpha multiplies the mask",)
 
 
 def test_a_source_without_alpha_is_known_everywhere_and_leaves_no_note():
     mask = torch.tensor([[[[0.0, 1.0]]]])
     placed = place(random(1, 3, 1, 2), random(1, 3, 1, 2), mask)
-    assert placed.known.tolist() == [[[[1, 1]]]]
+    assert placed.source_valid.tolist() == [[[[1, 1]]]]
     assert placed.notes == ()
 
 
@@ -133,7 +133,7 @@ def test_scale_gives_the_rounded_size(scale, size):
     # 5 x 7 by 1.3: 6.5 and 9.1; halves round to even: 2.5 → 2, 3.5 → 4, 6.5 → 6.
     placed = place(random(1, 3, 5, 7), random(1, 3, 20, 20), ones(5, 7), scale=scale)
     assert placed.source.shape == (1, 3, *size)
-    assert placed.mask.shape == placed.known.shape == (1, 1, *size)
+    assert placed.mask.shape == placed.source_valid.shape == (1, 1, *size)
 
 
 def resized_by_pillow(plane, height, width):
@@ -161,11 +161,11 @@ def test_a_bright_transparent_border_does_not_bleed_when_scaled(scale):
     source[:, 3] = 0
     source[..., 8:16, 8:16] = torch.tensor([0.2, 0.3, 0.4, 1.0])[:, None, None]
     placed = place(source, random(1, 3, 80, 80), scale=scale)
-    known = placed.known.expand(-1, 3, -1, -1) > 0
+    known = placed.source_valid.expand(-1, 3, -1, -1) > 0
     wanted = torch.tensor([0.2, 0.3, 0.4])[:, None, None].expand_as(placed.source)
     assert known.any()
     torch.testing.assert_close(placed.source[known], wanted[known])
-    assert not ((placed.mask > 0) & (placed.known == 0)).any()
+    assert not ((placed.mask > 0) & (placed.source_valid == 0)).any()
 
 
 @pytest.mark.parametrize("scale", [0.5, 2, 3])
@@ -174,9 +174,9 @@ def test_the_source_is_known_wherever_its_scaled_alpha_can_be_seen(scale):
     alpha[..., 7:17, 5:16] = 1
     source = torch.cat((random(1, 3, 24, 24), alpha), 1)
     placed = place(source, random(1, 3, 80, 80), scale=scale)
-    resized = resized_by_pillow(alpha[0, 0], *placed.known.shape[2:])
-    assert (placed.known[0, 0][resized > 0.005] == 1).all()
-    assert (placed.known[0, 0][resized < 0.001] == 0).all()
+    resized = resized_by_pillow(alpha[0, 0], *placed.source_valid.shape[2:])
+    assert (placed.source_valid[0, 0][resized > 0.005] == 1).all()
+    assert (placed.source_valid[0, 0][resized < 0.001] == 0).all()
 
 
 def test_scaled_colours_that_reach_the_guidance_stay_near_their_range_under_a_rough_alpha():
@@ -185,7 +185,7 @@ def test_scaled_colours_that_reach_the_guidance_stay_near_their_range_under_a_ro
     alpha = random(20, 1, 24, 24)
     source = torch.cat((random(20, 3, 24, 24, seed=1).round(), alpha), 1)
     placed = place(source, random(1, 3, 80, 80), scale=1.3)
-    seen = (stencil_region(placed.mask > 0) & (placed.known > 0)).expand_as(placed.source)
+    seen = (stencil_region(placed.mask > 0) & (placed.source_valid > 0)).expand_as(placed.source)
     low, high = placed.source[seen].aminmax()
     assert (low.item(), high.item()) == (pytest.approx(0, abs=1), pytest.approx(1, abs=1))
 
@@ -244,7 +244,7 @@ def test_the_inputs_are_not_modified(scale):
     before = [tensor.clone() for tensor in tensors]
     placed = place(*tensors, 1, 1, scale)
     placed.paste.zero_()
-    placed.scene(1, 16).target.zero_()
+    placed.window(1, 16).target.zero_()
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
@@ -253,7 +253,7 @@ def test_the_scene_is_the_masks_box_with_a_margin():
     mask = torch.zeros(1, 1, 10, 10)
     mask[..., 1:4, 2:6] = 0.75
     source, target = random(1, 3, 10, 10), random(1, 4, 90, 100, seed=1)
-    scene = place(source, target, mask, 40, 50).scene(0, 16)
+    scene = place(source, target, mask, 40, 50).window(0, 16)
     assert scene.box == (25, 36, 35, 36)
     assert torch.equal(scene.target, target[:, :3, 25:60, 36:72])
     for name, tensor in (("source", source), ("mask", mask), ("known", torch.ones_like(mask))):
@@ -266,7 +266,7 @@ def test_the_scene_of_a_source_larger_than_its_window_is_cut():
     mask = torch.zeros(1, 1, 60, 60)
     mask[..., 30, 33] = 1
     source = random(1, 3, 60, 60)
-    scene = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).scene(0, 4)
+    scene = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).window(0, 4)
     assert scene.box == (21, 23, 9, 9)  # around (25, 27)
     assert torch.equal(scene.source, source[..., 26:35, 29:38])
 
@@ -275,12 +275,12 @@ def test_the_scene_of_a_source_larger_than_its_window_is_cut():
 @pytest.mark.parametrize("column", [-3, 0, 13, 37])
 def test_every_scene_has_its_margin_inside_the_frame(row, column):
     placed = place(random(1, 3, 6, 7), random(1, 3, 47, 41), ones(6, 7), row, column)
-    scene = placed.scene(0, 16)
+    scene = placed.window(0, 16)
     top, left, height, width = scene.box
     assert (top, left) == (max(max(row, 0) - 16, 0), max(max(column, 0) - 16, 0))
     assert top + height == min(row + 6 + 16, 47)
     assert left + width == min(column + 7 + 16, 41)
-    shapes = {t.shape[2:] for t in (scene.source, scene.mask, scene.known, scene.target)}
+    shapes = {t.shape[2:] for t in (scene.source, scene.mask, scene.source_valid, scene.target)}
     assert shapes == {(height, width)}
     whole = torch.zeros(1, 1, 47, 41)
     whole[..., max(row, 0) : row + 6, max(column, 0) : column + 7] = 1
@@ -298,15 +298,17 @@ def test_every_scene_has_its_margin_inside_the_frame(row, column):
     ],
 )
 def test_a_scene_is_computed_in_float32_or_the_targets_float64(dtype, computed):
-    scene = place(random(1, 3, 4, 4), random(1, 3, 8, 8).to(dtype), ones(4, 4)).scene(0, 16)
-    assert {t.dtype for t in (scene.source, scene.mask, scene.known, scene.target)} == {computed}
+    scene = place(random(1, 3, 4, 4), random(1, 3, 8, 8).to(dtype), ones(4, 4)).window(0, 16)
+    assert {t.dtype for t in (scene.source, scene.mask, scene.source_valid, scene.target)} == {
+        computed
+    }
 
 
 def test_each_sample_has_its_own_scene():
     masks = torch.zeros(2, 1, 30, 30)
     masks[0, 0, 2, 2] = masks[1, 0, 28, 27] = 1
     placed = place(random(1, 3, 30, 30), random(2, 3, 30, 30, seed=1), masks)
-    first, second = placed.scene(0, 0), placed.scene(1, 0)
+    first, second = placed.window(0, 0), placed.window(1, 0)
     assert (first.box, second.box) == ((2, 2, 1, 1), (28, 27, 1, 1))
     assert torch.equal(second.target, placed.target[1:, :, 28:29, 27:28])
     assert first.support.sum() == second.support.sum() == 1

@@ -5,7 +5,7 @@ import torch
 
 from blending import PoissonSettings, Weights, place, poisson_stage
 from blending.placement.layout import Layout
-from blending.placement.place_object import arrange
+from blending.placement.place_object import place_object
 
 EXACT = PoissonSettings(method="exact")
 
@@ -21,7 +21,7 @@ def blended(source, target, mask, *where, settings=EXACT, network=None):
 
 def same_blend(source, target, mask, layout, scale, settings=EXACT, network=None):
     """Whether Place Object and the stage's own place end in the same bytes."""
-    arranged = arrange(source, target, mask, layout)
+    arranged = place_object(source, target, mask, layout)
     by_node = blended(arranged.source, target, arranged.mask, settings=settings, network=network)
     where = int(layout.row), int(layout.column), scale
     by_stage = blended(source, target, mask, *where, settings=settings, network=network)
@@ -59,7 +59,7 @@ def test_the_same_bytes_of_the_deep_method(photo, disc, network):
 def test_paste_source_and_mask_by_hand():
     source = torch.full((1, 3, 2, 2), 0.75)
     mask = torch.tensor([[1.0, 0.5], [0.25, 0.0]])[None, None]
-    found = arrange(source, torch.zeros(1, 3, 3, 4), mask, at(1, 0))
+    found = place_object(source, torch.zeros(1, 3, 3, 4), mask, at(1, 0))
     assert found.mask[0, 0].tolist() == [[0, 1, 0.5, 0], [0, 0.25, 0, 0], [0, 0, 0, 0]]
     paste = [[0, 0.75, 0.375, 0], [0, 0.1875, 0, 0], [0, 0, 0, 0]]
     assert found.paste[0, 1].tolist() == paste  # soft edges are blended, those below 0.5, too
@@ -73,7 +73,7 @@ def test_paste_source_and_mask_by_hand():
 )
 def test_what_overhangs_is_clipped(noise, column, row, part):
     source, target = noise(1, 3, 3, 4), noise(1, 3, 4, 5, seed=1)
-    found = arrange(source, target, torch.ones(1, 1, 3, 4), at(column, row))
+    found = place_object(source, target, torch.ones(1, 1, 3, 4), at(column, row))
     top, bottom, left, right = part
     expected = target.clone()
     rows = slice(max(row, 0), max(row, 0) + bottom - top)
@@ -86,7 +86,7 @@ def test_what_overhangs_is_clipped(noise, column, row, part):
 def test_turned_and_flipped_pixels_land_where_they_should():
     source = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]).expand(1, 3, 2, 3)
     layout = at(1, 1, rotation=90, flip="horizontal")
-    found = arrange(source, torch.zeros(1, 3, 5, 5), torch.ones(1, 1, 2, 3), layout).paste
+    found = place_object(source, torch.zeros(1, 3, 5, 5), torch.ones(1, 1, 2, 3), layout).paste
     # Flipped: [.3 .2 .1 / .6 .5 .4]; turned clockwise: [.6 .3 / .5 .2 / .4 .1].
     block = torch.tensor([[0.6, 0.3], [0.5, 0.2], [0.4, 0.1]])
     assert torch.equal(found[0, 0, 1:4, 1:3], block)
@@ -97,7 +97,7 @@ def test_percent_and_pixels_give_the_same_bytes(photo, disc):
     source, target, mask = photo(30, 36), photo(80, 120, 250, 20), disc(30, 36, 11)
     percent = Layout(column=25, row=60, fit="inside", fit_width=50, fit_height=40, rotation=15)
     pixels = Layout(30, 48, "pixels", fit="inside", fit_width=60, fit_height=32, rotation=15)
-    found = [arrange(source, target, mask, layout) for layout in (percent, pixels)]
+    found = [place_object(source, target, mask, layout) for layout in (percent, pixels)]
     assert torch.equal(found[0].paste, found[1].paste)
     assert torch.equal(found[0].source, found[1].source)
 
@@ -107,22 +107,22 @@ def test_batches_are_n_with_n_or_1_with_n(photo, disc, rotation):
     sources = torch.cat((photo(20, 24), photo(20, 24, 200, 100)))
     target, mask = photo(50, 60, 250, 20), disc(20, 24, 8)
     layout = Layout(rotation=rotation, scale=0.8)
-    found = arrange(sources, target, mask, layout)
+    found = place_object(sources, target, mask, layout)
     assert found.paste.shape == (2, 3, 50, 60)
     for sample in (0, 1):
-        alone = arrange(sources[sample : sample + 1], target, mask, layout)
+        alone = place_object(sources[sample : sample + 1], target, mask, layout)
         assert torch.equal(found.paste[sample : sample + 1], alone.paste)
-    assert arrange(sources[:1], target.expand(3, -1, -1, -1), mask, layout).paste.shape[0] == 3
+    assert place_object(sources[:1], target.expand(3, -1, -1, -1), mask, layout).paste.shape[0] == 3
     masks = mask.expand(2, -1, -1, -1)
-    assert torch.equal(arrange(sources, target, masks, layout).source, found.source)
-    assert arrange(sources[:1], target, masks, layout).source.shape[0] == 2
+    assert torch.equal(place_object(sources, target, masks, layout).source, found.source)
+    assert place_object(sources[:1], target, masks, layout).source.shape[0] == 2
     with pytest.raises(ValueError, match="batch sizes must be N with N or 1 with N"):
-        arrange(sources, target.expand(3, -1, -1, -1), mask, layout)
+        place_object(sources, target.expand(3, -1, -1, -1), mask, layout)
 
 
 def test_the_targets_alpha_dtype_and_bits_are_kept(photo, disc, noise):
     target = torch.cat((photo(50, 60), noise(1, 1, 50, 60)), 1).half()
-    found = arrange(photo(20, 24), target, disc(20, 24, 8), at(5, 6))
+    found = place_object(photo(20, 24), target, disc(20, 24, 8), at(5, 6))
     assert found.paste.dtype == torch.float16
     assert torch.equal(found.paste[:, 3], target[:, 3])
     outside = (found.mask == 0).expand(-1, 3, -1, -1)
@@ -132,17 +132,20 @@ def test_the_targets_alpha_dtype_and_bits_are_kept(photo, disc, noise):
 def test_inputs_are_not_changed(photo, disc):
     given = photo(20, 24), photo(50, 60), disc(20, 24, 8)
     before = [tensor.clone() for tensor in given]
-    arrange(*given, Layout(rotation=30, flip="both", scale=2))
+    place_object(*given, Layout(rotation=30, flip="both", scale=2))
     assert all(torch.equal(*pair) for pair in zip(given, before, strict=True))
 
 
 def test_words_say_where_it_lies_and_what_is_cut_off():
     source, target = torch.ones(1, 4, 10, 20), torch.ones(1, 3, 100, 100)
-    assert arrange(source, target, None, at(5, 7)).words.splitlines() == [
+    assert place_object(source, target, None, at(5, 7)).words.splitlines() == [
         "20 x 10 pixels at column 5, row 7",
         "the source's alpha is the mask",
     ]
-    assert "overhangs: 75 % of that are cut off" in arrange(source, target, None, at(-10, 95)).words
+    assert (
+        "overhangs: 75 % of that are cut off"
+        in place_object(source, target, None, at(-10, 95)).words
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_words_say_where_it_lies_and_what_is_cut_off():
 )
 def test_places_without_a_result_are_refused(layout, message, photo, disc):
     with pytest.raises(ValueError, match=message):
-        arrange(photo(20, 24), photo(50, 60), disc(20, 24, 8), layout)
+        place_object(photo(20, 24), photo(50, 60), disc(20, 24, 8), layout)
 
 
 @pytest.mark.parametrize(
@@ -174,4 +177,4 @@ def test_places_without_a_result_are_refused(layout, message, photo, disc):
 )
 def test_sources_and_masks_that_cannot_be_placed_are_refused(source, mask, message):
     with pytest.raises(ValueError, match=message):
-        arrange(source, torch.zeros(1, 3, 9, 9), mask, Layout())
+        place_object(source, torch.zeros(1, 3, 9, 9), mask, Layout())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from blending.placement.window import Scene, bounding_box, composite, crop, pick, window_around
+from blending.placement.window import Window, bounding_box, composite, crop, pick, window_box
 
 
 def random(*shape, seed=0):
@@ -70,14 +70,14 @@ def test_crop_is_a_view_of_rows_and_columns():
     ],
 )
 def test_the_window_is_the_box_and_its_margin_in_the_frame(box, margin, wanted):
-    assert window_around(box, margin, (1, 3, 100, 120)) == wanted
+    assert window_box(box, margin, (1, 3, 100, 120)) == wanted
 
 
 def test_every_window_is_inside_the_frame_and_holds_its_box_and_margin():
     frame = (1, 3, 37, 41)
     for top, left, margin in itertools.product(range(0, 37, 3), range(0, 41, 3), (0, 7, 16)):
         height, width = min(5, 37 - top), min(9, 41 - left)
-        row, column, tall, wide = window_around((top, left, height, width), margin, frame)
+        row, column, tall, wide = window_box((top, left, height, width), margin, frame)
         assert (row, column) == (max(top - margin, 0), max(left - margin, 0))
         assert min(top + height + margin, 37) == row + tall
         assert min(left + width + margin, 41) == column + wide
@@ -96,13 +96,13 @@ def test_the_bounding_box_holds_every_true_pixel_and_no_more():
 
 def test_the_scenes_support_and_paste_follow_its_mask():
     mask = torch.tensor([[[[0.0, 0.5, 1.0]]]])
-    scene = Scene(
+    window = Window(
         source=torch.full((1, 3, 1, 3), 0.2),
         mask=mask,
-        known=torch.ones_like(mask),
+        source_valid=torch.ones_like(mask),
         target=torch.full((1, 3, 1, 3), 0.8),
         box=(0, 0, 1, 3),
     )
-    assert scene.support.tolist() == [[[[False, True, True]]]]
+    assert window.support.tolist() == [[[[False, True, True]]]]
     wanted = torch.tensor([0.8, 0.5, 0.2]).expand(1, 3, 1, 3)
-    torch.testing.assert_close(scene.paste, wanted)
+    torch.testing.assert_close(window.paste, wanted)

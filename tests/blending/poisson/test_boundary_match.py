@@ -8,7 +8,7 @@ import torch
 
 from blending.image.filters import gaussian_blur
 from blending.placement.place import place
-from blending.placement.window import Scene
+from blending.placement.window import Window
 from blending.poisson.boundary_match import (
     MOST_SAMPLES,
     BoundaryMatch,
@@ -41,9 +41,9 @@ def region(disc):
     return disc(SIDE, SIDE, 20)
 
 
-def scene(source, target, mask, known=None):
+def window(source, target, mask, known=None):
     known = torch.ones_like(mask) if known is None else known
-    return Scene(source, mask, known, target, (0, 0, *mask.shape[2:]))
+    return Window(source, mask, known, target, (0, 0, *mask.shape[2:]))
 
 
 def undone(target):
@@ -57,7 +57,7 @@ def close(ours, theirs, tolerance):
 
 def test_known_gain_and_offset_are_recovered_where_both_are_seen(texture, region):
     target = texture()
-    match = match_boundary(scene(undone(target), target, region))
+    match = match_boundary(window(undone(target), target, region))
     close(match.gain, GAIN, SHRUNK)
     close(match.offset, OFFSET, SHRUNK / 2)  # around a mean of half the range
     assert match.confidence == 1
@@ -67,7 +67,7 @@ def test_the_target_under_the_mask_does_not_count(texture, region):
     target = texture()
     for known in (torch.ones_like(region), region):
         whole, blanked = (
-            match_boundary(scene(undone(target), below, region, known))
+            match_boundary(window(undone(target), below, region, known))
             for below in (target, torch.where(region > 0, 0.5, target))
         )
         assert torch.equal(whole.gain, blanked.gain)
@@ -76,7 +76,7 @@ def test_the_target_under_the_mask_does_not_count(texture, region):
 
 def test_pairs_across_the_edge_do_not_count_where_both_are_seen(noise, region):
     target = noise(1, 3, SIDE, SIDE)  # neighbours have nothing in common
-    match = match_boundary(scene(undone(target), target, region))
+    match = match_boundary(window(undone(target), target, region))
     close(match.gain, GAIN, SHRUNK)
     assert match.confidence == 1
 
@@ -89,8 +89,8 @@ def test_pixels_up_to_3_outside_count(texture):
     for column in (43, 42):  # the fourth and the third to the right
         source = undone(target)
         source[..., column] = 0
-        matches.append(match_boundary(scene(source, target, mask)).gain)
-    whole = match_boundary(scene(undone(target), target, mask)).gain
+        matches.append(match_boundary(window(source, target, mask)).gain)
+    whole = match_boundary(window(undone(target), target, mask)).gain
     assert torch.equal(matches[0], whole)
     assert not torch.equal(matches[1], whole)
 
@@ -99,7 +99,7 @@ def test_across_the_edge_the_gain_is_not_drawn_towards_0(texture, region):
     errors, trust = [], []
     for seed in range(8):
         target = texture(seed)
-        match = match_boundary(scene(undone(target) * region, target, region, known=region))
+        match = match_boundary(window(undone(target) * region, target, region, known=region))
         errors.append((match.gain / GAIN).log())
         trust.append(match.confidence)
     # Neighbours correlate by exp(−1/16) = 0.94: least squares would fall short by 0.06 everywhere.
@@ -110,7 +110,7 @@ def test_across_the_edge_the_gain_is_not_drawn_towards_0(texture, region):
 
 def test_unknown_source_pixels_are_not_read(texture, region):
     target = texture()
-    ours = scene(undone(target) * region, target, region, known=region)
+    ours = window(undone(target) * region, target, region, known=region)
     theirs = replace(ours, source=torch.where(region > 0, ours.source, 7.0))
     assert torch.equal(match_boundary(ours).gain, match_boundary(theirs).gain)
     assert match_boundary(ours).confidence == match_boundary(theirs).confidence
@@ -118,7 +118,7 @@ def test_unknown_source_pixels_are_not_read(texture, region):
 
 def test_a_flat_boundary_has_gain_1(region):
     target, source = torch.full((1, 3, SIDE, SIDE), 0.7), torch.full((1, 3, SIDE, SIDE), 0.4)
-    match = match_boundary(scene(source, target, region))
+    match = match_boundary(window(source, target, region))
     close(match.gain, torch.ones(1, 3, 1, 1), 1e-5)
     close(match.offset, torch.full((1, 3, 1, 1), 0.3), 1e-5)
     assert match.confidence == 0
@@ -128,7 +128,7 @@ def test_the_gain_goes_to_1_smoothly_with_the_contrast(texture, region):
     gains = []
     for spread in (0.1, 0.03, 0.01, 0.007, 0.005, 0.003, 0.002, 0.0):
         target = texture(spread=spread)
-        gains.append(match_boundary(scene(undone(target), target, region)).gain[0, 2].item())
+        gains.append(match_boundary(window(undone(target), target, region)).gain[0, 2].item())
     steps = [a - b for a, b in pairwise(gains)]
     assert gains[0] == pytest.approx(1.3, abs=SHRUNK)
     assert gains[-1] == pytest.approx(1, abs=1e-5)
@@ -139,7 +139,7 @@ def test_the_gain_goes_to_1_smoothly_with_the_contrast(texture, region):
 def test_unrelated_pictures_are_not_trusted(texture, region, known_beyond):
     known = torch.ones_like(region) if known_beyond else region
     for seed in range(8):
-        match = match_boundary(scene(texture(seed), texture(seed + 100), region, known))
+        match = match_boundary(window(texture(seed), texture(seed + 100), region, known))
         assert match.confidence < 0.1
 
 
@@ -148,12 +148,12 @@ def test_the_confidence_rises_with_the_correlation(noise, region, share, least, 
     # Noise without neighbourhood: some 1200 samples, so the correlation is the share within 0.08.
     common, other = noise(1, 3, SIDE, SIDE, seed=1), noise(1, 3, SIDE, SIDE, seed=2)
     target = share * common + (1 - share**2) ** 0.5 * other
-    assert least <= match_boundary(scene(common, target, region)).confidence <= most
+    assert least <= match_boundary(window(common, target, region)).confidence <= most
 
 
 def test_contrast_below_a_level_is_no_evidence(texture, region):
     target = texture(spread=0.001)
-    assert match_boundary(scene(target, target, region)).confidence == 0
+    assert match_boundary(window(target, target, region)).confidence == 0
 
 
 def test_a_channel_without_correlation_keeps_its_gain(texture, region):
@@ -161,14 +161,14 @@ def test_a_channel_without_correlation_keeps_its_gain(texture, region):
     for seed in range(1, 6):  # some correlate a little, some negatively
         source = undone(target)
         source[:, 2] = 0.5 + 0.6 * (texture(seed)[:, 2] - 0.5)
-        match = match_boundary(scene(source, target, region))
+        match = match_boundary(window(source, target, region))
         close(match.gain[:, :2], GAIN[:, :2], SHRUNK)
         assert match.gain[0, 2].item() == pytest.approx(1, abs=1e-5)
 
 
 def test_the_negative_is_not_trusted(texture, region):
     target = texture()
-    match = match_boundary(scene(0.8 - 0.5 * target, target, region))
+    match = match_boundary(window(0.8 - 0.5 * target, target, region))
     assert match.confidence == 0
     close(match.gain, torch.ones(1, 3, 1, 1), 1e-6)
 
@@ -177,7 +177,7 @@ def test_a_gradient_along_the_boundary_leaves_the_gain_alone(texture, region):
     target = texture(spread=0.05)
     slope = torch.linspace(-0.3, 0.3, SIDE)
     source = undone(target) + slope[:, None] - 0.5 * slope[None]
-    match = match_boundary(scene(source, target, region))
+    match = match_boundary(window(source, target, region))
     close(match.gain, GAIN, 0.01)
     assert match.confidence == 1
 
@@ -185,22 +185,22 @@ def test_a_gradient_along_the_boundary_leaves_the_gain_alone(texture, region):
 def test_one_shared_slope_is_no_evidence(texture, region):
     slope = torch.linspace(-0.3, 0.3, SIDE)[None, None, :, None]
     ours, theirs = texture(1, spread=0.02) + slope, texture(2, spread=0.02) + slope
-    assert match_boundary(scene(ours, theirs, region)).confidence < 0.1
+    assert match_boundary(window(ours, theirs, region)).confidence < 0.1
 
 
 def test_an_object_across_the_boundary_does_not_turn_the_fit(texture, region):
     target = texture()
     source = undone(target)
     source[..., 24:34, :] = 0.95  # about a sixth of the boundary
-    match = match_boundary(scene(source, target, region))
+    match = match_boundary(window(source, target, region))
     close(match.gain, GAIN, 0.05)
     close(match.offset, OFFSET, 0.03)
 
 
 def test_the_gain_keeps_its_limits(texture, region):
     target = texture()
-    assert match_boundary(scene(0.1 * target, target, region)).gain.amax() == 2
-    assert match_boundary(scene(10 * target, target, region)).gain.amin() == 0.5
+    assert match_boundary(window(0.1 * target, target, region)).gain.amax() == 2
+    assert match_boundary(window(10 * target, target, region)).gain.amin() == 0.5
 
 
 def test_channels_are_fitted_apart(texture, region):
@@ -208,7 +208,7 @@ def test_channels_are_fitted_apart(texture, region):
     source = undone(target)
     changed = source.clone()
     changed[:, 0] = 0.5 * changed[:, 0] + 0.2
-    before, after = (match_boundary(scene(s, target, region)) for s in (source, changed))
+    before, after = (match_boundary(window(s, target, region)) for s in (source, changed))
     assert torch.equal(before.gain[:, 1:], after.gain[:, 1:])
     assert torch.equal(before.offset[:, 1:], after.offset[:, 1:])
     assert after.gain[0, 0].item() == pytest.approx(1.6, abs=5e-3)
@@ -220,7 +220,7 @@ def test_pictures_of_a_batch_are_independent(texture, region):
     both = place(sources.clamp(0, 1), targets.clamp(0, 1), region)
     for sample in range(2):
         alone = place(sources[[sample]].clamp(0, 1), targets[[sample]].clamp(0, 1), region)
-        ours, theirs = (match_boundary(p.scene(i, 4)) for p, i in ((both, sample), (alone, 0)))
+        ours, theirs = (match_boundary(p.window(i, 4)) for p, i in ((both, sample), (alone, 0)))
         assert torch.equal(ours.gain, theirs.gain)
         assert ours.confidence == theirs.confidence == (1, 0)[sample]
 
@@ -234,14 +234,14 @@ def test_a_mask_may_touch_the_frame(texture, part, known_beyond):
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[(..., *part)] = 1
     known = torch.ones_like(mask) if known_beyond else mask
-    match = match_boundary(scene(undone(target), target, mask, known))
+    match = match_boundary(window(undone(target), target, mask, known))
     close(match.gain, GAIN, SHRUNK if known_beyond else 0.2)
     assert match.confidence > 0.9
 
 
 def test_without_a_boundary_nothing_is_changed(texture, region):
     mask = torch.ones_like(region)
-    match = match_boundary(scene(texture(1), texture(2), mask))
+    match = match_boundary(window(texture(1), texture(2), mask))
     assert torch.equal(match.gain, torch.ones(1, 3, 1, 1))
     assert torch.equal(match.offset, torch.zeros(1, 3, 1, 1))
     assert match.confidence == 0
@@ -249,7 +249,7 @@ def test_without_a_boundary_nothing_is_changed(texture, region):
 
 def test_the_same_in_and_out_of_inference_mode_and_inputs_stay(texture, region):
     target = texture()
-    ours = scene(undone(target).requires_grad_(), target, region)
+    ours = window(undone(target).requires_grad_(), target, region)
     copies = ours.source.clone(), target.clone()
     first = match_boundary(ours)
     with torch.inference_mode():
@@ -264,7 +264,7 @@ def test_the_same_in_and_out_of_inference_mode_and_inputs_stay(texture, region):
 
 def test_float64_stays(texture, region):
     target = texture().double()
-    match = match_boundary(scene(undone(target), target, region.double()))
+    match = match_boundary(window(undone(target), target, region.double()))
     assert match.gain.dtype == match.offset.dtype == torch.float64
     assert isinstance(match.confidence, float)
 
@@ -273,14 +273,14 @@ def test_a_sieve_has_more_samples_than_are_taken(noise):
     mask = torch.zeros(1, 1, 512, 512)
     mask[..., ::2, ::2] = 1
     target = noise(1, 3, 512, 512)
-    match = match_boundary(scene(undone(target), target, mask))
+    match = match_boundary(window(undone(target), target, mask))
     close(match.gain, GAIN, SHRUNK)
-    assert _collect(scene(target, target, mask)).source.shape[1] <= MOST_SAMPLES
+    assert _collect(window(target, target, mask)).source.shape[1] <= MOST_SAMPLES
 
 
 def test_the_match_is_applied_as_far_as_it_is_trusted(texture, region):
     source = texture()
-    ours = scene(source, source, region)
+    ours = window(source, source, region)
     whole, half, none = (
         matched_source(ours, BoundaryMatch(GAIN, OFFSET, trust)) for trust in (1.0, 0.5, 0.0)
     )
@@ -292,4 +292,4 @@ def test_the_match_is_applied_as_far_as_it_is_trusted(texture, region):
 def test_the_matched_source_is_not_clipped(region):
     white = torch.ones(1, 3, SIDE, SIDE)
     match = BoundaryMatch(2 * torch.ones(1, 3, 1, 1), torch.zeros(1, 3, 1, 1), 1.0)
-    assert matched_source(scene(white, white, region), match).amax() == 2
+    assert matched_source(window(white, white, region), match).amax() == 2

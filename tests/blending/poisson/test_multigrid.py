@@ -59,7 +59,7 @@ def equation(support, screen=None):
     def inverse(residual):
         """The grids work on planes that the next call overwrites."""
         channels = [
-            grids.invert(padded(residual[:, c : c + 1])).clone() for c in range(len(residual[0]))
+            grids.cycle(padded(residual[:, c : c + 1])).clone() for c in range(len(residual[0]))
         ]
         return torch.cat(channels, 1)[..., : free.shape[2], : free.shape[3]]
 
@@ -129,7 +129,7 @@ def test_samples_and_channels_do_not_mix():
     free = padded(torch.stack(masks).double()[:, None])
     degree = padded(neighbour_sum(torch.ones(1, 1, 41, 37, dtype=torch.float64)))
     residual = free * random(2, 3, *free.shape[2:])
-    both = multigrid(mask_laplacian(free, degree), free).invert(residual)
+    both = multigrid(mask_laplacian(free, degree), free).cycle(residual)
     for sample, mask in enumerate(masks):
         _, inverse, _ = equation(mask)
         one = (slice(sample, sample + 1), slice(None), slice(41), slice(37))

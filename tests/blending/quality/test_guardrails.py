@@ -43,7 +43,7 @@ def whole_picture(blend, placed, sample=0):
     """The figures computed on the full target, colours by scikit-image, in float64."""
     source, mask, known, target = (
         tensor[min(sample, len(tensor) - 1)][None].double()
-        for tensor in (placed.source, placed.mask, placed.known, placed.target)
+        for tensor in (placed.source, placed.mask, placed.source_valid, placed.target)
     )
     height, width = target.shape[2:]
     right = width - placed.column - mask.shape[3]

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from blending.stages.stages import poisson_stage, refine_stage
 
-from blending.machine import Compute
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings
+from blending.settings import Compute, PoissonSettings, RefineSettings
 from blending.stages import deep_solver, memory, stages
 from blending.stages.memory import Plan
-from blending.stages.stages import poisson_stage, refine_stage
 
 LEVEL = 1 / 255
 SAME = 1e-6 * LEVEL  # float64: the same sums in another order

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from blending.machine import Compute
-from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings
-from blending.stages import device as devices
-from blending.stages.device import multiplies_bfloat16, resolve_arithmetic, resolve_device
 from blending.stages.stages import poisson_stage, refine_stage
+
+from blending.placement.place import place
+from blending.settings import Compute, PoissonSettings, RefineSettings
+from blending.stages import device as devices
+from blending.stages.device import multiplies_bfloat16, resolve_device, resolve_precision
 
 LEVEL = 1 / 255
 CPU = torch.device("cpu")
@@ -38,7 +37,7 @@ def test_bfloat16_is_taken_where_it_is_named_or_the_machine_has_units(
     arithmetic, dtype, without, with_units, has_units, monkeypatch
 ):
     monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: has_units)
-    found = resolve_arithmetic(Compute(arithmetic=arithmetic), CPU, dtype)
+    found = resolve_precision(Compute(arithmetic=arithmetic), CPU, dtype)
     assert found == (with_units if has_units else without)
 
 

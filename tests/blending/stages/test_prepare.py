@@ -9,26 +9,26 @@ import pytest
 import torch
 
 from blending.image.filters import gaussian_blur
-from blending.placement.window import Scene
+from blending.placement.window import Window
 from blending.poisson.boundary_match import match_boundary
 from blending.poisson.guidance import guidance_field, without_contours
 from blending.poisson.solver import solve_poisson
 from blending.settings import GRADIENTS, PoissonSettings, Weights
-from blending.stages.prepare import hold_factor, prepare
+from blending.stages.prepare import fidelity_scale, prepare
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
 NOT_HELD = ("gradient", "content", "style", "histogram", "tv")
 
 
-def make_scene(source, target, mask, known=None):
+def make_window(source, target, mask, known=None):
     known = torch.ones_like(mask) if known is None else known
-    return Scene(source, mask, known, target, (0, 0, *mask.shape[2:]))
+    return Window(source, mask, known, target, (0, 0, *mask.shape[2:]))
 
 
 @pytest.fixture
-def scene(photo, disc):
-    return make_scene(photo(32, 40), photo(32, 40, 250, 20), disc(32, 40, 11))
+def window(photo, disc):
+    return make_window(photo(32, 40), photo(32, 40, 250, 20), disc(32, 40, 11))
 
 
 @pytest.fixture
@@ -36,24 +36,24 @@ def one_scene(noise, disc):
     """A source that is its target but for exposure, as of a repaired crop."""
     rough = gaussian_blur(noise(1, 3, 48, 48), 2.0, 6)
     target = 0.5 + 0.15 * (rough - rough.mean()) / rough.std()
-    return make_scene((target - 0.1) / 0.8, target, disc(48, 48, 15))
+    return make_window((target - 0.1) / 0.8, target, disc(48, 48, 15))
 
 
 def test_the_hold_by_the_bleed():
     # (1 − b) / (b + 1/64), in units of its value at a half: 0.5 / (33/64) = 32/33; at 0 it is 64.
-    assert hold_factor(1) == 0
-    assert hold_factor(0.5) == pytest.approx(1)
-    assert hold_factor(0) == pytest.approx(64 * 33 / 32)
-    assert hold_factor(0.25) == pytest.approx(0.75 / (17 / 64) * 33 / 32)
-    factors = [hold_factor(bleed / 100) for bleed in range(101)]
+    assert fidelity_scale(1) == 0
+    assert fidelity_scale(0.5) == pytest.approx(1)
+    assert fidelity_scale(0) == pytest.approx(64 * 33 / 32)
+    assert fidelity_scale(0.25) == pytest.approx(0.75 / (17 / 64) * 33 / 32)
+    factors = [fidelity_scale(bleed / 100) for bleed in range(101)]
     assert all(more > less for more, less in pairwise(factors))
 
 
 @pytest.mark.parametrize("bleed", [0, 0.3, 0.5, 1])
-def test_the_colours_alone_are_held_by_the_bleed(bleed, scene):
+def test_the_colours_alone_are_held_by_the_bleed(bleed, window):
     weights = Weights(histogram=0.5, tv=0.25)
-    found = prepare(scene, PoissonSettings(bleed=bleed)).joint_weights(weights)
-    factor = hold_factor(bleed)
+    found = prepare(window, PoissonSettings(bleed=bleed)).joint_weights(weights)
+    factor = fidelity_scale(bleed)
     expected = {
         name: value if name in NOT_HELD else factor * value
         for name, value in asdict(weights).items()
@@ -64,15 +64,15 @@ def test_the_colours_alone_are_held_by_the_bleed(bleed, scene):
 
 
 @pytest.mark.parametrize("gradients", GRADIENTS)
-def test_an_exact_blend_with_a_bleed_of_1_is_the_plain_solve_bit_for_bit(gradients, scene):
-    prepared = prepare(scene, replace(EXACT, gradients=gradients))
+def test_an_exact_blend_with_a_bleed_of_1_is_the_plain_solve_bit_for_bit(gradients, window):
+    prepared = prepare(window, replace(EXACT, gradients=gradients))
     assert prepared.figures == {"bleed": 1.0}
-    assert prepared.scene is scene
-    arguments = (scene.source, scene.known, scene.target, scene.support)
+    assert prepared.window is window
+    arguments = (window.source, window.source_valid, window.target, window.support)
     guidance = guidance_field(*arguments, gradients)
     assert torch.equal(prepared.guidance, guidance)
-    boundary = torch.where(scene.support, scene.source, scene.target)
-    assert torch.equal(prepared.exact, solve_poisson(guidance, scene.support, boundary))
+    boundary = torch.where(window.support, window.source, window.target)
+    assert torch.equal(prepared.exact, solve_poisson(guidance, window.support, boundary))
 
 
 @pytest.mark.parametrize(("bleed", "screen"), [(0.5, 1 / 256), (0, 66 / 256), (0.9, None)])
@@ -84,7 +84,7 @@ def test_the_targets_colours_seep_in_as_a_chains_solution_says(bleed, screen):
     mask = torch.zeros(1, 1, 5, columns, dtype=torch.float64)
     mask[..., first : last + 1] = 1
     target = torch.full((1, 3, 5, columns), 0.4, dtype=torch.float64)
-    found = prepare(make_scene(target + 0.3, target, mask), replace(EXACT, bleed=bleed)).exact
+    found = prepare(make_window(target + 0.3, target, mask), replace(EXACT, bleed=bleed)).exact
     k = np.arccosh(1 + screen / 2)
     middle, half = (first + last) / 2, (last - first) / 2 + 1
     places = np.arange(first, last + 1)
@@ -94,24 +94,24 @@ def test_the_targets_colours_seep_in_as_a_chains_solution_says(bleed, screen):
     assert torch.equal(found[..., :first], target[..., :first])
 
 
-def test_less_bleed_is_nearer_to_the_source(scene, disc):
-    deep_inside = (disc(32, 40, 3) > 0).expand_as(scene.source)  # 8 pixels from the edge
+def test_less_bleed_is_nearer_to_the_source(window, disc):
+    deep_inside = (disc(32, 40, 3) > 0).expand_as(window.source)  # 8 pixels from the edge
 
     def distance(bleed, where):
-        difference = prepare(scene, replace(EXACT, bleed=bleed)).exact - scene.source
+        difference = prepare(window, replace(EXACT, bleed=bleed)).exact - window.source
         return difference[where].abs().mean().item()
 
-    support = scene.support.expand_as(scene.source)
+    support = window.support.expand_as(window.source)
     distances = [distance(bleed, support) for bleed in (0, 0.25, 0.5, 0.75, 1)]
     assert all(less < more for less, more in pairwise(distances))
     # Seeping in sinks by e every 2 pixels: to 2 % there.
     assert distance(0, deep_inside) < 0.05 * distance(1, deep_inside)
 
 
-def test_the_joint_guidance_cuts_contours_beyond_a_quarter(scene):
-    bright = replace(scene, source=torch.where(scene.support, 0.1, 1.0) * scene.source)
+def test_the_joint_guidance_cuts_contours_beyond_a_quarter(window):
+    bright = replace(window, source=torch.where(window.support, 0.1, 1.0) * window.source)
     prepared = prepare(bright, PoissonSettings())
-    arguments = (bright.source, bright.known, bright.target, bright.support)
+    arguments = (bright.source, bright.source_valid, bright.target, bright.support)
     expected = without_contours(prepared.guidance, *arguments, contrast=0.25)
     assert torch.equal(prepared.joint_guidance(), expected)
     assert not torch.equal(expected, prepared.guidance)
@@ -122,25 +122,25 @@ def test_the_joint_guidance_cuts_contours_beyond_a_quarter(scene):
 def test_one_scene_is_matched_bleeds_freely_and_the_figures_say_so(method, bleed, one_scene):
     settings = PoissonSettings(method=method, bleed=bleed, match=True)
     prepared = prepare(one_scene, settings)
-    assert (prepared.scene.source - one_scene.target).abs().max() < 2 * LEVEL
+    assert (prepared.window.source - one_scene.target).abs().max() < 2 * LEVEL
     figures = json.loads(json.dumps(prepared.figures))
     assert set(figures) == {"match", "bleed"}
     assert figures["match"]["gain"] == pytest.approx([0.8] * 3, abs=0.01)
     # At the boundary's middle, not at black: T − 0.8 · S there is the 0.1 of the making.
     assert figures["match"]["offset"] == pytest.approx([0.1] * 3, abs=0.01)
-    assert figures["match"]["confidence"] == figures["bleed"] == prepared.sameness == 1
+    assert figures["match"]["confidence"] == figures["bleed"] == prepared.match_confidence == 1
     assert prepared.hold == 0
     weights = prepared.joint_weights(Weights())
     assert weights.style == weights.luminance == weights.chroma == 0
-    assert torch.equal(prepared.guidance, guidance_of(prepared.scene))
+    assert torch.equal(prepared.guidance, guidance_of(prepared.window))
 
 
-def guidance_of(scene):
-    return guidance_field(scene.source, scene.known, scene.target, scene.support)
+def guidance_of(window):
+    return guidance_field(window.source, window.source_valid, window.target, window.support)
 
 
 def test_a_half_trusted_match_bleeds_half_the_way_more(one_scene, noise):
-    # Rough surroundings of its own make the two scenes resemble each other less.
+    # Rough surroundings of its own make the two windows resemble each other less.
     other = gaussian_blur(noise(1, 3, 48, 48, seed=5), 2.0, 6)
     other = 0.15 * (other - other.mean()) / other.std()
     mixed = replace(one_scene, target=one_scene.target + other)
@@ -149,7 +149,7 @@ def test_a_half_trusted_match_bleeds_half_the_way_more(one_scene, noise):
     for bleed in (0.0, 0.5):
         prepared = prepare(mixed, PoissonSettings(bleed=bleed, match=True))
         assert prepared.figures["bleed"] == pytest.approx(bleed + trust * (1 - bleed))
-        assert prepared.hold == pytest.approx(hold_factor(prepared.figures["bleed"]))
+        assert prepared.hold == pytest.approx(fidelity_scale(prepared.figures["bleed"]))
         assert prepared.joint_weights(Weights(style=3.0)).style == pytest.approx(3 * (1 - trust))
 
 
@@ -157,14 +157,14 @@ def test_another_scene_is_left_as_it_is(one_scene, noise):
     other = gaussian_blur(noise(1, 3, 48, 48, seed=5), 2.0, 6)
     foreign = replace(one_scene, target=0.5 + 0.15 * (other - other.mean()) / other.std())
     prepared = prepare(foreign, PoissonSettings(match=True))
-    assert prepared.figures["match"]["confidence"] == prepared.sameness == 0
+    assert prepared.figures["match"]["confidence"] == prepared.match_confidence == 0
     assert prepared.figures["bleed"] == 0.5
-    assert torch.equal(prepared.scene.source, foreign.source)
+    assert torch.equal(prepared.window.source, foreign.source)
 
 
 def test_nothing_is_matched_unless_asked(one_scene):
     prepared = prepare(one_scene, PoissonSettings())
-    assert prepared.scene is one_scene
-    assert prepared.sameness == 0
+    assert prepared.window is one_scene
+    assert prepared.match_confidence == 0
     assert prepared.figures == {"bleed": 0.5}
     assert prepared.hold == pytest.approx(1)

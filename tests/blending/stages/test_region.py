@@ -9,7 +9,7 @@ from blending.image.mask import adjust_mask
 from blending.placement.place import place
 from blending.settings import PoissonSettings, RefineSettings
 from blending.stages.memory import EXACT, PASS, Extent, Plan, estimated_memory, planned_bytes
-from blending.stages.region import region_mask
+from blending.stages.refine import region_mask
 
 OBJECT = RefineSettings(margin=16)
 

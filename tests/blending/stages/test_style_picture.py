@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from blending.stages.stages import refine_stage
 
 from blending.deep.vgg16 import STYLE_LAYERS
-from blending.machine import Compute
-from blending.settings import RefineSettings
+from blending.settings import Compute, RefineSettings
 from blending.stages import deep_solver
-from blending.stages.stages import refine_stage
 
 LEVEL = 1 / 255
 REFINE = RefineSettings(max_evaluations=4, margin=16)

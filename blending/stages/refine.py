@@ -1,0 +1,141 @@
+"""The style refine stage: a blend pulled further towards its target's style, its content held."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..deep.vgg16 import Features, load_features
+from ..image.mask import adjust_mask
+from ..optimize.minimize import OnRowEvaluation, RowEvaluation
+from ..placement.box import bounding_box, crop
+from ..placement.place import SOLVED_FROM, Placed, check_taken, solved_mask
+from ..placement.window import Window, region_box
+from ..settings import Compute, RefineSettings
+from ..validation import check_image, check_mask, check_same_size, common_batch
+from .batch import Job, OnEvaluation, StageResult
+from .deep_solver import DeepSolver, deep_solver
+from .device import resolve_device
+from .memory import rows_at_once
+from .prepare import refine_start
+
+
+def refine_stage(
+    image: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    settings: RefineSettings | None = None,
+    network: Features | None = None,
+    compute: Compute | None = None,
+    on_evaluation: OnEvaluation | None = None,
+    style: Tensor | None = None,
+) -> StageResult:
+    """Pull a blend further towards its target's style, its content held.
+
+    The result is the input and `strength` times the change that a minimum asks for; at 0 nothing is
+    computed and the input comes back bit for bit.
+
+    Args:
+        image: (N, 3 or 4, H, W), the blend, in [0, 1].
+        target: (N, 3 or 4, H, W), whose style is wanted; the same size.
+        mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 stay as they are in `image`.
+            It is grown where the region is a band; where that is the whole picture, all of it may
+            change, whatever the mask says.
+        settings: None: the defaults.
+        network: as in `poisson_stage`.
+        compute: as in `poisson_stage`.
+        on_evaluation: as in `poisson_stage`.
+        style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style is wanted instead of
+            the target's, all of it. An alpha does not count. The histogram term, off by default,
+            stays with the target.
+
+    Returns:
+        image + mask·change, and that mask; `image`'s bits outside it.
+
+    Raises:
+        ValueError: shapes, ranges, sizes or batches; a mask that never reaches 0.5.
+
+    Source: Zhang et al. 2020, second stage. Differs: a content term that compares with the input,
+    not with itself.
+    """
+    settings, compute = settings or RefineSettings(), compute or Compute()
+    placed, image = _checked(image, target, mask, settings, style)
+    device = resolve_device(compute, target.device)
+    rows = rows_at_once(settings, device)
+    job = Job("refine", placed, image, settings.margin, device, rows, on_evaluation)
+    if settings.strength == 0:
+        untouched = job.run(
+            settings, lambda _, windows, __: [(w.source, {"evaluations": 0}) for w in windows]
+        )
+        return replace(untouched, image=image.expand_as(untouched.image).clone())
+    solver = deep_solver(settings, network or load_features(), placed, compute, device)
+    styles = _styles(style, solver)
+
+    def applied(window: Window, x: Tensor) -> Tensor:
+        return x if settings.strength == 1 else torch.lerp(window.source, x, settings.strength)
+
+    def solve(
+        first: int, windows: list[Window], tell: OnRowEvaluation | None
+    ) -> list[tuple[Tensor, dict]]:
+        def tell_applied(event: RowEvaluation) -> None:
+            if tell:
+                tell(replace(event, x=applied(windows[event.row], event.x)))
+
+        starts = [
+            refine_start(window, settings, styles(sample))
+            for sample, window in enumerate(windows, first)
+        ]
+        solved = solver.solve(starts, tell_applied)
+        return [(applied(w, x), own) for w, (x, own) in zip(windows, solved, strict=True)]
+
+    return job.run(settings, solve)
+
+
+def region_mask(mask: Tensor, settings: RefineSettings) -> Tensor:
+    """The mask of what may change: the object, a band around it, or the whole picture.
+
+    Args:
+        mask: the object's, (N, 1, H, W), in [0, 1].
+        settings: region and band.
+
+    Returns:
+        (N, 1, H, W), 1 = may change; below 0.5 it does not count.
+    """
+    if settings.region == "picture":
+        return torch.ones_like(mask)
+    taken = (mask >= SOLVED_FROM).any(0, keepdim=True)
+    if settings.region == "object" or not taken.any():
+        return mask
+    box = region_box(bounding_box(taken), settings, mask.shape)
+    grown = mask.clone()
+    crop(grown, box).copy_(adjust_mask(crop(mask, box), grow=settings.band))
+    return grown
+
+
+def _checked(
+    image: Tensor, target: Tensor, mask: Tensor, settings: RefineSettings, style: Tensor | None
+) -> tuple[Placed, Tensor]:
+    """The blend as source of its own place, and as batch; the arguments checked."""
+    check_image("image", image)
+    check_image("target", target)
+    check_same_size("target", target, "image", image)
+    check_mask("mask", mask)
+    check_same_size("mask", mask, "image", image)
+    if style is not None:
+        check_image("style", style)
+        batch = common_batch(image=image, target=target, mask=mask, style=style)
+        image = image.expand(batch, -1, -1, -1)
+    mask = region_mask(mask, settings)
+    common_batch(source=image, mask=mask, target=target)
+    check_taken(mask)
+    everywhere = torch.ones_like(mask)
+    return Placed(image[:, :3], solved_mask(mask), everywhere, target, row=0, column=0), image
+
+
+def _styles(style: Tensor | None, solver: DeepSolver) -> Callable[[int], dict[str, Tensor] | None]:
+    """A picture's number to the Gram matrices of its style; None: the target's count."""
+    if style is None:
+        return lambda _: None
+    made = [solver.grams(row[None, :3]) for row in style]
+    return lambda sample: made[sample if len(made) > 1 else 0]
