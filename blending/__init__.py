@@ -59,7 +59,17 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: `--help` must not wait for torch."""
+    """Import a public name at its first use, so that `--help` need not wait for torch.
+
+    Args:
+        name: one of `__all__`.
+
+    Returns:
+        The class, function or constant of that name.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)

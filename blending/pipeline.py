@@ -1,4 +1,4 @@
-"""One call for all: three pictures to a blend."""
+"""From three pictures to a blend in one call."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from .deep.vgg16 import load_features
 from .placement.place import place
 from .quality.guardrails import guard_rails
-from .report import machine_report
+from .report import machine_report, picture_size
 from .settings import BlendSettings
 from .stages.batch import OnEvaluation
 from .stages.device import resolve_device
@@ -21,10 +21,11 @@ class BlendResult:
 
     Attributes:
         image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
-        mask: (N, 1, H, W), the mask at its place on the target, 0 below 0.5.
-        paste: (N, 3 or 4, H, W), plain copy and paste with that mask, to compare.
+        mask: (N, 1, H, W), the mask at its place on the target, in [0, 1], 1 = source, 0 where it
+            is below 0.5.
+        paste: (N, 3 or 4, H, W), plain copy and paste with that mask, for comparison.
         report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
-            reasons), guard rails (what went wrong, see `guardrails`), machine.
+            reasons), guard rails (measures of what can go wrong, see `guardrails`), machine.
     """
 
     image: Tensor
@@ -47,25 +48,27 @@ def blend(
     """Blend a cut-out of a source into a target: the Poisson stage, then the refine stage.
 
     Args:
-        source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask and is the mask when
-            there is none.
+        source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask, or is the mask where
+            none is given.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
         mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges allowed, pixels below 0.5 are
             not taken.
-        row: of the source's top-left corner on the target, pixels; negative and overhanging places
-            are clipped.
-        column: likewise.
+        row: row of the source's top-left corner on the target, pixels; may be negative. What
+            overhangs the target is clipped.
+        column: column of that corner, pixels; may be negative.
         scale: factor for source and mask, > 0.
         settings: None: the defaults.
-        on_evaluation: called at every evaluation; what it raises (to cancel) is handed on.
+        on_evaluation: called at every evaluation; an exception that it raises (to cancel) is passed
+            on.
 
     Returns:
         The blend and its report. N is 1 or the batch size for each argument. Outside the mask the
-        image has the target's bits unless the refine stage was told to change the whole picture.
+        image has the target's bits unless the refine stage was told to change a band or the whole
+        picture.
 
     Raises:
         ValueError, TypeError: arguments that cannot be blended; the message names the argument.
-        FileNotFoundError: a weights file that is not there.
+        FileNotFoundError: there is no such weights file.
     """
     settings = settings or BlendSettings()
     placed = place(source, target, mask, row, column, scale)
@@ -82,8 +85,8 @@ def blend(
         )
         stages.append(result.report)
     report = {
-        "source": _size(source),
-        "target": _size(target),
+        "source": picture_size(source),
+        "target": picture_size(target),
         "place": {"row": row, "column": column, "scale": scale},
         "weights": settings.weights_file or "bundled",
         "input_scale": settings.input_scale,
@@ -92,8 +95,3 @@ def blend(
         **machine_report(device),
     }
     return BlendResult(result.image, placed.full_mask, placed.paste, report)
-
-
-def _size(picture: Tensor) -> dict[str, int]:
-    batch, channels, height, width = picture.shape
-    return {"batch": batch, "channels": channels, "height": height, "width": width}

@@ -1,4 +1,4 @@
-"""Settings named by their purpose."""
+"""Settings named by what they are for."""
 
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,35 +17,35 @@ def _paper() -> BlendSettings:
 
     Published: gradient 1e4, style 1e4, content 1, tv 1e-6, second stage style 1e7, content 1, on
     pictures in 0..255 and on features of about this network's size, as means over the canvas (tv: a
-    sum). On two of the authors' pictures of 512 x 512 that is, by the relative terms used here, a
-    gradient weight of 350 and 1760, a style weight of 80 and 1250 beside a content weight of 1; the
-    geometric means are taken.
+    sum). Converted to the relative terms used here, on two of the authors' pictures of 512 x 512,
+    that is a gradient weight of 350 and 1760, and a style weight of 80 and 1250, beside a content
+    weight of 1; these are the geometric means.
 
-    Different from the paper and its code: the start is the paste, not noise, and the steps are 20
-    instead of 1000; style is measured on the composite and in the window, not on the free canvas;
-    the content term of the second stage compares with the first stage's result, not with itself;
-    areas are the mask's; the background stays. Nothing holds the colours, so dark objects may turn
-    transparent: to compare, not to work with.
+    Different from the paper and its code: the start is copy and paste, not noise, and there are 20
+    evaluations instead of 1000; style is measured on the composite and in the window, not on the
+    free canvas; the content term of the second stage compares with the first stage's result, not
+    with itself; areas are the mask's; the background stays. No term keeps the colours, so dark
+    objects may turn transparent: meant for comparison, not for work.
     """
     return BlendSettings(
         PoissonSettings(weights=_PAPER_POISSON), RefineSettings(weights=_PAPER_REFINE)
     )
 
 
-# A line of reason each; `painting` is the default everywhere.
+# Above each preset, why it is so; `painting` is the default everywhere.
 PRESETS = MappingProxyType(
     {
         # Both stages: the target's brush goes over the object.
         "painting": BlendSettings(),
-        # No second stage, which would redraw a photograph; a patch of the same scene is matched.
+        # No refine stage, which would repaint a photograph; a patch of the same scene is matched.
         "photograph": BlendSettings(
             PoissonSettings(match=True, weights=Weights(style=1.0)), refine=None
         ),
-        # A diffusion crop pasted back shows the same scene: its colours may flow, nothing to learn.
+        # A diffusion crop pasted back shows the same scene: exact solution, full bleed, no style.
         "seam repair": BlendSettings(PoissonSettings(method="exact", match=True), refine=None),
-        # The published objective, to compare with.
+        # The published objective, for comparison.
         "paper": _paper(),
-        # For trying places and masks: a first idea of "painting" in a third of the time.
+        # For trying out places and masks: a preview of "painting" in a third of the time.
         "fast": BlendSettings(
             PoissonSettings(max_evaluations=6), RefineSettings(max_evaluations=8)
         ),
@@ -56,13 +56,33 @@ REFINING = tuple(name for name, preset in PRESETS.items() if preset.refine)
 
 
 def poisson_preset(name: str) -> PoissonSettings:
-    """A preset's first stage; ValueError where there is no such preset."""
+    """The Poisson stage's settings of a preset.
+
+    Args:
+        name: one of `PRESETS`.
+
+    Returns:
+        The preset's own settings.
+
+    Raises:
+        ValueError: there is no such preset.
+    """
     check_choice("preset", name, tuple(PRESETS))
     return PRESETS[name].poisson
 
 
 def refine_preset(name: str) -> RefineSettings:
-    """A preset's second stage; ValueError unless the name is out of `REFINING`."""
+    """The style refine stage's settings of a preset.
+
+    Args:
+        name: one of `REFINING`, the presets that have this stage.
+
+    Returns:
+        The preset's own settings.
+
+    Raises:
+        ValueError: there is no such preset, or it has no refine stage.
+    """
     check_choice("preset", name, REFINING)
     return PRESETS[name].refine or RefineSettings()
 
@@ -74,14 +94,17 @@ def changed_poisson(
     max_evaluations: int = 0,
     sequence: bool = False,
 ) -> PoissonSettings:
-    """A first stage's settings, changed.
+    """A preset's Poisson settings with a user's choices in their place.
 
     Args:
-        own: what is changed.
-        gradients: as in `PoissonSettings`.
-        bleed_shift: as in `shifted_bleed`.
-        max_evaluations: 0: its own.
-        sequence: as in `PoissonSettings`.
+        own: the settings to change.
+        gradients: "import", "mixed" or "monochrome".
+        bleed_shift: from -1 to 1, see `shifted_bleed`.
+        max_evaluations: 1 to 10000; 0: those of `own`.
+        sequence: whether the pictures of a batch are frames of one film.
+
+    Returns:
+        New settings.
 
     Raises:
         ValueError, TypeError: a value that is not allowed.
@@ -102,14 +125,17 @@ def changed_refine(
     max_evaluations: int = 0,
     sequence: bool = False,
 ) -> RefineSettings:
-    """A second stage's settings, changed.
+    """A preset's refine settings with a user's choices in their place.
 
     Args:
-        own: what is changed.
-        region: as in `RefineSettings`.
-        strength: likewise.
-        max_evaluations: 0: its own.
-        sequence: as in `RefineSettings`.
+        own: the settings to change.
+        region: "object", "band" or "picture".
+        strength: share of the change that is applied, 0 to 1.
+        max_evaluations: 1 to 10000; 0: those of `own`.
+        sequence: whether the pictures of a batch are frames of one film.
+
+    Returns:
+        New settings.
 
     Raises:
         ValueError, TypeError: a value that is not allowed.
@@ -124,15 +150,18 @@ def changed_refine(
 
 
 def shifted_bleed(settings: PoissonSettings, shift: float) -> PoissonSettings:
-    """The settings with more or less bleed than they have by themselves.
+    """The settings with a higher or lower bleed than their own.
 
     Args:
-        settings: whose `bleed` is moved.
-        shift: in [-1, 1]; 0 leaves it, 1 lets the target's colours seep in without limit, -1 keeps
-            the source's; the bleed moves that share of its way to the end.
+        settings: whose `resolved_bleed` is shifted.
+        shift: from -1 to 1, the share of the way from this bleed to 0 (below 0: the source keeps
+            its colours) or to 1 (above 0: the target's seep in without limit); 0 leaves it.
+
+    Returns:
+        New settings, or the same where `shift` is 0.
 
     Raises:
-        ValueError, TypeError: the shift is out of range or no number.
+        ValueError, TypeError: the shift is out of range or not a number.
     """
     check_range("bleed shift", shift, -1, 1)
     if shift == 0:

@@ -3,33 +3,48 @@
 import math
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
+from torch import Tensor
 
 
 def machine_report(device: torch.device) -> dict:
-    """Versions, device and peak memory, JSON-ready.
+    """Versions, device and peak memory, ready for JSON.
 
     Args:
         device: where the blend was computed.
 
     Returns:
-        `peak_memory_bytes` is the device's peak since the process began on a GPU, and the whole
-        process's peak resident set otherwise; None where the system does not tell.
+        `device`, `versions` and `peak_memory_bytes`: on a CUDA device the peak that torch allocated
+        since the process began, otherwise the peak resident set of the process; None where the
+        system does not tell.
     """
     names = ("torchvision", "kornia", "numpy")
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {
         "device": str(device),
         "peak_memory_bytes": _peak_memory(device),
-        "versions": versions | {name: version(name) for name in names},
+        "versions": versions | {name: _version(name) for name in names},
     }
 
 
+def picture_size(picture: Tensor) -> dict[str, int]:
+    """Batch, channels, height and width of a picture, (B, C, H, W), by name."""
+    return dict(zip(("batch", "channels", "height", "width"), picture.shape, strict=True))
+
+
 def json_ready(figures: dict[str, float]) -> dict[str, float | None]:
-    """The figures with None for what JSON cannot hold: NaN and infinity."""
+    """The figures with NaN and infinity, which JSON cannot express, replaced by None."""
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def _version(name: str) -> str | None:
+    """Of an installed distribution, or what a module without one (vendored, frozen) says itself."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return getattr(sys.modules.get(name), "__version__", None)
 
 
 def _peak_memory(device: torch.device) -> int | None:

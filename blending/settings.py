@@ -1,4 +1,4 @@
-"""Settings of the stages: frozen, validated, without torch so that they load at once."""
+"""Settings of the stages: frozen, validated, free of torch so that they load at once."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -10,10 +10,11 @@ STARTS = ("paste", "exact")
 REGIONS = ("object", "band", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 INPUT_SCALES = ("caffe", "standardised")
+BUNDLED_SCALE = "caffe"  # of the weights that come along
 LARGEST_WEIGHT = 1e9
 LEAST_MARGIN, LARGEST_MARGIN = 16, 4096  # pixels
-LARGEST_PART = 100_000_000  # of a mask, square pixels
-DEEP_BLEED = 0.5  # by default, where gradients are imported
+LARGEST_PART = 100_000_000  # largest area of a hole or speck, square pixels
+DEEP_BLEED = 0.5  # default of the deep method with imported gradients
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -21,23 +22,25 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class Weights:
     """Weights of the joint objective, by default the Poisson stage's; 0 leaves a term out.
 
-    Pixel terms are stated for pictures in [0, 1]; feature terms are relative, so the same weights
-    serve any VGG16: content is divided by the mean square of the features that are kept, style by
-    its own value at the start. All are means over the mask or the window, so they do not depend on
-    the canvas.
+    Pixel terms are stated for pictures in [0, 1]. Feature terms are relative, so the same weights
+    serve any VGG16: content is divided by the mean square of the reference features, style by its
+    own value at the start. All are means over the mask or the window, so they do not depend on the
+    size of the canvas.
 
-    The published weights make objects transparent when they are minimised in earnest (see the
+    The published weights make objects transparent once the objective is truly minimised (see the
     preset "paper"); these were chosen by picture and by score.
 
     Attributes:
-        gradient: squared difference of Laplacians.
-        content: squared difference at relu2_2 to the pasted source (refine: to its input).
-        style: squared difference of Gram matrices to the target's window.
-        luminance: squared difference to the source's lightness, but for the mask's rim (refine: to
+        gradient: mean squared difference of Laplacians.
+        content: squared difference of relu2_2 features from the pasted source's (refine stage: from
             its input's).
-        chroma: the same of the colours apart from lightness; on the rim, too, where the source has
-            a hue.
-        histogram: squared distance to the target's channel histograms, relative as content.
+        style: squared difference of Gram matrices from those of the target's window.
+        luminance: squared difference of lightness from the source's, counted less along the mask's
+            edge (refine stage: from its input's, everywhere under the mask).
+        chroma: squared difference of the two chroma channels, counted along the mask's edge, too,
+            where the source has a hue.
+        histogram: squared distance to the target's channel histograms, relative to the mean square
+            of the target's features.
         tv: total variation.
     """
 
@@ -60,27 +63,30 @@ class PoissonSettings:
     """Settings of the Poisson stage.
 
     Attributes:
-        method: "deep", the joint objective by L-BFGS; "exact", the Poisson equation alone, without
-            the network.
-        gradients: what is taken of the pictures' gradients under the mask: "import", the source's;
-            "mixed", the stronger one at each pixel, for objects with holes or glass; "monochrome",
-            those of the source's luminance, for texture without colour.
-        bleed: from 0, the source keeps its colours, to 1, the target's seep in without limit
-            (pure Poisson). None: 0.5 where the deep method imports gradients, 1 otherwise.
-        match: whether a source that continues the target (a repaired crop) is first brought to its
-            colours by what both have at the mask's edge, let bleed freely and spared the style; a
-            new object is left as it is.
-        start: where the joint objective starts: "paste" (keeps the object's own colours) or
-            "exact".
-        max_evaluations: of the objective, a picture, 1 to 10000.
+        method: "deep", the joint objective minimised by L-BFGS; "exact", the Poisson equation
+            alone, without the network.
+        gradients: the guidance under the mask: "import", the source's gradients; "mixed", the
+            stronger of source's and target's at each pixel, for objects with holes or glass;
+            "monochrome", those of the source's luminance, for texture without colour.
+        bleed: how far the target's colours seep into the object: from 0, the source keeps its
+            colours, to 1, without limit (pure Poisson). None: 0.5 where the deep method imports
+            gradients, 1 otherwise.
+        match: whether a source that continues the target (a repaired crop) is first matched to its
+            colours by a gain and an offset measured at the mask's edge. The surer that is, the
+            nearer bleed is brought to 1, and content and style to weight 0. A new object is left as
+            it is.
+        start: where the joint objective starts: "paste", copy and paste, which keeps the object's
+            own colours; or "exact", the Poisson equation's solution.
+        max_evaluations: of the objective, for each picture, 1 to 10000.
         weights: of the joint objective.
-        rim: pixels from the mask's edge over which the colours come to be held, 0 to 256; a contour
-            of the source counts as many, so an object cut out tightly is held from its edge on.
-        margin: pixels around the mask's box that the style is taken from, 16 to 4096; None: the
-            whole picture.
-        sequence: whether the pictures of a batch are frames of one film: each starts from what the
-            one before came to, moved along with the object, which takes fewer evaluations and
-            flickers less. Deep method only.
+        rim: pixels from the mask's edge over which the fidelity to the source's colours sets in, 0
+            to 256; crossing a contour of the source counts as many pixels, so a tightly cut object
+            keeps its colours from its edge on.
+        margin: pixels around the mask's box whose style is matched, 16 to 4096; None: the whole
+            picture.
+        sequence: whether the pictures of a batch are frames of one film: each starts from the
+            change that was found for the previous frame, moved along with the object, which takes
+            fewer evaluations and flickers less. Deep method only.
     """
 
     method: str = "deep"
@@ -110,7 +116,7 @@ class PoissonSettings:
 
     @property
     def resolved_bleed(self) -> float:
-        """The bleed, with None resolved."""
+        """The bleed in [0, 1], with None replaced by the default of method and gradients."""
         if self.bleed is not None:
             return self.bleed
         return DEEP_BLEED if self.method == "deep" and self.gradients == "import" else 1.0
@@ -129,12 +135,14 @@ class RefineSettings:
         region: what may change: "object", the pixels under the mask; "band", these and `band`
             pixels around them; or the whole "picture".
         band: width of that band in pixels, 1 to 256.
-        strength: share of the change that is applied, 0 (the input bit for bit, nothing is
+        strength: share of the change that is applied, from 0 (the input bit for bit, nothing is
             computed) to 1.
-        max_evaluations: of the objective, a picture, 1 to 10000.
-        weights: of the joint objective; content, luminance and chroma hold the stage's input.
-        margin: as in the Poisson stage.
-        sequence: likewise.
+        max_evaluations: of the objective, for each picture, 1 to 10000.
+        weights: of the joint objective; content, luminance and chroma compare with the stage's
+            input.
+        margin: pixels around the region's box whose style is matched, 16 to 4096; None: the whole
+            picture.
+        sequence: whether the pictures of a batch are frames of one film, as in `PoissonSettings`.
     """
 
     region: str = "object"
@@ -161,15 +169,15 @@ class RefineSettings:
 
 @dataclass(frozen=True, init=False)
 class Compute:
-    """Where and how a stage computes; what it computes hardly depends on it.
+    """Where and how a stage computes; the result hardly depends on it.
 
     Attributes:
         device: as torch names it ("cpu", "cuda:0"); None: where the target is.
-        precision: of the network's convolutions, "float32", "bfloat16", or "auto": bfloat16 where
-            the device has units for it, float32 elsewhere. Sums, Gram matrices and everything else
-            are in float32.
+        precision: dtype of the network's convolutions, "float32", "bfloat16", or "auto": bfloat16
+            where the device has units for it, float32 elsewhere. Sums, Gram matrices and everything
+            else are in float32.
         memory: bytes that a stage may take beside its pictures; None: four fifths of what is free.
-            Where a picture wants more, its network works in tiles: the same result, a third slower.
+            Where a picture needs more, the network works in tiles: the same result, a third slower.
     """
 
     device: str | None = None
@@ -186,7 +194,7 @@ class Compute:
     ) -> None:
         """Raise TypeError or ValueError on a value that is not allowed.
 
-        `arithmetic` is the former name of `precision`; given, it counts.
+        `arithmetic` is the former name of `precision`; where it is given, it takes precedence.
         """
         check_type("device", device, str, type(None))
         check_choice("precision", precision, PRECISIONS)
@@ -212,11 +220,12 @@ class BlendSettings:
     """Settings of a whole blend.
 
     Attributes:
-        poisson: of the first stage.
-        refine: of the second; None ends after the first.
-        weights_file: another VGG16 safetensors file; None: the bundled one.
-        input_scale: that file's: "caffe" or "standardised".
-        compute: where and how.
+        poisson: of the Poisson stage.
+        refine: of the style refine stage; None: the blend ends with the Poisson stage.
+        weights_file: path of another VGG16 safetensors file; None: the bundled one.
+        input_scale: the input that this file's weights expect: "caffe" or "standardised", see
+            `load_features`.
+        compute: device, precision and memory.
     """
 
     poisson: PoissonSettings = field(default_factory=PoissonSettings)
@@ -229,8 +238,26 @@ class BlendSettings:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_type("poisson", self.poisson, PoissonSettings)
         check_type("refine", self.refine, RefineSettings, type(None))
-        check_choice("input_scale", self.input_scale, INPUT_SCALES)
+        check_input_scale(self.input_scale, self.weights_file)
         check_type("compute", self.compute, Compute)
+
+
+def check_input_scale(input_scale: str, weights_file: object) -> None:
+    """Refuse an input scale that the weights do not have.
+
+    Args:
+        input_scale: "caffe", the bundled weights', or "standardised".
+        weights_file: of other weights; None: the bundled ones.
+
+    Raises:
+        ValueError: an unknown scale; another one than the bundled weights' without a file.
+    """
+    check_choice("input_scale", input_scale, INPUT_SCALES)
+    if weights_file is None and input_scale != BUNDLED_SCALE:
+        raise ValueError(
+            f"input_scale {input_scale} must come with a weights file, got none: the bundled "
+            f"weights expect {BUNDLED_SCALE}"
+        )
 
 
 def _check_any(stage: str, weights: Weights) -> None:

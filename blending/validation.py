@@ -1,4 +1,4 @@
-"""The argument errors of the core: each names the argument, what was expected and what came."""
+"""Checks of tensors: each error names the argument, what was expected and what was given."""
 
 import torch
 from torch import Tensor
@@ -8,15 +8,16 @@ LOWEST, HIGHEST = -1.0, 2.0
 
 
 def check_image(name: str, image: Tensor) -> None:
-    """Accept an RGB or RGBA picture.
+    """Raise unless a tensor is an RGB or RGBA picture.
 
     Args:
         name: the argument's name, for the message.
-        image: (B, 3 or 4, H, W), any float type, finite, nominally in [0, 1]; overshoot down to -1
-            and up to 2 passes.
+        image: (B, 3 or 4, H, W), any float dtype, finite, nominally in [0, 1]; overshoot down to -1
+            and up to 2 is accepted.
 
     Raises:
-        ValueError: other shape, no pixels, NaN or infinity, values that are not on the 0..1 scale.
+        ValueError: another shape, no pixels, NaN or infinity, or values that are not on the 0..1
+            scale.
         TypeError: not a float tensor.
     """
     _check_tensor(name, image, (3, 4), "3 or 4")
@@ -28,14 +29,14 @@ def check_image(name: str, image: Tensor) -> None:
 
 
 def check_mask(name: str, mask: Tensor) -> None:
-    """Accept a mask, 1 = take the source.
+    """Raise unless a tensor is a mask, 1 = take the source.
 
     Args:
         name: the argument's name, for the message.
-        mask: (B, 1, H, W), any float type, finite, in [0, 1].
+        mask: (B, 1, H, W), any float dtype, finite, in [0, 1].
 
     Raises:
-        ValueError: other shape, no pixels, NaN or infinity, values outside [0, 1].
+        ValueError: another shape, no pixels, NaN or infinity, or values outside [0, 1].
         TypeError: not a float tensor.
     """
     _check_tensor(name, mask, (1,), "1")
@@ -45,7 +46,17 @@ def check_mask(name: str, mask: Tensor) -> None:
 
 
 def check_same_size(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
-    """Raise ValueError unless both tensors have the same height and width."""
+    """Raise unless two pictures have the same height and width.
+
+    Args:
+        name: the argument's name, for the message.
+        tensor: (B, C, H, W).
+        other_name: the other argument's name, for the message.
+        other: (B, C, H, W), whose size is required; batch and channels may differ.
+
+    Raises:
+        ValueError: heights or widths differ.
+    """
     if tensor.shape[2:] != other.shape[2:]:
         raise ValueError(
             f"{name} must have the size of {other_name}, {pixel_size(other)}, "
@@ -54,16 +65,22 @@ def check_same_size(name: str, tensor: Tensor, other_name: str, other: Tensor) -
 
 
 def common_batch(**tensors: Tensor) -> int:
-    """Batch size of tensors that are N with N or 1 with N.
+    """The batch size N of tensors of which each has N pictures or one.
+
+    Args:
+        **tensors: (N or 1, ...), by their names in the message.
+
+    Returns:
+        N.
 
     Raises:
-        ValueError: any other mix.
+        ValueError: any other mix of batch sizes.
     """
     sizes = {name: tensor.shape[0] for name, tensor in tensors.items()}
     batch = max(sizes.values())
     if any(size not in (1, batch) for size in sizes.values()):
-        came = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise ValueError(f"batch sizes must be N with N or 1 with N, got {came}")
+        got = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"batch sizes must be N with N or 1 with N, got {got}")
     return batch
 
 
@@ -80,5 +97,5 @@ def _check_tensor(name: str, tensor: Tensor, channels: tuple[int, ...], words: s
 
 
 def pixel_size(tensor: Tensor) -> str:
-    """Words for the size of (B, C, H, W), as in '640 x 480 pixels'."""
+    """The size of (B, C, H, W) in words, such as '640 x 480 pixels'."""
     return f"{tensor.shape[3]} x {tensor.shape[2]} pixels"

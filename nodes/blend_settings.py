@@ -4,19 +4,20 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..blending.settings import PRECISIONS, Compute
 from ..blending.settings import (
     LARGEST_MARGIN,
     LARGEST_WEIGHT,
     LEAST_MARGIN,
     METHODS,
+    PRECISIONS,
     STARTS,
     BlendSettings,
+    Compute,
     PoissonSettings,
     RefineSettings,
     Weights,
 )
-from .adapters import BlendSettingsLink, form
+from .inputs import BlendSettingsLink, choice, form, number, switch, whole
 
 # What each weight scales, and the widget's step: the page rounds to it, whatever `round` says.
 TERMS = {
@@ -37,8 +38,8 @@ class BlendSettingsNode(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
-            node_id="DIB_BlendSettings",
-            display_name="Blend Settings (Blending)",
+            "BlendSettings",
+            "Blend Settings",
             description="Every number of the Poisson Stage and the Style Refine Stage. Linked to a "
             "stage's settings it replaces the preset. Its defaults are the preset painting; change "
             "one number at a time and compare.",
@@ -48,11 +49,11 @@ class BlendSettingsNode(io.ComfyNode):
                 *_weight_inputs("poisson", PoissonSettings().weights),
                 *_refine_inputs(),
                 *_weight_inputs("refine", RefineSettings().weights),
-                io.Combo.Input(
+                choice(
                     "arithmetic",
-                    options=list(PRECISIONS),
-                    default="auto",
-                    tooltip="Of the network's convolutions. float32: exact. bfloat16: faster where "
+                    PRECISIONS,
+                    "auto",
+                    "Of the network's convolutions. float32: exact. bfloat16: faster where "
                     "the hardware has it, about 1 level off. auto: bfloat16 where it is fast.",
                 ),
             ],
@@ -100,40 +101,38 @@ def _margin(pixels: int) -> int | None:
 def _poisson_inputs() -> list[io.Input]:
     own = PoissonSettings()
     return [
-        io.Combo.Input(
+        choice(
             "method",
-            options=list(METHODS),
-            default=own.method,
-            tooltip="Of the Poisson Stage. deep: the joint objective, with the network. exact: the "
+            METHODS,
+            own.method,
+            "Of the Poisson Stage. deep: the joint objective, with the network. exact: the "
             "Poisson equation alone, at once; start, evaluations and weights then do nothing.",
         ),
-        io.Boolean.Input(
+        switch(
             "match",
-            default=own.match,
-            tooltip="Bring a source that continues the target (a patch of the same scene) to its "
+            own.match,
+            "Bring a source that continues the target (a patch of the same scene) to its "
             "colours first; a new object is left as it is.",
         ),
-        io.Combo.Input(
+        choice(
             "start",
-            options=list(STARTS),
-            default=own.start,
-            tooltip="Where the deep method starts. paste: the plain paste, keeps the object's own "
+            STARTS,
+            own.start,
+            "Where the deep method starts. paste: the plain paste, keeps the object's own "
             "colours. exact: the Poisson equation's solution, lets the target's colours in.",
         ),
-        io.Int.Input(
+        whole(
             "rim",
-            default=own.rim,
-            min=0,
-            max=256,
-            tooltip="Pixels from the mask's edge inwards over which the hold of the source's "
+            own.rim,
+            (0, 256),
+            "Pixels from the mask's edge inwards over which the hold of the source's "
             "colours sets in, 0 to 256; a contour of the source counts as many.",
         ),
-        io.Int.Input(
+        whole(
             "margin",
-            default=own.margin,
-            min=0,
-            max=LARGEST_MARGIN,
-            tooltip="Pixels around the object that the style is taken from, 16 to 4096, in both "
+            own.margin,
+            (0, LARGEST_MARGIN),
+            "Pixels around the object that the style is taken from, 16 to 4096, in both "
             "stages; 0: the whole picture (slower, more memory).",
         ),
         _evaluations_input("poisson_evaluations", own.max_evaluations, "Poisson Stage"),
@@ -143,12 +142,11 @@ def _poisson_inputs() -> list[io.Input]:
 def _refine_inputs() -> list[io.Input]:
     own = RefineSettings()
     return [
-        io.Int.Input(
+        whole(
             "band",
-            default=own.band,
-            min=1,
-            max=256,
-            tooltip="Pixels around the object that the Style Refine Stage may change where its "
+            own.band,
+            (1, 256),
+            "Pixels around the object that the Style Refine Stage may change where its "
             "region is band, 1 to 256.",
         ),
         _evaluations_input("refine_evaluations", own.max_evaluations, "Style Refine Stage"),
@@ -156,26 +154,20 @@ def _refine_inputs() -> list[io.Input]:
 
 
 def _evaluations_input(name: str, default: int, stage: str) -> io.Input:
-    return io.Int.Input(
-        name,
-        default=default,
-        min=1,
-        max=1000,
-        tooltip=f"Most evaluations (steps) of the {stage} for a picture, 1 to 1000; it may end "
-        "before.",
+    tooltip = (
+        f"Most evaluations (steps) of the {stage} for a picture, 1 to 1000; it may end before."
     )
+    return whole(name, default, (1, 1000), tooltip)
 
 
 def _weight_inputs(stage: str, weights: Weights) -> list[io.Input]:
     words = {"poisson": "Poisson Stage", "refine": "Style Refine Stage"}[stage]
     return [
-        io.Float.Input(
+        number(
             f"{stage}_{term}",
-            default=getattr(weights, term),
-            min=0.0,
-            max=LARGEST_WEIGHT,
-            step=step,
-            tooltip=f"{words}, weight without unit (0 leaves the term out): {scaled}.",
+            getattr(weights, term),
+            (0.0, LARGEST_WEIGHT, step),
+            f"{words}, weight without unit (0 leaves the term out): {scaled}.",
         )
         for term, (scaled, step) in TERMS.items()
     ]

@@ -6,7 +6,8 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.settings import GRADIENTS
-from .adapters import form, place_inputs, planes_to_image, show_text
+from .adapters import planes_to_image, show_text
+from .inputs import choice, form, mask, picture, picture_output, place_inputs, report_output
 from .planes import image_planes
 from .summary import seam_of_panels
 from .traps import checked_cut_out
@@ -21,9 +22,9 @@ class LaplacianPreview(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            "LaplacianPreview",
+            "Laplacian Preview",
             shows_text=True,
-            node_id="DIB_LaplacianPreview",
-            display_name="Laplacian Preview (Blending)",
             description="Shows, around the mask, the Laplacians of source, target, guidance and "
             "result (grey is 0), the residual (black is 0, then red, yellow, white), and its "
             "profile across the mask's edge: a seam is a peak at 0. The node "
@@ -31,36 +32,32 @@ class LaplacianPreview(io.ComfyNode):
             search_aliases=["diagnose", "seam", "residual", "heat map", "gradient", "debug"],
             is_output_node=True,
             inputs=[
-                io.Image.Input("result", tooltip="The blend to look at; the target's size."),
-                io.Image.Input("target", tooltip="The target of that blend."),
-                io.Image.Input("source", tooltip="The source of that blend."),
-                io.Mask.Input(
-                    "mask", tooltip="The mask of that blend (1 = take); the source's size."
-                ),
+                picture("result", "The blend to look at; the target's size."),
+                picture("target", "The target of that blend."),
+                picture("source", "The source of that blend."),
+                mask("mask", "The mask of that blend (1 = take); the source's size."),
                 *place_inputs(),
-                io.Combo.Input(
+                choice(
                     "gradients",
-                    options=list(GRADIENTS),
-                    default="import",
+                    GRADIENTS,
+                    "import",
+                    "The same as in the Poisson Stage of that blend: import, mixed or monochrome.",
                     optional=True,
-                    tooltip="The same as in the Poisson Stage of that blend: import, mixed or "
-                    "monochrome.",
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="panels",
-                    tooltip="Five pictures each: source, target, guidance, result, residual, "
+                picture_output(
+                    "panels",
+                    "Five pictures each: source, target, guidance, result, residual, "
                     "with their names and scales in levels (0 to 255).",
                 ),
-                io.String.Output(
-                    display_name="report",
-                    tooltip="Seam and gradient error in squared levels, background difference in "
-                    "levels, full scale of the panels, as JSON.",
+                report_output(
+                    "Seam and gradient error in squared levels, background difference in "
+                    "levels, full scale of the panels, as JSON."
                 ),
-                io.Image.Output(
-                    display_name="profile",
-                    tooltip="One plot each: mean size of the residual in levels (0 to 255) by "
+                picture_output(
+                    "profile",
+                    "One plot each: mean size of the residual in levels (0 to 255) by "
                     "distance from the mask's edge in pixels (outside negative), beside plain "
                     "paste. A seam is a peak at 0.",
                 ),

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..blending.placement.layout import RESIZES
 from ..blending.settings import LARGEST_PART, MASK_CHANNELS
-from .adapters import form, planes_to_image, planes_to_mask
+from .adapters import planes_to_image, planes_to_mask
+from .inputs import choice, form, mask_output, number, picture, switch, whole
 from .planes import image_planes
 
 
@@ -23,8 +24,8 @@ class LoadMask(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
-            node_id="DIB_LoadMask",
-            display_name="Load Mask (Blending)",
+            "LoadMask",
+            "Load Mask",
             description="Reads one channel of a picture as a mask: 1 (white) takes the source. "
             "Shows what is taken. Order of work: channel, resize, invert, threshold, fill holes, "
             "drop specks, grow, feather.",
@@ -37,59 +38,53 @@ class LoadMask(io.ComfyNode):
                     image_folder=io.FolderType.input,
                     tooltip="Picture file in ComfyUI's input folder.",
                 ),
-                io.Combo.Input(
+                choice(
                     "channel",
-                    options=list(MASK_CHANNELS),
-                    default="alpha",
-                    tooltip="Channel to read: alpha (opaque = 1), red, green, blue or luminance.",
+                    MASK_CHANNELS,
+                    "alpha",
+                    "Channel to read: alpha (opaque = 1), red, green, blue or luminance.",
                 ),
-                io.Boolean.Input(
-                    "invert", default=False, tooltip="Take what the channel leaves out (1 - mask)."
-                ),
-                io.Float.Input(
+                switch("invert", False, "Take what the channel leaves out (1 - mask)."),
+                number(
                     "threshold",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Value from which a pixel is wholly taken, 0 to 1; 0 keeps the greys.",
+                    0.0,
+                    (0.0, 1.0, 0.01),
+                    "Value from which a pixel is wholly taken, 0 to 1; 0 keeps the greys.",
                 ),
-                io.Int.Input(
+                whole(
                     "grow",
-                    default=0,
-                    min=-256,
-                    max=256,
-                    tooltip="Pixels to grow the mask by on every side; negative shrinks it.",
+                    0,
+                    (-256, 256),
+                    "Pixels to grow the mask by on every side; negative shrinks it.",
                 ),
-                io.Int.Input(
+                whole(
                     "feather",
-                    default=0,
-                    min=0,
-                    max=256,
-                    tooltip="Width of the soft edge in pixels, centred on the mask's edge.",
+                    0,
+                    (0, 256),
+                    "Width of the soft edge in pixels, centred on the mask's edge.",
                 ),
                 _upload_button(),
                 *_part_inputs(),
-                io.Combo.Input(
+                choice(
                     "resize",
-                    options=list(RESIZES),
-                    default="off",
-                    optional=True,
-                    tooltip="Brings the mask to the reference's size. stretch: proportions lost. "
+                    RESIZES,
+                    "off",
+                    "Brings the mask to the reference's size. stretch: proportions lost. "
                     "fit: the whole mask inside, nothing taken around it, inverted or not. fill: "
                     "covers it, the rest cut off. "
                     "off: refuses another size.",
-                ),
-                io.Image.Input(
-                    "reference",
                     optional=True,
-                    tooltip="Picture whose size in pixels the mask is to have, such as the source.",
+                ),
+                picture(
+                    "reference",
+                    "Picture whose size in pixels the mask is to have, such as the source.",
+                    optional=True,
                 ),
             ],
             outputs=[
-                io.Mask.Output(
-                    display_name="mask",
-                    tooltip="1 takes the source, 0 the target; the file's size or the reference's.",
+                mask_output(
+                    "mask",
+                    "1 takes the source, 0 the target; the file's size or the reference's.",
                 )
             ],
         )
@@ -154,19 +149,22 @@ def _upload_button() -> io.Input:
 
 def _part_inputs() -> list[io.Input]:
     """What is done to holes and specks."""
-    area = {"default": 0, "min": 0, "max": LARGEST_PART, "optional": True}
+    area = 0, LARGEST_PART
     return [
-        io.Int.Input(
+        whole(
             "fill_holes",
-            **area,
-            tooltip="Largest area of a hole that is filled, in square pixels; 0 fills none. What "
+            0,
+            area,
+            "Largest area of a hole that is filled, in square pixels; 0 fills none. What "
             "reaches the picture's edge is no hole.",
+            optional=True,
         ),
-        io.Int.Input(
+        whole(
             "drop_specks",
-            **area,
-            tooltip="Parts of a smaller area than this are dropped, in square pixels; 0 drops "
-            "none.",
+            0,
+            area,
+            "Parts of a smaller area than this are dropped, in square pixels; 0 drops none.",
+            optional=True,
         ),
     ]
 

@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io, ui
 
-from .adapters import form, planes_to_image
+from .adapters import planes_to_image
+from .inputs import form, picture_output
 
 
 class LossCurves(io.ComfyNode):
@@ -12,8 +13,8 @@ class LossCurves(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
-            node_id="DIB_LossCurves",
-            display_name="Loss Curves (Blending)",
+            "LossCurves",
+            "Loss Curves",
             description="Draws the weighted terms of a stage over its evaluations, on a "
             "logarithmic scale: what fell, what did not, and why the stage stopped. One plot for "
             "each picture of a batch of up to 8; one for all of a longer one, with medians and "
@@ -28,9 +29,9 @@ class LossCurves(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="curves",
-                    tooltip="Plots of 960 x 600 pixels: weighted terms (no unit) by evaluation. "
+                picture_output(
+                    "curves",
+                    "Plots of 960 x 600 pixels: weighted terms (no unit) by evaluation. "
                     "One for each picture; of more than 8 pictures one, with each term's median, "
                     "and its lowest and highest as thin lines.",
                 ),

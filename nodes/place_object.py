@@ -6,8 +6,18 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
-from .adapters import form, planes_to_image, planes_to_mask, show_text
+from .adapters import planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
+from .inputs import (
+    choice,
+    form,
+    mask,
+    mask_output,
+    number,
+    picture,
+    picture_output,
+    scale_input,
+)
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
@@ -18,44 +28,35 @@ class PlaceObject(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            "PlaceObject",
+            "Place Object",
             shows_text=True,
-            node_id="DIB_PlaceObject",
-            display_name="Place Object (Blending)",
             description="Puts a source and its mask on a target: where, how large, turned, "
             "flipped. Everything comes out at the target's size; feed it to the Poisson Stage at "
             "column 0, row 0.",
             search_aliases=["position", "paste", "overlay", "composite", "move", "rotate", "flip"],
             inputs=[
-                io.Image.Input(
-                    "target", tooltip="Picture to put the object on; any size, in pixels."
-                ),
-                io.Image.Input(
-                    "source", tooltip="Picture to cut the object from; any size, in pixels."
-                ),
+                picture("target", "Picture to put the object on; any size, in pixels."),
+                picture("source", "Picture to cut the object from; any size, in pixels."),
                 *_place_inputs(),
                 *_size_inputs(),
                 *_pose_inputs(),
-                io.Mask.Input(
+                mask(
                     "mask",
-                    optional=True,
-                    tooltip="What to take of the source (1 = take); the source's size. Without it "
+                    "What to take of the source (1 = take); the source's size. Without it "
                     "the source's alpha is the mask.",
+                    optional=True,
                 ),
                 *box_input(),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="paste", tooltip="The target with the object pasted on it."
-                ),
-                io.Image.Output(
-                    display_name="placed source",
-                    tooltip="The source at its place, RGBA, the target's size; alpha is 1 where "
+                picture_output("paste", "The target with the object pasted on it."),
+                picture_output(
+                    "placed source",
+                    "The source at its place, RGBA, the target's size; alpha is 1 where "
                     "the source has pixels, 0 elsewhere.",
                 ),
-                io.Mask.Output(
-                    display_name="placed mask",
-                    tooltip="The mask at its place (1 = take), the target's size.",
-                ),
+                mask_output("placed mask", "The mask at its place (1 = take), the target's size."),
             ],
         )
 
@@ -86,89 +87,79 @@ class PlaceObject(io.ComfyNode):
 
 def _place_inputs() -> list[io.Input]:
     """Where the object comes to lie."""
-    place = {"default": 50.0, "min": -FARTHEST, "max": FARTHEST, "step": 0.01}
+    span = -FARTHEST, FARTHEST, 0.01
     return [
-        io.Float.Input(
+        number(
             "column",
-            **place,
-            tooltip="Column of the target on which the anchor lands, from its left edge, in "
+            50.0,
+            span,
+            "Column of the target on which the anchor lands, from its left edge, in "
             "percent of its width or in pixels (see unit); may be negative.",
         ),
-        io.Float.Input(
+        number(
             "row",
-            **place,
-            tooltip="Row of the target on which the anchor lands, from its top edge, in percent "
+            50.0,
+            span,
+            "Row of the target on which the anchor lands, from its top edge, in percent "
             "of its height or in pixels (see unit); may be negative.",
         ),
-        io.Combo.Input(
+        choice(
             "unit",
-            options=list(UNITS),
-            default="percent",
-            tooltip="Of column, row, fit_width and fit_height: pixels of the target, or percent "
+            UNITS,
+            "percent",
+            "Of column, row, fit_width and fit_height: pixels of the target, or percent "
             "of its width and height.",
         ),
-        io.Combo.Input(
+        choice(
             "anchor",
-            options=list(ANCHORS),
-            default="centre",
-            tooltip="Point of the object's rectangle, as turned and sized, that lands on column "
-            "and row.",
+            ANCHORS,
+            "centre",
+            "Point of the object's rectangle, as turned and sized, that lands on column and row.",
         ),
     ]
 
 
 def _size_inputs() -> list[io.Input]:
     """How large the object becomes."""
-    side = {"default": 100.0, "min": 1.0, "max": float(FARTHEST), "step": 0.01}
+    sides = [
+        number(
+            f"fit_{side}",
+            100.0,
+            (1.0, float(FARTHEST), 0.01),
+            f"{side.title()} to fit the object to, in percent of the target's {side} or in pixels "
+            "(see unit); unused while fit is off.",
+        )
+        for side in ("width", "height")
+    ]
     return [
-        io.Float.Input(
-            "scale",
-            default=1.0,
-            min=0.01,
-            max=16.0,
-            step=0.01,
-            tooltip="Factor by which the object is enlarged, 0.01 to 16, after fit; 1 keeps its "
-            "size.",
+        scale_input(
+            "Factor by which the object is enlarged, 0.01 to 16, after fit; 1 keeps its size."
         ),
-        io.Combo.Input(
+        choice(
             "fit",
-            options=list(FITS),
-            default="off",
-            tooltip="off: the source's own size. inside: as large as fits into fit_width by "
+            FITS,
+            "off",
+            "off: the source's own size. inside: as large as fits into fit_width by "
             "fit_height. cover: as small as covers them. stretch: exactly they, proportions lost.",
         ),
-        io.Float.Input(
-            "fit_width",
-            **side,
-            tooltip="Width to fit the object to, in percent of the target's width or in pixels "
-            "(see unit); unused while fit is off.",
-        ),
-        io.Float.Input(
-            "fit_height",
-            **side,
-            tooltip="Height to fit the object to, in percent of the target's height or in pixels "
-            "(see unit); unused while fit is off.",
-        ),
+        *sides,
     ]
 
 
 def _pose_inputs() -> list[io.Input]:
     """How the object is turned and flipped."""
     return [
-        io.Float.Input(
+        number(
             "rotation",
-            default=0.0,
-            min=-360.0,
-            max=360.0,
-            step=0.5,
-            tooltip="Degrees clockwise, -360 to 360. Multiples of 90 move pixels without "
-            "resampling them.",
+            0.0,
+            (-360.0, 360.0, 0.5),
+            "Degrees clockwise, -360 to 360. Multiples of 90 move pixels without resampling them.",
         ),
-        io.Combo.Input(
+        choice(
             "flip",
-            options=list(FLIPS),
-            default="off",
-            tooltip="Mirrors the object before it is turned: horizontal swaps left and right, "
+            FLIPS,
+            "off",
+            "Mirrors the object before it is turned: horizontal swaps left and right, "
             "vertical top and bottom.",
         ),
     ]

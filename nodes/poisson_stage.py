@@ -6,22 +6,27 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.presets import PRESETS, changed_poisson, poisson_preset
+from ..blending.report import picture_size
 from ..blending.settings import GRADIENTS, BlendSettings
 from ..blending.stages.memory import estimated_memory
-from .adapters import (
-    compute_with,
+from .adapters import compute_with, planes_to_image, planes_to_mask, show_text
+from .feedback import Feedback
+from .inputs import (
+    choice,
     form,
+    mask,
+    mask_output,
+    number,
+    picture,
+    picture_output,
     place_inputs,
-    planes_to_image,
-    planes_to_mask,
+    report_output,
     sequence_input,
     settings_input,
-    show_text,
     steps_input,
 )
-from .feedback import Feedback
 from .network import borrowed_network
-from .reports import picture_size, stage_report
+from .reports import stage_report
 from .summary import LINKED, summary
 from .traps import checked_cut_out
 
@@ -33,9 +38,9 @@ class PoissonStage(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            "PoissonStage",
+            "Poisson Stage",
             shows_text=True,
-            node_id="DIB_PoissonStage",
-            display_name="Poisson Stage (Blending)",
             description="Blends the masked part of a source into a target: no seam, the target's "
             "texture, the source's content. Outside the mask the target stays bit for bit.",
             search_aliases=[
@@ -48,34 +53,30 @@ class PoissonStage(io.ComfyNode):
                 "gradient domain",
             ],
             inputs=[
-                io.Image.Input("target", tooltip="Picture to blend into; any size in pixels."),
-                io.Image.Input("source", tooltip="Picture to cut from; its alpha counts, too."),
-                io.Mask.Input(
-                    "mask", tooltip="What to take of the source (1 = take); the source's size."
-                ),
+                picture("target", "Picture to blend into; any size in pixels."),
+                picture("source", "Picture to cut from; its alpha counts, too."),
+                mask("mask", "What to take of the source (1 = take); the source's size."),
                 *place_inputs(),
-                io.Combo.Input(
+                choice(
                     "preset",
-                    options=list(PRESETS),
-                    default="painting",
-                    tooltip="painting: texture and style, too. photograph: less style; a patch of "
+                    PRESETS,
+                    "painting",
+                    "painting: texture and style, too. photograph: less style; a patch of "
                     "the same scene is matched. seam repair: the Poisson equation alone, at once. "
                     "paper: the published objective. fast: at most 6 evaluations.",
                 ),
-                io.Combo.Input(
+                choice(
                     "gradients",
-                    options=list(GRADIENTS),
-                    default="import",
-                    tooltip="import: the source's. mixed: the stronger of both at each pixel, for "
+                    GRADIENTS,
+                    "import",
+                    "import: the source's. mixed: the stronger of both at each pixel, for "
                     "glass and holes. monochrome: the source's without its colours.",
                 ),
-                io.Float.Input(
+                number(
                     "bleed",
-                    default=0.0,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Share, -1 to 1. 0 is the preset's own; towards 1 the target's colours "
+                    0.0,
+                    (-1.0, 1.0, 0.05),
+                    "Share, -1 to 1. 0 is the preset's own; towards 1 the target's colours "
                     "seep in, towards -1 the source keeps its colours.",
                 ),
                 steps_input(),
@@ -83,20 +84,14 @@ class PoissonStage(io.ComfyNode):
                 settings_input("gradients, bleed and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="blend", tooltip="The target with the source in it; its size."
+                picture_output("blend", "The target with the source in it; its size."),
+                mask_output(
+                    "placed mask", "The mask at its place on the target (1 = source), its size."
                 ),
-                io.Mask.Output(
-                    display_name="placed mask",
-                    tooltip="The mask at its place on the target (1 = source), its size.",
-                ),
-                io.Image.Output(
-                    display_name="paste", tooltip="Plain copy and paste, to compare; same size."
-                ),
-                io.String.Output(
-                    display_name="report",
-                    tooltip="What was done, as JSON: settings, place, evaluations, seconds, stop "
-                    "reasons, guard rails in levels and shares, warnings.",
+                picture_output("paste", "Plain copy and paste, to compare; same size."),
+                report_output(
+                    "What was done, as JSON: settings, place, evaluations, seconds, stop "
+                    "reasons, guard rails in levels and shares, warnings."
                 ),
             ],
         )

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor
-
-from ..blending.settings import Compute
 from ..blending.placement.place import Placed
 from ..blending.quality.guardrails import guard_rails
 from ..blending.report import machine_report
+from ..blending.settings import Compute
 from ..blending.stages.batch import StageResult
 from ..blending.stages.device import resolve_device
 
@@ -34,8 +32,3 @@ def stage_report(
         "guard_rails": guard_rails(result.image, placed, gradients),
         **machine_report(resolve_device(compute, placed.target.device)),
     }
-
-
-def picture_size(picture: Tensor) -> dict[str, int]:
-    """Of (B, C, H, W), in words."""
-    return dict(zip(("batch", "channels", "height", "width"), picture.shape, strict=True))

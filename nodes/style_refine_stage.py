@@ -6,21 +6,26 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.presets import REFINING, changed_refine, refine_preset
+from ..blending.report import picture_size
 from ..blending.settings import REGIONS, BlendSettings
 from ..blending.stages.memory import estimated_memory
-from .adapters import (
-    compute_with,
+from .adapters import compute_with, planes_to_image, show_text
+from .feedback import Feedback
+from .inputs import (
+    choice,
     form,
-    planes_to_image,
+    mask,
+    number,
+    picture,
+    picture_output,
+    report_output,
     sequence_input,
     settings_input,
-    show_text,
     steps_input,
 )
-from .feedback import Feedback
 from .network import borrowed_network
 from .planes import image_planes
-from .reports import picture_size, stage_report
+from .reports import stage_report
 from .summary import LINKED, summary
 from .traps import checked_blend
 
@@ -32,9 +37,9 @@ class StyleRefineStage(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         """The form."""
         return form(
+            "StyleRefineStage",
+            "Style Refine Stage",
             shows_text=True,
-            node_id="DIB_StyleRefineStage",
-            display_name="Style Refine Stage (Blending)",
             description="Gives a blended object the target's texture and style, or those of "
             "another picture; its content holds.",
             search_aliases=[
@@ -47,56 +52,44 @@ class StyleRefineStage(io.ComfyNode):
                 "texture",
             ],
             inputs=[
-                io.Image.Input(
-                    "blend", tooltip="The Poisson Stage's blend, or any composite; any size."
-                ),
-                io.Image.Input(
-                    "target", tooltip="Picture whose style is wanted; the blend's size in pixels."
-                ),
-                io.Mask.Input(
-                    "mask",
-                    tooltip="The placed mask: what may change (1 = object); the blend's size.",
-                ),
-                io.Combo.Input(
+                picture("blend", "The Poisson Stage's blend, or any composite; any size."),
+                picture("target", "Picture whose style is wanted; the blend's size in pixels."),
+                mask("mask", "The placed mask: what may change (1 = object); the blend's size."),
+                choice(
                     "preset",
-                    options=list(REFINING),
-                    default="painting",
-                    tooltip="painting: at most 20 evaluations. paper: the published objective, to "
+                    REFINING,
+                    "painting",
+                    "painting: at most 20 evaluations. paper: the published objective, to "
                     "compare with. fast: at most 8 evaluations.",
                 ),
-                io.Combo.Input(
+                choice(
                     "region",
-                    options=list(REGIONS),
-                    default="object",
-                    tooltip="object: only pixels under the mask change. band: these and 24 pixels "
+                    REGIONS,
+                    "object",
+                    "object: only pixels under the mask change. band: these and 24 pixels "
                     "around them (Blend Settings: band). picture: all of them.",
                 ),
-                io.Float.Input(
+                number(
                     "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Share of the change that is applied, 0 to 1; 0 returns the blend.",
+                    1.0,
+                    (0.0, 1.0, 0.05),
+                    "Share of the change that is applied, 0 to 1; 0 returns the blend.",
                 ),
                 steps_input(),
                 sequence_input(),
-                io.Image.Input(
+                picture(
                     "style",
-                    optional=True,
-                    tooltip="Picture whose style is wanted instead of the target's; any size in "
+                    "Picture whose style is wanted instead of the target's; any size in "
                     "pixels, one for all or one for each.",
+                    optional=True,
                 ),
                 settings_input("region, strength and max_evaluations"),
             ],
             outputs=[
-                io.Image.Output(
-                    display_name="refined", tooltip="The blend in the wanted style; its size."
-                ),
-                io.String.Output(
-                    display_name="report",
-                    tooltip="What was done, as JSON: settings, evaluations, seconds, stop reasons, "
-                    "guard rails against the blend in levels and shares, warnings.",
+                picture_output("refined", "The blend in the wanted style; its size."),
+                report_output(
+                    "What was done, as JSON: settings, evaluations, seconds, stop reasons, "
+                    "guard rails against the blend in levels and shares, warnings."
                 ),
             ],
         )

@@ -159,9 +159,9 @@ def _check_placeholder(mask: Tensor, wanted: torch.Size) -> None:
 def _check_batches(**tensors: Tensor) -> None:
     sizes = {name: tensor.shape[0] for name, tensor in tensors.items()}
     if any(size not in (1, max(sizes.values())) for size in sizes.values()):
-        came = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        got = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise ValueError(
-            f"batch sizes must be N with N or 1 with N, got {came}: cut the longer with "
+            f"batch sizes must be N with N or 1 with N, got {got}: cut the longer with "
             "ImageFromBatch, or link a single picture"
         )
 

@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: without the program's name; None: those of the process.
 
     Returns:
-        The exit status: 0, or 2 after a message of one line on standard error.
+        The exit status: 0; 2 after an error and 130 after an interrupt, each with a message of one
+        line on standard error.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:

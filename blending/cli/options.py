@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..presets import PRESETS, REFINING
-from ..settings import GRADIENTS, INPUT_SCALES, MASK_CHANNELS, METHODS, PRECISIONS, REGIONS
+from ..settings import (
+    BUNDLED_SCALE,
+    GRADIENTS,
+    INPUT_SCALES,
+    MASK_CHANNELS,
+    METHODS,
+    PRECISIONS,
+    REGIONS,
+)
 
 DEMO = Path(__file__).parents[1] / "demo"
 DEMO_PLACE = (529, 39)  # column, row
@@ -15,7 +23,15 @@ EXIT_USAGE = 2
 
 
 def parse_options(arguments: list[str]) -> argparse.Namespace:
-    """The options, complete; exits with status 2 and one line on what argparse refuses.
+    """Parse, check and complete the options.
+
+    What argparse refuses ends the process with status 2 and a message of one line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The options by name.
 
     Raises:
         ValueError: options that are missing or do not go together.
@@ -26,7 +42,7 @@ def parse_options(arguments: list[str]) -> argparse.Namespace:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is told in one line."""
+    """argparse with error messages of one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"blending: error: {' '.join(message.split())}\n")
@@ -114,7 +130,7 @@ def _place(text: str) -> tuple[int, int]:
 
 
 def _complete(options: argparse.Namespace) -> None:
-    """Fill in what --demo and --stage exact stand for; raise where something is missing."""
+    """Fill in what --demo and --stage exact stand for; raise where options are missing or clash."""
     if options.demo:
         if options.source or options.target or options.mask:
             raise ValueError("--demo brings its own pictures: leave --source, --target, --mask out")
@@ -140,17 +156,16 @@ def _complete(options: argparse.Namespace) -> None:
 
 
 def _check_weights(options: argparse.Namespace) -> None:
-    """Another input scale than the bundled weights' goes with weights of its own."""
-    bundled = INPUT_SCALES[0]
-    if options.weights is None and options.input_scale != bundled:
+    """An input scale other than the bundled weights' needs a weights file."""
+    if options.weights is None and options.input_scale != BUNDLED_SCALE:
         raise ValueError(
             f"--input-scale {options.input_scale} must come with --weights, got none: the bundled "
-            f"ones expect {bundled}"
+            f"ones expect {BUNDLED_SCALE}"
         )
 
 
 def _check_refining(options: argparse.Namespace) -> None:
-    """The refine stage's options need one."""
+    """Raise where options of the refine stage are given and it will not run."""
     given = [name for name in ("region", "strength") if getattr(options, name) is not None]
     if not given or (options.stage == "refine" and options.preset in REFINING):
         return

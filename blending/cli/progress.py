@@ -9,7 +9,7 @@ from ..stages.batch import Evaluation
 
 
 class Progress:
-    """Counts the evaluations of one picture's stages on standard error, if it is a terminal."""
+    """A progress bar of one picture's evaluations on standard error, if that is a terminal."""
 
     def __init__(self, settings: BlendSettings) -> None:
         poisson = settings.poisson
@@ -24,7 +24,7 @@ class Progress:
         )
 
     def __call__(self, evaluation: Evaluation) -> None:
-        """Move the bar on; a stage that converged early leaves a jump."""
+        """Move the bar on; after a stage that converged early it jumps."""
         before = self.budgets["poisson"] if evaluation.stage == "refine" else 0
         self.bar.set_description(evaluation.stage, refresh=False)
         self.bar.update(before + evaluation.number - self.bar.n)

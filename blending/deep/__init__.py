@@ -1,1 +1,1 @@
-"""The differentiable objective on VGG16 features and pixels."""
+"""The differentiable objective on pixels and VGG16 features."""

@@ -1,4 +1,4 @@
-"""What does not change while a window is solved: the object's surroundings, the target's style."""
+"""What does not depend on x while windows are solved: their surroundings and the target's style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,18 @@ from .vgg16 import LAYERS, STYLE_LAYERS, Features
 
 @dataclass(frozen=True)
 class FixedContext:
-    """Of N pictures, or of one where all have the same target and mask.
+    """What stays fixed while N windows are solved; one row of it where all share target and mask.
 
     Attributes:
-        base: (N or 1, 3, h, w), what surrounds the object.
-        target: (N or 1, 3, h, w), whose style is wanted.
+        base: (N or 1, 3, h, w), RGB in [0, 1], the picture around the object.
+        target: (N or 1, 3, h, w), RGB in [0, 1], whose style is matched.
         support: (N or 1, 1, h, w), bool, the pixels that are solved.
-        features: the network on what changes.
-        whole: of each style layer, the target's Gram matrix, (N or 1, C, C).
-        visible: likewise, of the pixels that the object leaves wholly visible; the whole's where
-            there are none.
-        target_maps: the target's activations, for the histogram term; else none.
+        features: the network on the part of the picture that changes.
+        whole: the target's Gram matrix over the whole window, (N or 1, C, C), by style layer.
+        visible: the target's Gram matrix over the pixels that the object does not cover, (N or 1,
+            C, C), by style layer; that of the whole window where there are none.
+        target_maps: the target's activations, (N or 1, C, h / s, w / s), by style layer, for the
+            histogram term; empty without it.
     """
 
     base: Tensor
@@ -48,14 +49,18 @@ def fixed_context(
     keep_maps: bool,
     tile: int | None,
 ) -> FixedContext:
-    """Run the network over what stays, once for all windows with the same target and mask.
+    """Run the network once over what stays fixed while windows are solved.
 
     Args:
         windows: N of one size.
-        reference: (N, 3, h, w), the sources pasted.
-        network: where the windows are.
-        keep_maps: whether the histogram term will run.
-        tile: side of the tiles to work in, pixels, a multiple of 8; None: all at once.
+        reference: (N, 3, h, w), RGB in [0, 1], the sources pasted.
+        network: on the windows' device.
+        keep_maps: whether to keep whole activations for the histogram term.
+        tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
+            once.
+
+    Returns:
+        The context, of one row where all windows have the same target and mask.
     """
     target, support = _in_common(windows)
     base = target
@@ -65,8 +70,10 @@ def fixed_context(
     visible = {name: _visible(support, name).to(base) for name in STYLE_LAYERS}
     box = _changing_box(support.any(0, keepdim=True))
     padded = pad_to_stride(base), pad_to_stride(target)
-    request = ContextRequest(network, *padded, box, visible, keep_maps)
-    features, sums = cropped_context(request) if tile is None else tiled_context(request, tile)
+    request = ContextRequest(*padded, box, visible, keep_maps)
+    features, sums = (
+        cropped_context(network, request) if tile is None else tiled_context(network, request, tile)
+    )
     whole = {
         name: _mean(total, torch.ones_like(visible[name])) for name, total in sums.whole.items()
     }
@@ -84,7 +91,18 @@ def serves(
     keep_maps: bool,
     tile: int | None,
 ) -> bool:
-    """Whether a context is what `fixed_context` would make of these arguments."""
+    """Whether a context is the one that `fixed_context` would make of these arguments.
+
+    Args:
+        context: from `fixed_context`.
+        windows: N of one size.
+        reference: (N, 3, h, w), RGB in [0, 1], the sources pasted.
+        keep_maps: whether whole activations are needed for the histogram term.
+        tile: side of the tiles, pixels; None: all at once.
+
+    Returns:
+        False, too, where the surroundings are not the target, as in a refined whole picture.
+    """
     target, support = _in_common(windows)
     side = context.features.side if isinstance(context.features, TiledFeatures) else None
     return (
@@ -99,15 +117,16 @@ def serves(
 
 @torch.no_grad()
 def picture_grams(network: Features, image: Tensor, tile: int | None) -> dict[str, Tensor]:
-    """Gram matrices of a whole picture whose style is wanted.
+    """Gram matrices of a whole picture whose style is to be matched.
 
     Args:
-        network: where the image is.
-        image: (N, 3, H, W), in [0, 1], any size.
-        tile: as in `fixed_context`.
+        network: on the image's device.
+        image: (N, 3, H, W), RGB in [0, 1], any size.
+        tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
+            once.
 
     Returns:
-        Of each style layer, (N, C, C).
+        By style layer, (N, C, C).
     """
     image = pad_to_stride(image)
     side = tile or max(image.shape[2:])
@@ -120,25 +139,34 @@ def picture_grams(network: Features, image: Tensor, tile: int | None) -> dict[st
 
 
 def pad_to_stride(image: Tensor) -> Tensor:
-    """The image continued by its edge to multiples of 8: pooling then drops no pixel.
+    """Pad an image to sides that are multiples of 8, so that pooling drops no pixel.
 
     Args:
         image: (N, C, H, W).
 
     Returns:
-        (N, C, H', W'), less than 8 rows and columns more, below and on the right.
+        (N, C, H', W'), less than 8 rows and columns more, below and on the right: the edge
+        repeated.
     """
     return F.pad(image, _padding(image), mode="replicate")
 
 
 def pooled_share(support: Tensor, layer: str) -> Tensor:
-    """Share of a support, (N, 1, H, W), in each of a layer's pixels, (N, 1, H' / s, W' / s)."""
+    """The share of a layer's pixel that the support covers.
+
+    Args:
+        support: (N, 1, H, W), bool.
+        layer: a name out of `LAYERS`, of stride s.
+
+    Returns:
+        (N, 1, H' / s, W' / s), in [0, 1]; H' and W' are H and W padded to multiples of 8.
+    """
     padded = F.pad(support.float(), _padding(support))
     return F.avg_pool2d(padded, LAYERS[layer][1])
 
 
 def _mean(total: Tensor, counted: Tensor) -> Tensor:
-    """The Gram matrix of a sum of outer products over the pixels that counted."""
+    """The Gram matrix of a sum of outer products over the pixels that are counted."""
     return total / (total.shape[1] * _count(counted).clamp_min(1))
 
 
@@ -147,7 +175,7 @@ def _count(counted: Tensor) -> Tensor:
 
 
 def _in_common(windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
-    """Targets and supports, each of a single row where all windows have both in common."""
+    """Targets and supports, of one row where they are the same in all windows."""
     first, *others = windows
     if all(
         torch.equal(first.target, other.target) and torch.equal(first.support, other.support)
@@ -158,13 +186,13 @@ def _in_common(windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
 
 
 def _differs_outside(windows: Sequence[Window], reference: Tensor) -> bool:
-    """Whether what surrounds the object is not the target, as in a refined whole picture."""
+    """Whether the surroundings are not the target, as in a refined whole picture."""
     targets, supports = ([getattr(w, name) for w in windows] for name in ("target", "support"))
     return bool((~torch.cat(supports) & (reference != torch.cat(targets))).any())
 
 
 def _changing_box(support: Tensor) -> Box:
-    """The box around a (1, 1, h, w) support; the edge's continuation changes with the edge."""
+    """The box of a (1, 1, h, w) support, with the padding that repeats its pixels at the edge."""
     box = bounding_box(support)
     _, right, _, below = _padding(support)
     below = below if box.bottom == support.shape[2] else 0
@@ -173,7 +201,7 @@ def _changing_box(support: Tensor) -> Box:
 
 
 def _visible(support: Tensor, layer: str) -> Tensor:
-    """The layer's pixels that see nothing of the support, (N, 1, h, w), bool."""
+    """The layer's pixels whose block of image pixels the support does not touch, (N, 1, h, w)."""
     padded = F.pad(support.float(), _padding(support), mode="replicate")
     return F.max_pool2d(padded, LAYERS[layer][1]) == 0
 

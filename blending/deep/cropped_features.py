@@ -1,8 +1,8 @@
 """Features of a picture of which only a box changes: cost follows the box, the result is exact.
 
-A change reaches one pixel further at every convolution. What lies beyond is computed once; each
-evaluation runs every layer on the box that the change has reached by then and on the ring of fixed
-values around it, which is that layer's padding.
+A change spreads by one pixel at every convolution. The features beyond its reach are computed once;
+each evaluation runs every layer only on the box that the change has reached there, padded by the
+ring of fixed values around it.
 """
 
 from dataclasses import dataclass, replace
@@ -31,10 +31,10 @@ class CroppedLayer:
 
     Attributes:
         layer: of the network.
-        inner: where the changing part lies on the padded input.
-        padded: (N, C, h, w), the input that the layer reads: the changing part, into which it is
-            copied at each evaluation, and the fixed values around it. None: there are none.
-        name: of its activation, if that is wanted.
+        inner: the changing part's box on the padded input.
+        padded: (N, C, h, w), the input that the layer reads: the changing part, copied in at each
+            evaluation, and the fixed values around it. None: there are none.
+        name: of the layer's activation, if it is to be returned; else None.
     """
 
     layer: nn.Module
@@ -43,16 +43,23 @@ class CroppedLayer:
     name: str | None
 
     def run(self, x: Tensor) -> Tensor:
-        """The changing part of the layer's output, (N, C', h', w'), of that of its input."""
+        """Run the layer on the changing part of its input.
+
+        Args:
+            x: (N, C, h, w), the changing part of the input.
+
+        Returns:
+            (N, C', h', w'), the changing part of the output.
+        """
         x = in_layer_dtype(x, self.layer)
         if self.padded is not None:
             x = _CopyIntoPadded.apply(x, self.padded, self.inner)
         if isinstance(self.layer, nn.Conv2d):
-            return F.conv2d(x, self.layer.weight, self.layer.bias)  # it is padded already
+            return F.conv2d(x, self.layer.weight, self.layer.bias)  # x is padded already
         return self.layer(x)
 
     def expand_batch(self, rows: int) -> "CroppedLayer":
-        """With a padded input for each of so many pictures, to be written into."""
+        """The layer with a padded input of its own for each of `rows` pictures."""
         if self.padded is None or len(self.padded) == rows:
             return self
         padded = self.padded.repeat(rows, 1, 1, 1).contiguous(memory_format=torch.channels_last)
@@ -62,8 +69,8 @@ class CroppedLayer:
 class _CopyIntoPadded(torch.autograd.Function):
     """Copy the changing part into a preallocated padded input: nothing is allocated or summed.
 
-    The buffer is one for all evaluations, so one graph at a time may be alive. Autograd refuses a
-    backward pass through an older one: the buffer's version has changed since.
+    All evaluations share the buffer, so only one graph may be alive at a time. Autograd refuses a
+    backward pass through an older one, as the buffer's version has changed since.
     """
 
     @staticmethod
@@ -79,17 +86,18 @@ class _CopyIntoPadded(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class CroppedFeatures:
-    """The network on what changes of a picture; made by `cropped_features`.
+    """The network on the part of a picture that changes; made by `cropped_features`.
 
     Attributes:
-        network: whose.
-        box: of the picture, what changes.
-        layers: of the network, each on what changes of its map.
-        boxes: of each activation, what changes of its map.
-        fixed_sums: of each activation, (N, C, C), the sum of outer products over the pixels that do
-            not change.
-        fixed_maps: of each activation that was to be kept whole, its map, 0 where it changes.
-        sizes: of each activation, (channels, height, width) of the whole map.
+        network: the whole one.
+        box: the part of the picture that changes.
+        layers: the network's layers, each on the part of its map that changes.
+        boxes: the part of each activation's map that changes, by name.
+        fixed_sums: (N, C, C), the sum of outer products over the pixels that do not change, by
+            name.
+        fixed_maps: (N, C, H, W), the whole map with 0 where it changes, by name; empty unless maps
+            are kept.
+        sizes: (channels, height, width) of the whole map, by name.
     """
 
     network: Features
@@ -101,10 +109,10 @@ class CroppedFeatures:
     sizes: dict[str, tuple[int, int, int]]
 
     def __call__(self, patch: Tensor) -> dict[str, Tensor]:
-        """What changes of each activation.
+        """The changing part of each activation.
 
         Args:
-            patch: (N, 3, h, w), the pictures' box, in [0, 1].
+            patch: (N, 3, h, w), RGB in [0, 1], the box of the pictures.
 
         Returns:
             Name to (N, C, h', w').
@@ -117,14 +125,30 @@ class CroppedFeatures:
         return activations
 
     def gram_and_content(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Gram matrices, and the features where content is compared, of (N, 3, H, W)."""
+        """Gram matrices of all layers, and the content layer's features inside `content_box`.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `cropped_features`.
+
+        Returns:
+            Name to (N, C, C); and (N, C, h, w).
+        """
         changed = self(crop(image, self.box))
         return {name: self.gram(name, x) for name, x in changed.items()}, changed[CONTENT_LAYER]
 
     def statistics(
         self, image: Tensor, content: ContentReference, keep_maps: bool
     ) -> FeatureStatistics:
-        """What the feature terms read of (N, 3, H, W) that differ inside the box only."""
+        """What the feature terms read of a picture, differentiable in it.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `cropped_features`.
+            content: reference features inside `content_box`.
+            keep_maps: whether to return whole activations, for the histogram term.
+
+        Returns:
+            Gram matrices, content distance and, if asked for, activations.
+        """
         changed = self(crop(image, self.box))
         return FeatureStatistics(
             grams={name: self.gram(name, x) for name, x in changed.items()},
@@ -134,20 +158,36 @@ class CroppedFeatures:
 
     @property
     def content_box(self) -> Box:
-        """Of the content layer's map, what `gram_and_content` returns."""
+        """The part of the content layer's map that changes and where content is compared."""
         return self.boxes[CONTENT_LAYER]
 
     def expand_batch(self, rows: int) -> "CroppedFeatures":
-        """For so many pictures; their surroundings are one for each, or in common."""
+        """The same for `rows` pictures, which share their surroundings or have one each."""
         return replace(self, layers=tuple(layer.expand_batch(rows) for layer in self.layers))
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
-        """The whole map's Gram matrix, (N, C, C), of what changes of it, (N, C, h, w)."""
+        """The Gram matrix of a whole map of which only a part changes.
+
+        Args:
+            name: of the activation.
+            changed: (N, C, h, w), the part of its map that changes.
+
+        Returns:
+            (N, C, C).
+        """
         channels, height, width = self.sizes[name]
         return (self.fixed_sums[name] + outer_sum(changed)) / (channels * height * width)
 
     def whole(self, name: str, changed: Tensor) -> Tensor:
-        """The whole map, (N, C, H, W), where it was kept, of what changes, (N, C, h, w)."""
+        """A whole map with the part that changes put in; only where maps are kept.
+
+        Args:
+            name: of the activation.
+            changed: (N, C, h, w), the part of its map that changes.
+
+        Returns:
+            (N, C, H, W).
+        """
         box, (_, height, width) = self.boxes[name], self.sizes[name]
         margins = (box.left, width - box.right, box.top, height - box.bottom)
         return self.fixed_maps[name] + F.pad(changed, margins)
@@ -157,17 +197,17 @@ class CroppedFeatures:
 def cropped_features(
     network: Features, image: Tensor, box: Box, layers: tuple[str, ...], keep_whole: bool = False
 ) -> tuple[CroppedFeatures, dict[str, Tensor]]:
-    """Run the network once and keep what an evaluation needs of it.
+    """Run the network once over a picture and keep what later evaluations of a box need.
 
     Args:
         network: of the image's dtype and device.
         image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
-        box: of it, what will change.
-        layers: names of the activations.
-        keep_whole: for `CroppedFeatures.whole`.
+        box: the part of the image that will change.
+        layers: names of the activations, out of `LAYERS`.
+        keep_whole: whether to keep whole maps for `CroppedFeatures.whole`.
 
     Returns:
-        The network on the box, and the image's own activations, whole, (N, C, H / s, W / s).
+        The network on the box; and the image's own activations by name, (N, C, H / s, W / s).
     """
     names = {LAYERS[name][0]: name for name in layers}
     activations, cropped, boxes, fixed_sums, fixed_maps, sizes = {}, [], {}, {}, {}, {}
@@ -188,13 +228,23 @@ def cropped_features(
     return features, activations
 
 
-def cropped_context(request: ContextRequest) -> tuple[CroppedFeatures, TargetStatistics]:
-    """Answer a request with all maps in memory; one pass does where base and target are the same."""
+def cropped_context(
+    network: Features, request: ContextRequest
+) -> tuple[CroppedFeatures, TargetStatistics]:
+    """Answer a request with all maps in memory; one pass serves both where base equals target.
+
+    Args:
+        network: on the pictures' device.
+        request: pictures, box and visible pixels.
+
+    Returns:
+        The network on the box, and the target's sums of outer products, (N, C, C) by layer.
+    """
     features, activations = cropped_features(
-        request.network, request.base, request.box, STYLE_LAYERS, request.keep_maps
+        network, request.base, request.box, STYLE_LAYERS, request.keep_maps
     )
     if not torch.equal(request.base, request.target):
-        activations = request.network(request.target, STYLE_LAYERS)
+        activations = network(request.target, STYLE_LAYERS)
     target = TargetStatistics(
         whole={name: outer_sum(x) for name, x in activations.items()},
         visible={name: outer_sum(x, request.visible[name]) for name, x in activations.items()},
@@ -204,7 +254,7 @@ def cropped_context(request: ContextRequest) -> tuple[CroppedFeatures, TargetSta
 
 
 def _padded_input(x: Tensor, read: Box) -> Tensor:
-    """The box that a layer reads of its input; 0 beyond the map, as the network pads it."""
+    """The box that a layer reads of its input, 0 beyond the map as in the network's own padding."""
     padded = x.new_zeros(*x.shape[:2], *read.size)
     padded = padded.contiguous(memory_format=torch.channels_last)
     inside = read.clipped(x.shape)

@@ -9,19 +9,18 @@ from torch.autograd.function import once_differentiable
 
 from ..placement.box import Box, crop
 from .losses import content_loss
-from .vgg16 import Features
 
 CONTENT_LAYER = "relu2_2"
 
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Of N pictures.
+    """Statistics of the features of N pictures.
 
     Attributes:
-        grams: of each style layer, (N, C, C), over the whole window.
+        grams: (N, C, C) over the whole window, by style layer.
         content: (N,), the weighted squared distance to the reference features.
-        activations: (N, C, H, W) of each style layer, where the histogram term runs; else none.
+        activations: (N, C, H / s, W / s), by style layer, for the histogram term; empty without it.
     """
 
     grams: dict[str, Tensor]
@@ -31,45 +30,43 @@ class FeatureStatistics:
 
 @dataclass(frozen=True)
 class ContentReference:
-    """What content is compared with, on the part of its layer that changes.
+    """The reference features of the content term, on the part of its layer that changes.
 
     Attributes:
-        features: (N, C, h, w), of the picture whose content is held.
-        weight: (N, 1, h, w), >= 0, the mask at this layer.
+        features: (N, C, h, w), of the picture whose content is kept.
+        weight: (N, 1, h, w), >= 0, the mask at this layer's size.
     """
 
     features: Tensor
     weight: Tensor
 
     def distance(self, features: Tensor) -> Tensor:
-        """The content loss of (N, C, h, w), (N,)."""
+        """The content loss of features, (N, C, h, w), to the reference: (N,)."""
         return content_loss(features, self.features, self.weight)
 
     def part(self, box: Box) -> "ContentReference":
-        """Of a box of its map."""
+        """The reference inside a box of its map."""
         return ContentReference(crop(self.features, box), crop(self.weight, box))
 
     @property
     def scale(self) -> Tensor:
-        """The weighted sum of squares of the features themselves, (N,)."""
+        """The weighted sum of squares of the reference features themselves, (N,)."""
         return self.distance(torch.zeros_like(self.features))
 
 
 @dataclass(frozen=True)
 class ContextRequest:
-    """What is asked of the network about a window in which only a box will change.
+    """What the network is to compute for a window in which only a box will change.
 
     Attributes:
-        network: where the pictures are.
-        base: (N, 3, H, W), RGB in [0, 1], what surrounds the box; sides multiples of 8.
-        target: (N, 3, H, W), likewise, whose style is wanted; mostly the same picture.
-        box: what will change.
-        visible: of each style layer, (N or 1, 1, H / s, W / s), 0 or 1, the pixels that the object
-            leaves wholly visible.
-        keep_maps: whether the target's maps are wanted themselves, for the histogram term.
+        base: (N, 3, H, W), RGB in [0, 1], the picture around the box; sides multiples of 8.
+        target: (N, 3, H, W), RGB in [0, 1], whose style is matched; mostly the same picture.
+        box: the part that will change.
+        visible: (N or 1, 1, H / s, W / s), 1 at the pixels that the object does not cover, else 0,
+            by style layer.
+        keep_maps: whether to return the target's maps, for the histogram term.
     """
 
-    network: Features
     base: Tensor
     target: Tensor
     box: Box
@@ -79,12 +76,12 @@ class ContextRequest:
 
 @dataclass(frozen=True)
 class TargetStatistics:
-    """What the network says of a target.
+    """Sums over a target's features.
 
     Attributes:
-        whole: of each style layer, (N, C, C), the sum of outer products over all pixels.
-        visible: likewise, over the visible ones.
-        maps: of each style layer, (N, C, H / s, W / s), if they were asked for; else none.
+        whole: (N, C, C), the sum of outer products over all pixels, by style layer.
+        visible: (N, C, C), the same over the visible pixels only, by style layer.
+        maps: (N, C, H / s, W / s), by style layer, if they were asked for; else empty.
     """
 
     whole: dict[str, Tensor]
@@ -93,11 +90,11 @@ class TargetStatistics:
 
 
 def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:
-    """The sum of the feature vectors' outer products, (N, C, C).
+    """The sum of the outer products of the feature vectors, F Fᵀ.
 
     Args:
         features: (N, C, H, W).
-        where: (N or 1, 1, H, W), 0 or 1, which of them. None: all.
+        where: (N or 1, 1, H, W), 0 or 1, the pixels to sum over. None: all.
 
     Returns:
         (N, C, C), differentiable in `features`.
@@ -109,7 +106,7 @@ def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:
 
 
 class _OuterSum(torch.autograd.Function):
-    """F Fᵀ, whose slope (S + Sᵀ) F is one product; autograd takes two and adds them up."""
+    """F Fᵀ with the gradient (S + Sᵀ) F as one product, where autograd would add up two."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:

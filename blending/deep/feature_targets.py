@@ -1,4 +1,4 @@
-"""What the feature terms compare with: computed once a picture, none of it depends on x."""
+"""Targets and scales of the feature terms: computed once a picture, independent of x."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,29 +15,29 @@ from .losses import histogram_loss, style_loss
 from .tiled_features import TiledFeatures
 from .vgg16 import Features
 
-STYLE_FLOOR = 0.02  # of the target's own squared Gram: below that the styles count as equal
-# A layer whose start is as far off as STRANGE times the target's own squared Gram counts half, and
-# less beyond: a smooth place has no style to give, and an object made as smooth is an outline. At
-# infinity balloons in fog turn transparent; paintings, all below 0.2, do not feel it.
+STYLE_FLOOR = 0.02  # share of the target's mean squared Gram below which styles count as equal
+# A layer whose style loss at the start is STRANGE times the target's mean squared Gram has half its
+# weight, and less beyond: a smooth place has no style to give, and an object made as smooth is an
+# outline. At infinity balloons in fog turn transparent; paintings, all below 0.2, are not affected.
 STRANGE = 2.0
-# The target's Gram matrices are this much those of its visible pixels, and for the rest those of
-# the whole window. The pixels hidden under the object belong to the place, but what stood there
-# must not be painted into the object: at 0 a tower behind a cat came out as bars in its fur. At 1
-# the object misses the place's style (RESULTS.md).
+# The weight of the visible pixels' Gram matrix in the target's, the rest being the whole window's.
+# The pixels hidden under the object belong to the place, but what stood there must not be painted
+# into the object: at 0 a tower behind a cat came out as bars in its fur. At 1 the object misses the
+# place's style (RESULTS.md).
 VISIBLE_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class FeatureTargets:
-    """Targets and scales of the feature terms of N pictures, and what makes what they compare.
+    """Targets and scales of the feature terms of N pictures, and the network to compare with them.
 
     Attributes:
-        context: the network's view of what stays.
-        features: its network on what changes, for N pictures.
-        grams: of each style layer, (N, C, C), to be matched.
-        style_weights: of each style layer, (N,).
-        content: the reference features where they change.
-        content_scale: (N,).
+        context: what stays fixed in the windows.
+        features: the network on the part that changes, for N pictures.
+        grams: (N, C, C), to be matched, by style layer.
+        style_weights: (N,), factor of the layer's loss, by style layer.
+        content: the reference features where the picture changes.
+        content_scale: (N,), the weighted sum of squares of the reference features.
     """
 
     context: FixedContext
@@ -48,16 +48,19 @@ class FeatureTargets:
     content_scale: Tensor
 
     def statistics(self, image: Tensor) -> FeatureStatistics:
-        """What the terms read of (N, 3, H, W) that differ under the masks only."""
+        """What the terms read of an image, (N, 3, h, w), that changes under the masks only."""
         keep_maps = bool(self.context.target_maps)
         return self.features.statistics(pad_to_stride(image), self.content, keep_maps)
 
     def content_loss(self, found: FeatureStatistics) -> Tensor:
-        """(N,), relative to the mean square of the reference features."""
+        """The content loss relative to the reference features' sum of squares, (N,)."""
         return found.content / self.content_scale
 
     def style_loss(self, found: FeatureStatistics) -> Tensor:
-        """(N,): 1 at the start, less where the styles are alike then or strange to each other."""
+        """The weighted sum of the layers' style losses, (N,).
+
+        About 1 at the start; less where the styles are equal by then, or very different.
+        """
         losses = (
             self.style_weights[name] * style_loss(found.grams[name], gram)
             for name, gram in self.grams.items()
@@ -65,7 +68,7 @@ class FeatureTargets:
         return torch.stack(list(losses)).sum(0)
 
     def histogram_loss(self, found: FeatureStatistics) -> Tensor:
-        """(N,), relative to the mean square of the target's features."""
+        """The mean histogram loss of the layers relative to the target's mean square, (N,)."""
         losses = (
             histogram_loss(found.activations[name], values)
             for name, values in self.sorted_activations.items()
@@ -74,13 +77,13 @@ class FeatureTargets:
 
     @cached_property
     def sorted_activations(self) -> dict[str, Tensor]:
-        """The target's, (N or 1, C, K), sorted once, and only where the histogram term runs."""
+        """The target's activations, ascending, (N or 1, C, K), by layer, for the histogram term."""
         maps = self.context.target_maps
         return {name: x.flatten(2).sort(2).values for name, x in maps.items()}
 
     @cached_property
     def histogram_scale(self) -> Tensor:
-        """(N or 1,), likewise."""
+        """The mean square of the target's activations, averaged over the layers, (N,) or (1,)."""
         maps = self.context.target_maps.values()
         return torch.stack([x.square().flatten(1).mean(1) for x in maps]).mean(0)
 
@@ -96,16 +99,22 @@ def feature_targets(
     style: dict[str, Tensor] | None = None,
     context: FixedContext | None = None,
 ) -> FeatureTargets:
-    """Style from the windows' targets, content from the reference.
+    """Targets of the feature terms: style of the windows' targets, content of the reference.
 
     Args:
         windows: N of one size.
-        reference: (N, 3, h, w), the sources pasted: content and the style's start are theirs.
-        network: where the windows are.
-        keep_maps: for the histogram term; as large as a pass of the network.
-        tile: side of the tiles to work in, pixels, a multiple of 8; None: all at once.
-        style: Gram matrices to match instead of the targets', (N or 1, C, C) of each layer.
-        context: one that serves these arguments; None: it is made.
+        reference: (N, 3, h, w), RGB in [0, 1], the sources pasted: the content term's reference,
+            and the start at which the style loss is normalised.
+        network: on the windows' device.
+        keep_maps: whether to keep whole activations for the histogram term, as large as those of a
+            pass of the network.
+        tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
+            once.
+        style: Gram matrices to match instead of the targets', (N or 1, C, C) by layer.
+        context: one that `serves` these arguments; None: it is computed.
+
+    Returns:
+        The targets, none of which depends on x.
     """
     context = context or fixed_context(windows, reference, network, keep_maps, tile)
     features = context.features.expand_batch(len(reference))
@@ -125,10 +134,10 @@ def feature_targets(
 
 
 def _local_gram(context: FixedContext, layer: str, start_gram: Tensor) -> Tensor:
-    """The target's Gram matrix: its visible pixels' and the whole window's, mixed.
+    """The target's Gram matrix, (N, C, C): a mix of the visible pixels' and the whole window's.
 
-    A reference that has the window's style already, as a target pasted on itself, is to stay so:
-    the nearer it is, the less the visible pixels count.
+    The nearer the reference is to the window's style, the less the visible pixels weigh: a
+    reference that has this style already, as a target pasted on itself, must not be changed.
     """
     whole, visible = context.whole[layer], context.visible[layer]
     distance = style_loss(start_gram, whole)
@@ -138,11 +147,11 @@ def _local_gram(context: FixedContext, layer: str, start_gram: Tensor) -> Tensor
 
 
 def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What each layer's loss is multiplied by: 1 / its own start, so that every layer counts alike.
+    """The factor of each layer's loss: 1 / its value at the start, so that all layers weigh alike.
 
-    As they are, the shallow layers would be nearly all of the sum, and these are matched by colour
-    and contrast; even layers bring texture of every size and leave the colours. Layers that are
-    alike from the start count less, and so do those that are strange to each other.
+    Unweighted, the shallow layers would be nearly all of the sum, and they are matched by colour
+    and contrast; equal layers bring texture of every size and leave the colours. Layers whose
+    styles are equal from the start weigh less, and so do those whose styles are very different.
     """
     weights = {}
     for name, gram in grams.items():

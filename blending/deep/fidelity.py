@@ -1,4 +1,4 @@
-"""Where an object keeps its colours: the weights of the luminance and chroma terms."""
+"""Fidelity to the object's own colours: pixel weights of the luminance and chroma terms."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from torch import Tensor
 from ..image.colour import to_opponent
 from ..placement.window import Window
 
-# A step between neighbours counts as 1 pixel plus CONTOUR times its contrast beyond NOISE: with a
-# rim of 32 a contour of 100 levels counts from its inner side on, skin and fur hardly count.
+# The distance between neighbours is 1 pixel plus CONTOUR times their contrast beyond NOISE: with a
+# rim of 32 the weights rise at once behind a contour of 100 levels; skin and fur hardly matter.
 CONTOUR = 30.0
 NOISE = 0.03
-HUE = 0.04  # opponent chroma, in [0, 1], at which half of the chroma is held at the very edge
-RAMP_END = 3  # rims from the edge at which the colours count as good as wholly
-EDGE = 2  # pixels along the mask's edge that count more in the refine stage
+HUE = 0.04  # opponent chroma, in [0, 1], at which chroma has half its weight at the very edge
+RAMP_END = 3  # rims from the edge at which the weights are as good as 1
+EDGE = 2  # pixels along the mask's edge that weigh more in the refine stage
 EDGE_FACTOR = 10.0
 TEXTURE = 3.0  # pixels: the refine stage paints strokes up to this width, tones stay
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
@@ -23,12 +23,13 @@ NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 @dataclass(frozen=True)
 class FidelityWeights:
-    """How much the colours of each pixel count.
+    """Pixel weights of the luminance and chroma terms.
 
     Attributes:
         luminance: (1, 1, h, w), >= 0, 0 outside the mask.
-        chroma: likewise.
-        texture: pixels; lightness is free in details finer than this.
+        chroma: (1, 1, h, w), >= 0, 0 outside the mask.
+        texture: standard deviation of a Gaussian in pixels; lightness may differ in details finer
+            than it. 0: in none.
     """
 
     luminance: Tensor
@@ -37,16 +38,21 @@ class FidelityWeights:
 
 
 def edge_ramp(window: Window, rim: int) -> FidelityWeights:
-    """Free at the mask's edge, held inside: what the Poisson stage wants.
+    """Weights that rise from 0 at the mask's edge to 1 inside, for the Poisson stage.
 
-    The way from the edge is measured through the source, where a contour counts as many pixels. So
-    the border of a loosely cut source takes on the target's colours up to the object, and an object
-    cut out tightly is held from its first pixels on, without a glow. Chroma is held at the edge,
-    too, where the source has a hue: hues do not turn.
+    The distance from the edge is that of the shortest path through the source, where crossing a
+    contour counts as many pixels. So the border of a loosely cut source takes on the target's
+    colours up to the object, and a tightly cut object keeps its own from its first pixels on,
+    without a glow. Chroma has weight at the edge, too, where the source has a hue, so that hues do
+    not turn.
 
     Args:
-        window: the window.
-        rim: pixels, >= 0; at this distance two thirds are held. 0: all on the mask.
+        window: source, mask and where the source has pixels.
+        rim: scale of the ramp in pixels, >= 0; at this distance the weight is two thirds. 0: the
+            weight is 1 on the whole mask.
+
+    Returns:
+        Luminance and chroma in [0, 1]; no texture.
     """
     free = window.support.to(window.source.dtype)
     if rim == 0:
@@ -59,7 +65,15 @@ def edge_ramp(window: Window, rim: int) -> FidelityWeights:
 
 
 def edge_emphasis(window: Window) -> FidelityWeights:
-    """Held evenly, and harder along the mask's edge: a blend without a seam is not to get one."""
+    """Even weights, larger along the mask's edge, so that the refine stage makes no seam.
+
+    Args:
+        window: source and mask; (1, C, h, w) each.
+
+    Returns:
+        Luminance and chroma 1 on the mask, 10 within 2 pixels of its edge; texture finer than 3
+        pixels is free in lightness.
+    """
     free = window.support.to(window.source.dtype)
     outside = F.max_pool2d(1 - free, 2 * EDGE + 1, 1, EDGE)
     weight = free * (1 + (EDGE_FACTOR - 1) * outside)
@@ -67,7 +81,7 @@ def edge_emphasis(window: Window) -> FidelityWeights:
 
 
 def _way_from_edge(window: Window, reach: int) -> Tensor:
-    """Length of the shortest way from outside the mask to each of its pixels, at most `reach`."""
+    """Length of the shortest path to each pixel from outside the mask, at most `reach`."""
     costs = [1 + CONTOUR * _contrast(window, step) for step in NEIGHBOURS]
     way = torch.where(window.support, float(reach), 0).to(window.source)
     for _ in range(reach):
@@ -82,7 +96,7 @@ def _way_from_edge(window: Window, reach: int) -> Tensor:
 
 
 def _contrast(window: Window, step: tuple[int, int]) -> Tensor:
-    """The source's difference to its neighbour beyond the noise; 0 where it has none."""
+    """The source's contrast to a neighbour beyond the noise; 0 where either has no pixel."""
     difference = (window.source - _shifted(window.source, step, 0)).abs().amax(1, keepdim=True)
     return (
         window.source_valid
@@ -92,7 +106,7 @@ def _contrast(window: Window, step: tuple[int, int]) -> Tensor:
 
 
 def _shifted(x: Tensor, step: tuple[int, int], beyond: float) -> Tensor:
-    """X at the neighbour; `beyond` where that lies outside the frame."""
+    """The neighbour's value of x at each pixel; `beyond` where it lies outside the frame."""
     rows, columns = step
     height, width = x.shape[2:]
     padded = F.pad(x, (1, 1, 1, 1), value=beyond)

@@ -1,4 +1,4 @@
-"""The terms of the objective as pure functions: for each picture of a batch a mean over an area."""
+"""The terms of the objective as pure functions: for each picture of a batch one value, (B,)."""
 
 import torch
 import torch.nn.functional as F
@@ -11,20 +11,20 @@ from ..image.filters import blur, laplacian
 def gradient_loss(
     composite: Tensor, guidance: Tensor, region: Tensor, area: Tensor | float
 ) -> Tensor:
-    """Squared difference of Laplacians wherever the mask can be seen, per pixel of the mask.
+    """Squared difference of Laplacians wherever the mask can change them, per pixel of the mask.
 
     L = Σ over R of (Δu − v)² / (C · area), u = `composite`, v = `guidance`, R = `region`.
 
     Args:
         composite: (B, C, H, W), in [0, 1].
         guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
-        region: (B, 1, H, W), bool; the mask and the ring whose stencil touches it.
+        region: (B, 1, H, W), bool; the mask and the ring of pixels whose stencil touches it.
         area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
         (B,), >= 0, differentiable in `composite`.
 
-    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: an area of the mask's size, not
+    Source: Zhang et al. 2020, the Poisson gradient loss. Differs: divided by the mask's area, not
     the whole image's.
     """
     residual = torch.where(region, laplacian(composite) - guidance, 0)
@@ -39,7 +39,7 @@ def content_loss(features: Tensor, reference: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         features: (B, C, H, W), activations of one layer.
-        reference: (B, C, H, W), the same layer's of the picture whose content is held.
+        reference: (B, C, H, W), the reference features, of the same layer.
         weight: (B, 1, H, W), >= 0; the mask at this layer's size.
 
     Returns:
@@ -60,14 +60,14 @@ def luminance_loss(
 ) -> Tensor:
     """Weighted squared difference of lightness, per pixel of the mask.
 
-    L = Σ (g * √w (Y_u − Y_s))² / (3 · area), Y the first opponent channel, w = `weight`, g a
-    Gaussian: details finer than it are free.
+    L = Σ (g * √w (Y_u − Y_s))² / (3 · area), Y the first opponent channel, u = `composite`, s =
+    `reference`, w = `weight`, g a Gaussian: details finer than it are free.
 
     Args:
         composite: (B, 3, H, W), in [0, 1].
-        reference: (B, 3, H, W), in [0, 1], whose lightness is held.
+        reference: (B, 3, H, W), in [0, 1], whose lightness is to be kept.
         weight: (B, 1, H, W), >= 0.
-        texture: the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
+        texture: (1, K), the Gaussian's kernel, from `gaussian_kernel`. None: every detail counts.
         area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
@@ -87,12 +87,12 @@ def chroma_loss(
 ) -> Tensor:
     """Weighted squared difference of the two channels of chroma, per pixel of the mask.
 
-    Apart from lightness, so that it can be held harder: a target's texture is mostly lightness, a
-    turned hue is what an eye forgives least.
+    Apart from lightness, so that it can have a larger weight: a target's texture is mostly
+    lightness, and a changed hue is the error that the eye sees first.
 
     Args:
         composite: (B, 3, H, W), in [0, 1].
-        reference: (B, 3, H, W), in [0, 1], whose chroma is held.
+        reference: (B, 3, H, W), in [0, 1], whose chroma is to be kept.
         weight: (B, 1, H, W), >= 0.
         area: (B,) or one for all, pixels of the mask, > 0.
 
@@ -138,15 +138,18 @@ def style_loss(gram: Tensor, target: Tensor) -> Tensor:
 
 
 def matched_to_histogram(features: Tensor, target: Tensor) -> Tensor:
-    """The features with each channel's values replaced, rank by rank, by the target's.
+    """Match each channel's histogram to the target's: values are replaced rank by rank.
 
     Args:
         features: (B, C, H, W).
-        target: (B or 1, C, K), the values to match, ascending along K; other lengths are resampled
-            linearly in rank.
+        target: (B or 1, C, K), the values to match, ascending along K; where K is not H · W they
+            are resampled linearly in rank.
 
     Returns:
         (B, C, H, W), without gradient.
+
+    Source: Risser, Wilmot, Barnes 2017, H of the histogram loss. Differs: exact ranks instead of
+    bins.
     """
     flat = features.detach().flatten(2)
     if target.shape[2] != flat.shape[2]:
@@ -157,13 +160,13 @@ def matched_to_histogram(features: Tensor, target: Tensor) -> Tensor:
 
 
 def histogram_loss(features: Tensor, target: Tensor) -> Tensor:
-    """Mean squared distance of the features to themselves matched to a histogram.
+    """Mean squared distance of the features to themselves matched to the target's histogram.
 
-    L = mean (F − H(F, F*))², H held constant.
+    L = mean (F − H(F, F*))², H treated as a constant.
 
     Args:
         features: (B, C, H, W).
-        target: (B, C, K), the target's activations, ascending along K.
+        target: (B or 1, C, K), the target's activations, ascending along K.
 
     Returns:
         (B,), >= 0, differentiable in `features`.
@@ -175,17 +178,19 @@ def histogram_loss(features: Tensor, target: Tensor) -> Tensor:
 
 
 def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
-    """Absolute differences of neighbours, one of them in the region, per pixel of the mask.
+    """Total variation: absolute differences of neighbours, at least one of them in the region.
+
+    L = Σ |u_p − u_q| / (C · area), u = `composite`, p and q neighbours in a row or column.
 
     Args:
         composite: (B, C, H, W), in [0, 1].
-        region: (B, 1, H, W), bool.
+        region: (B, 1, H, W), bool; the mask.
         area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
-        (B,), >= 0, differentiable in `composite` but where neighbours are equal.
+        (B,), >= 0, differentiable in `composite` except where neighbours are equal.
 
-    Source: Zhang et al. 2020, total variation. Differs: a mean over the mask instead of a sum over
+    Source: Zhang et al. 2020, total variation. Differs: per pixel of the mask instead of a sum over
     the image.
     """
     rows = (composite[..., 1:, :] - composite[..., :-1, :]).abs()
@@ -197,5 +202,5 @@ def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
 
 
 def _sums(values: Tensor) -> Tensor:
-    """Of each picture, (B,)."""
+    """The sum over each picture, (B,)."""
     return values.flatten(1).sum(1)

@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..image.filters import gaussian_kernel, stencil_region
-from ..placement.window import Window, composite
-from ..settings import Weights
+from ..placement.window import composite
 from .context import FixedContext, serves
 from .feature_statistics import FeatureStatistics
-from .feature_targets import feature_targets
-from .fidelity import FidelityWeights
+from .feature_targets import FeatureTargets, feature_targets
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
+from .problem import Problem
 from .vgg16 import Features
 
 FEATURE_TERMS = ("content", "style", "histogram")
@@ -22,11 +21,11 @@ FEATURE_TERMS = ("content", "style", "histogram")
 
 @dataclass(frozen=True)
 class Views:
-    """What the terms read.
+    """What the terms read of x.
 
     Attributes:
         composite: (N, 3, H, W), in [0, 1].
-        features: what the network says of it; None where no term needs the network.
+        features: statistics of its VGG16 features; None where no term needs the network.
     """
 
     composite: Tensor
@@ -35,9 +34,12 @@ class Views:
 
 @dataclass(frozen=True)
 class Term:
-    """One summand: `weight` >= 0 times `loss`, whose targets were bound when it was built.
+    """One summand: `weight` >= 0 times `loss`, which already knows what it compares with.
 
-    The loss gives (N,), a value for each picture; the weight is one for all, or (N,).
+    Attributes:
+        name: of the term, as in `Weights`.
+        weight: one for all pictures, or (N,).
+        loss: from `Views` to a value for each picture, (N,).
     """
 
     name: str
@@ -47,44 +49,26 @@ class Term:
 
 @dataclass(frozen=True)
 class Objective:
-    """Σ weight · loss over the terms; `views` makes what they read, once an evaluation.
+    """The sum over the terms of weight · loss.
 
-    A term whose weight is the number 0 is not run.
+    A term whose weight is the number 0 is not evaluated.
+
+    Attributes:
+        views: from x, (N, 3, H, W), to what the terms read; called once an evaluation.
+        terms: the summands.
     """
 
     views: Callable[[Tensor], Views]
     terms: tuple[Term, ...]
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
-        """Each term's weighted values by name, (N,), differentiable in x, (N, 3, H, W)."""
+        """The weighted terms at x, (N, 3, H, W): (N,) each by name, differentiable in x."""
         views = self.views(x)
         return {
             term.name: term.weight * term.loss(views)
             for term in self.terms
             if isinstance(term.weight, Tensor) or term.weight
         }
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What one picture asks of the joint objective.
-
-    Attributes:
-        window: in the refine stage its source is the picture to refine.
-        background: (1, 3, h, w), what x is composited over.
-        guidance: (1, 3, h, w), the Laplacian to have.
-        fidelity: where the colours are held.
-        weights: of the terms.
-        style: Gram matrices to match instead of the target's, (1, C, C) of each layer; None: the
-            target's.
-    """
-
-    window: Window
-    background: Tensor
-    guidance: Tensor
-    fidelity: FidelityWeights
-    weights: Weights
-    style: dict[str, Tensor] | None = None
 
 
 def joint_objective(
@@ -96,34 +80,31 @@ def joint_objective(
 ) -> tuple[Objective, FixedContext | None]:
     """The weighted terms of background + mask·(x − background), for pictures of one window size.
 
-    The pasted source (source over background) is the reference of content, luminance and chroma;
+    The reference of content, luminance and chroma is the pasted source (source over background);
     style is the target's in the same window. What does not depend on x is computed here, once.
 
     Args:
         problems: N, their windows of one size; their fidelity weights of one texture.
-        network: where the windows are.
-        tile: side of the tiles that the network works in, pixels; None: all at once.
-        context: of a previous objective, from `reusable_context`; None: it is made, if a term needs
-            the network.
+        network: on the windows' device.
+        tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
+            once.
+        context: of a previous objective, from `reusable_context`; None: it is computed, if a term
+            needs the network.
 
     Returns:
-        A function of x, (N, 3, h, w) in [0, 1]; and the context, if a term needed the network.
+        A function of x, (N, 3, h, w) in [0, 1]; and the context, or None if no term needed the
+        network.
 
     Source: Zhang et al. 2020, the loss of either stage. Differs: luminance and chroma terms,
     relative feature terms, areas.
     """
-    windows = [problem.window for problem in problems]
-    mask = torch.cat([window.mask for window in windows])
-    support = torch.cat([window.support for window in windows])
+    mask = torch.cat([problem.window.mask for problem in problems])
     background = torch.cat([problem.background for problem in problems])
-    guidance = torch.cat([problem.guidance for problem in problems])
     reference = _reference(problems)
-    area = support.flatten(1).sum(1).to(reference)
-    weight = {name: _column(problems, name, reference) for name in asdict(problems[0].weights)}
-    targets = None
+    terms, targets = _pixel_terms(problems, reference), None
     if _needs_network(problems):
         targets = feature_targets(
-            windows,
+            [problem.window for problem in problems],
             reference,
             network,
             keep_maps=_has_histogram(problems),
@@ -131,47 +112,72 @@ def joint_objective(
             style=_styles(problems),
             context=context,
         )
+        terms += _feature_terms(problems, reference, targets)
 
     def views(x: Tensor) -> Views:
         image = composite(background, x, mask)
         return Views(image, targets.statistics(image) if targets else None)
 
-    def pixel_term(name: str, loss: Callable[..., Tensor], *bound: object) -> Term:
-        return Term(name, weight[name], lambda v: loss(v.composite, *bound, area))
-
-    def feature_term(name: str, loss: Callable[..., Tensor]) -> Term:
-        return Term(name, weight[name], lambda v: loss(v.features))
-
-    luminance = torch.cat([problem.fidelity.luminance for problem in problems])
-    chroma = torch.cat([problem.fidelity.chroma for problem in problems])
-    terms = [
-        pixel_term("gradient", gradient_loss, guidance, stencil_region(support)),
-        pixel_term("luminance", luminance_loss, reference, luminance, _texture(problems[0])),
-        pixel_term("chroma", chroma_loss, reference, chroma),
-        pixel_term("tv", tv_loss, support),
-    ]
-    if targets:
-        terms += [
-            feature_term("content", targets.content_loss),
-            feature_term("style", targets.style_loss),
-            feature_term("histogram", targets.histogram_loss),
-        ]
     return Objective(views, tuple(terms)), targets.context if targets else None
 
 
 def reusable_context(
     context: FixedContext | None, problems: Sequence[Problem], tile: int | None
 ) -> FixedContext | None:
-    """The context of a previous objective if these problems have the same, else None.
+    """The context of a previous objective, if it fits these problems.
 
-    To be asked before the next objective is built, so that the old context, as large as a pass of
-    the network over the surroundings, can go before the new one comes.
+    To be called before the next objective is built: where it returns None, the old context, as
+    large as a pass of the network over the surroundings, can be freed before the new one is
+    computed.
+
+    Args:
+        context: of the previous objective; None: there was none.
+        problems: of the next objective.
+        tile: side of the tiles, pixels; None: all at once.
+
+    Returns:
+        `context`, or None where another one, or none, is needed.
     """
     if context is None or not _needs_network(problems):
         return None
     windows = [problem.window for problem in problems]
     is_same = serves(context, windows, _reference(problems), _has_histogram(problems), tile)
     return context if is_same else None
+
+
+def _pixel_terms(problems: Sequence[Problem], reference: Tensor) -> list[Term]:
+    """The terms that read the composite itself."""
+    support = torch.cat([problem.window.support for problem in problems])
+    guidance = torch.cat([problem.guidance for problem in problems])
+    luminance = torch.cat([problem.fidelity.luminance for problem in problems])
+    chroma = torch.cat([problem.fidelity.chroma for problem in problems])
+    area = support.flatten(1).sum(1).to(reference)
+
+    def term(name: str, loss: Callable[..., Tensor], *bound: object) -> Term:
+        weight = _column(problems, name, reference)
+        return Term(name, weight, lambda views: loss(views.composite, *bound, area))
+
+    return [
+        term("gradient", gradient_loss, guidance, stencil_region(support)),
+        term("luminance", luminance_loss, reference, luminance, _texture(problems[0])),
+        term("chroma", chroma_loss, reference, chroma),
+        term("tv", tv_loss, support),
+    ]
+
+
+def _feature_terms(
+    problems: Sequence[Problem], reference: Tensor, targets: FeatureTargets
+) -> list[Term]:
+    """The terms that read the network's statistics of the composite."""
+
+    def term(name: str, loss: Callable[..., Tensor]) -> Term:
+        return Term(name, _column(problems, name, reference), lambda views: loss(views.features))
+
+    return [
+        term("content", targets.content_loss),
+        term("style", targets.style_loss),
+        term("histogram", targets.histogram_loss),
+    ]
 
 
 def _reference(problems: Sequence[Problem]) -> Tensor:
@@ -190,13 +196,13 @@ def _has_histogram(problems: Sequence[Problem]) -> bool:
 
 
 def _column(problems: Sequence[Problem], name: str, like: Tensor) -> Tensor | float:
-    """A weight of all problems, (N,); the number 0 where none has it."""
+    """A weight of all problems, (N,); the number 0 where it is 0 in all of them."""
     weights = [getattr(problem.weights, name) for problem in problems]
     return like.new_tensor(weights) if any(weights) else 0.0
 
 
 def _texture(problem: Problem) -> Tensor | None:
-    """The kernel of what is free in lightness; made here, not at each evaluation on the host."""
+    """The Gaussian kernel below which lightness is free; built once, not at each evaluation."""
     sigma = problem.fidelity.texture
     return gaussian_kernel(sigma, math.ceil(3 * sigma), problem.background) if sigma else None
 

@@ -1,7 +1,7 @@
-"""The first metric of L-BFGS: the inverse of the pixel terms' Hessian, by sine transforms.
+"""The initial inverse Hessian of L-BFGS: that of the pixel terms, by sine transforms.
 
-The transforms live on a rectangle around the mask; what they invert there is near enough to what is
-wanted on the mask itself.
+The transforms work on a rectangle around the mask, where the inverse is exact; on the mask itself
+it is close enough to precondition.
 """
 
 import math
@@ -12,24 +12,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..image.colour import from_opponent, to_opponent
-from .objective import Problem
+from .problem import Problem
 
-STIFFNESS = 40.0  # what the feature terms add to the curvature, beside their weights
+STIFFNESS = 40.0  # curvature of the feature terms per unit of their weights
 
 
 def spectral_preconditioner(problems: Sequence[Problem]) -> Callable[[Tensor], Tensor] | None:
-    """For each problem the inverse Hessian of its pixel terms, near enough to precondition.
+    """An approximate inverse Hessian of each problem's pixel terms, to precondition L-BFGS.
 
     H⁻¹ ≈ 3·area / 2 · (w_gradient·Δ² + w_k + STIFFNESS·w_features)⁻¹, w_k the weight of luminance
-    or chroma, by sine transforms on the opponent channels; the texture that fidelity leaves free
-    lets details of lightness pass by a Gaussian.
+    or chroma, by sine transforms on the opponent channels. Where the fidelity's texture leaves fine
+    details of lightness free, the luminance weight falls off by a Gaussian in frequency.
 
     Args:
         problems: N, their windows of one size.
 
     Returns:
         A function of gradients, (N, 3, h, w), to the same shape, symmetric and positive, 0 off the
-        masks; None where there is no gradient term.
+        masks; None unless every problem has a gradient term.
     """
     if not all(problem.weights.gradient for problem in problems):
         return None
@@ -47,7 +47,7 @@ def spectral_preconditioner(problems: Sequence[Problem]) -> Callable[[Tensor], T
 
 
 def _response(problem: Problem, eigenvalues: Tensor) -> Tensor:
-    """(3, h, w), of the opponent channels."""
+    """The factor of each frequency in the opponent channels, (3, h, w)."""
     weights = problem.weights
     lightness = weights.luminance * torch.exp(-(problem.fidelity.texture**2) * eigenvalues)
     chroma = torch.full_like(eigenvalues, weights.chroma)
@@ -61,8 +61,8 @@ def sine_transform(x: Tensor, dim: int) -> Tensor:
     """Orthonormal discrete sine transform (DST-I) along one axis; its own inverse.
 
     Args:
-        x: any shape, float.
-        dim: the axis.
+        x: (..., n, ...), float.
+        dim: the axis, of length n.
 
     Returns:
         The same shape: X_k = sqrt(2/(n+1)) Σ_j x_j sin(π (j+1)(k+1)/(n+1)).
@@ -75,7 +75,16 @@ def sine_transform(x: Tensor, dim: int) -> Tensor:
 
 
 def laplacian_eigenvalues(height: int, width: int, like: Tensor) -> Tensor:
-    """(H, W) eigenvalues of the 5-point Laplacian with zero values around an H x W rectangle."""
+    """Eigenvalues of the 5-point Laplacian on a rectangle with value 0 around it.
+
+    Args:
+        height: of the rectangle, pixels.
+        width: of the rectangle, pixels.
+        like: a tensor of the dtype and device wanted.
+
+    Returns:
+        (H, W), the eigenvalue of each pair of frequencies of `sine_transform`, in 1 per pixel².
+    """
 
     def axis(length: int) -> Tensor:
         k = torch.arange(1, length + 1, dtype=torch.float64)
@@ -85,13 +94,21 @@ def laplacian_eigenvalues(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def filter_spectrum(x: Tensor, response: Tensor) -> Tensor:
-    """Multiply the two-dimensional sine spectrum of x, (..., H, W), by `response`, (H, W)."""
+    """Multiply the two-dimensional sine spectrum of an image.
+
+    Args:
+        x: (..., H, W), float.
+        response: (H, W) or broadcasting, the factor of each frequency.
+
+    Returns:
+        (..., H, W).
+    """
     spectrum = sine_transform(sine_transform(x, -1), -2) * response
     return sine_transform(sine_transform(spectrum, -1), -2)
 
 
 def fast_length(length: int) -> int:
-    """Smallest n >= length whose sine transform is fast: n + 1 has no factor but 2, 3, 5."""
+    """The smallest n >= `length` with a fast sine transform: n + 1 has no prime factor above 5."""
     candidate = length + 1
     while True:
         rest = candidate

@@ -1,7 +1,8 @@
-"""Features of a picture in tiles: exact, in as little memory as wanted, for a third more work.
+"""Features of a picture in tiles: exact, in as little memory as needed, for a third more work.
 
-Gram matrices and the content distance are sums over pixels. They are added up tile by tile without
-a graph; on the way back each tile is run again, with the slopes of these sums, which stand by then.
+Gram matrices and the content distance are sums over pixels. The forward pass adds them up tile by
+tile without a graph; the backward pass runs each tile again, with the gradients of these sums,
+which are known by then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,27 +27,52 @@ from .vgg16 import LAYERS, STYLE_LAYERS, Features
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture and what its features need around it; all sides multiples of 8.
+    """A part of a picture and the pixels that its features depend on; sides multiples of 8.
 
     Attributes:
-        own: the part of the picture that the tile stands for.
-        seen: the same and HALO pixels around, inside the picture.
+        own: the part of the picture whose features the tile gives.
+        seen: this part with HALO pixels around it, inside the picture.
     """
 
     own: Box
     seen: Box
 
     def owned(self, activation: Tensor, layer: str) -> Tensor:
-        """Of a map made of what is seen, (N, C, h, w), the part that the tile stands for."""
+        """The part of a map computed from `seen` that belongs to `own`.
+
+        Args:
+            activation: (N, C, h, w), of the pixels `seen`.
+            layer: its name.
+
+        Returns:
+            (N, C, h', w'), a view.
+        """
         return crop(activation, self.place(layer, self.seen))
 
     def place(self, layer: str, box: Box) -> Box:
-        """Where that part lies on the layer's map of a box of the picture."""
+        """Where the tile's own features lie on a layer's map.
+
+        Args:
+            layer: name of the layer.
+            box: the part of the picture that the map is of.
+
+        Returns:
+            The box on that map.
+        """
         return self.own.relative_to(box).pooled(LAYERS[layer][1])
 
 
 def tiles(box: Box, shape: tuple[int, ...], side: int) -> Iterator[Tile]:
-    """Cut a box of a (..., H, W) picture into tiles; box, shape and side are multiples of 8."""
+    """Cut a box of a picture into tiles, row by row.
+
+    Args:
+        box: the part to cut, sides multiples of 8.
+        shape: of the picture, (..., H, W), multiples of 8.
+        side: of the tiles, pixels, a multiple of 8; the last ones may be smaller.
+
+    Returns:
+        An iterator over the tiles.
+    """
     for row in range(box.top, box.bottom, side):
         for column in range(box.left, box.right, side):
             own = Box(row, column, side, side).intersection(box)
@@ -54,7 +80,15 @@ def tiles(box: Box, shape: tuple[int, ...], side: int) -> Iterator[Tile]:
 
 
 def with_halo(box: Box, shape: tuple[int, ...]) -> Box:
-    """HALO pixels larger on every side, inside a (..., H, W) picture."""
+    """A box with HALO pixels more on every side, inside a picture.
+
+    Args:
+        box: on the picture.
+        shape: of the picture, (..., H, W).
+
+    Returns:
+        The larger box, clipped to the picture.
+    """
     return box.grown(HALO).clipped(shape)
 
 
@@ -66,15 +100,18 @@ def tiled_sums(
     side: int,
     counted: Sequence[dict[str, Tensor] | None] = (None,),
 ) -> list[dict[str, Tensor]]:
-    """The sums of outer products over a box, (N, C, C) of each style layer; one pass for all.
+    """Sums of outer products over a box, for several sets of pixels in one pass of the network.
 
     Args:
-        network: of the image's device.
-        image: (N, 3, H, W), sides multiples of 8.
-        box: of it, sides multiples of 8.
-        side: of the tiles, pixels.
-        counted: for each set of sums which pixels count, of each layer (N or 1, 1, H / s, W / s),
-            0 or 1. None: all.
+        network: on the image's device.
+        image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
+        box: the part of the image to sum over, sides multiples of 8.
+        side: of the tiles, pixels, a multiple of 8.
+        counted: for each set of sums the pixels to sum over, (N or 1, 1, H / s, W / s), 0 or 1, by
+            style layer. None: all.
+
+    Returns:
+        For each set (N, C, C), by style layer.
     """
     every: list[dict[str, Tensor]] = [{} for _ in counted]
     whole = full_box(image.shape)
@@ -90,12 +127,12 @@ def tiled_sums(
 
 @torch.no_grad()
 def tiled_maps(network: Features, image: Tensor, side: int) -> dict[str, Tensor]:
-    """The activations of all style layers, made in tiles.
+    """The whole activations of all style layers, computed in tiles.
 
     Args:
-        network: of the image's device.
-        image: (N, 3, H, W), sides multiples of 8.
-        side: of the tiles, pixels.
+        network: on the image's device.
+        image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
+        side: of the tiles, pixels, a multiple of 8.
 
     Returns:
         Name to (N, C, H / s, W / s).
@@ -113,15 +150,16 @@ def tiled_maps(network: Features, image: Tensor, side: int) -> dict[str, Tensor]
 
 @dataclass(frozen=True)
 class TiledFeatures:
-    """The same as `CroppedFeatures` in tiles; made by `tiled_features`.
+    """The same as `CroppedFeatures`, computed in tiles; made by `tiled_features`.
 
     Attributes:
-        network: whose.
-        box: of the picture, where its features change; sides multiples of 8.
+        network: VGG16, on the pictures' device.
+        box: the part of the picture whose features change; sides multiples of 8.
         shape: (H, W) of the picture.
-        side: of the tiles.
-        fixed_sums: of each activation, (N, C, C), the sum of outer products beyond the box.
-        fixed_maps: of each activation that was to be kept whole, the picture's own.
+        side: of the tiles, pixels.
+        fixed_sums: (N, C, C), the sum of outer products outside the box, by style layer.
+        fixed_maps: (N, C, H / s, W / s), the picture's own whole maps, by style layer; empty unless
+            maps are kept.
     """
 
     network: Features
@@ -133,21 +171,36 @@ class TiledFeatures:
 
     @property
     def content_box(self) -> Box:
-        """Of the content layer's map, what `gram_and_content` returns."""
+        """The part of the content layer's map that changes and where content is compared."""
         return self.box.pooled(LAYERS[CONTENT_LAYER][1])
 
     def expand_batch(self, rows: int) -> "TiledFeatures":
-        """For so many pictures that have their surroundings in common: the sums broadcast."""
+        """The same for `rows` pictures with common surroundings, over which the sums broadcast."""
         return self
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
-        """The whole map's Gram matrix of the sum over the box, (N, C, C)."""
+        """The Gram matrix of a whole map of which only the box changes.
+
+        Args:
+            name: of the style layer.
+            changed: (N, C, C), the sum of outer products over the box.
+
+        Returns:
+            (N, C, C).
+        """
         pixels = self.shape[0] * self.shape[1] // LAYERS[name][1] ** 2
         return (self.fixed_sums[name] + changed) / (changed.shape[1] * pixels)
 
     @torch.no_grad()
     def gram_and_content(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Gram matrices, and the features where content is compared, of (N, 3, H, W)."""
+        """Gram matrices of all style layers, and the content layer's features inside `content_box`.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `tiled_features`.
+
+        Returns:
+            Name to (N, C, C); and (N, C, h, w). Without gradient.
+        """
         sums, content = {}, None
         for tile, activations in self.run(image):
             for name, activation in activations.items():
@@ -163,7 +216,16 @@ class TiledFeatures:
     def statistics(
         self, image: Tensor, content: ContentReference, keep_maps: bool
     ) -> FeatureStatistics:
-        """What the feature terms read of (N, 3, H, W) that differ inside the box only."""
+        """What the feature terms read of a picture, differentiable in it.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `tiled_features`.
+            content: reference features inside `content_box`.
+            keep_maps: whether to return whole activations, for the histogram term.
+
+        Returns:
+            Gram matrices, content distance and, if asked for, activations.
+        """
         found = _TileSums.apply(image, self, content, keep_maps)
         count = len(STYLE_LAYERS)
         sums = dict(zip(STYLE_LAYERS, found[:count], strict=True))
@@ -172,19 +234,36 @@ class TiledFeatures:
         return FeatureStatistics(grams, found[count], maps)
 
     def owned(self, tile: Tile, seen: Tensor) -> dict[str, Tensor]:
-        """The activations that a tile stands for, of the pixels (N, 3, h, w) that it sees."""
+        """The activations that a tile stands for.
+
+        Args:
+            tile: the tile.
+            seen: (N, 3, h, w), RGB in [0, 1], the pixels of `tile.seen`.
+
+        Returns:
+            By style layer, (N, C, h', w').
+        """
         activations = self.network(seen, STYLE_LAYERS)
         return {name: tile.owned(x, name) for name, x in activations.items()}
 
     def run(self, image: Tensor) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
-        """The tiles of the box of (N, 3, H, W) and their activations."""
+        """The tiles of the box of an image, (N, 3, H, W), each with its own activations."""
         for tile in tiles(self.box, self.shape, self.side):
             yield tile, self.owned(tile, crop(image, tile.seen))
 
     def sums(
         self, tile: Tile, activations: dict[str, Tensor], content: ContentReference
     ) -> list[Tensor]:
-        """Of a tile: outer products of each layer, (N, C, C), and the content distance, (N,)."""
+        """One tile's part of the statistics that are sums.
+
+        Args:
+            tile: the tile.
+            activations: (N, C, h, w), those it stands for, by style layer.
+            content: reference features inside `content_box`.
+
+        Returns:
+            The outer products of each style layer, (N, C, C), then the content distance, (N,).
+        """
         part = content.part(tile.place(CONTENT_LAYER, self.box))
         outer = (outer_sum(activation) for activation in activations.values())
         return [*outer, part.distance(activations[CONTENT_LAYER])]
@@ -194,14 +273,17 @@ class TiledFeatures:
 def tiled_features(
     network: Features, image: Tensor, box: Box, side: int, keep_whole: bool = False
 ) -> TiledFeatures:
-    """Run the network over the surroundings of what changes.
+    """Run the network in tiles over the surroundings of a box that will change.
 
     Args:
-        network: of the image's device.
+        network: on the image's device.
         image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
-        box: of it, what will change.
+        box: the part of the image that will change.
         side: of the tiles, pixels, a multiple of 8.
-        keep_whole: keep its maps for the histogram term, nearly 500 bytes a pixel.
+        keep_whole: whether to keep whole maps for the histogram term, nearly 500 bytes a pixel.
+
+    Returns:
+        The network on the box of the features that change with it.
     """
     shape = (image.shape[2], image.shape[3])
     reached = with_halo(box.aligned(STRIDE), shape)
@@ -213,9 +295,20 @@ def tiled_features(
     return TiledFeatures(network, reached, shape, side, fixed_sums, maps)
 
 
-def tiled_context(request: ContextRequest, side: int) -> tuple[TiledFeatures, TargetStatistics]:
-    """Answer a request tile by tile, each of `side` pixels."""
-    network, target = request.network, request.target
+def tiled_context(
+    network: Features, request: ContextRequest, side: int
+) -> tuple[TiledFeatures, TargetStatistics]:
+    """Answer a request tile by tile.
+
+    Args:
+        network: on the pictures' device.
+        request: pictures, box and visible pixels.
+        side: of the tiles, pixels, a multiple of 8.
+
+    Returns:
+        The network on the box, and the target's sums of outer products, (N, C, C) by layer.
+    """
+    target = request.target
     features = tiled_features(network, request.base, request.box, side, request.keep_maps)
     counted = (None, request.visible)
     whole, visible = tiled_sums(network, target, full_box(target.shape), side, counted)
@@ -224,7 +317,7 @@ def tiled_context(request: ContextRequest, side: int) -> tuple[TiledFeatures, Ta
 
 
 class _TileSums(torch.autograd.Function):
-    """Sums over all tiles, and whole maps if these are kept; the graph of one tile at a time."""
+    """Sums over all tiles, and whole maps if they are kept; one tile's graph exists at a time."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""VGG16 features: which layers, whose weights, which input scale."""
+"""VGG16 features: layers, weights and the scale of the input."""
 
 import copy
 import hashlib
@@ -9,12 +9,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from ..checks import check_choice
-from ..settings import INPUT_SCALES
+from ..settings import BUNDLED_SCALE, check_input_scale
 
 BUNDLED = Path(__file__).parents[1] / "weights" / "vgg16.safetensors"
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-# torchvision's index of each activation, and the side of its pixels in image pixels.
+# torchvision's index of each activation, and its stride in image pixels.
 LAYERS = {
     "relu1_1": (1, 1),
     "relu1_2": (3, 1),
@@ -38,14 +37,19 @@ class Features(nn.Module):
     deviation: Tensor
 
     def __init__(self, tensors: dict[str, Tensor], input_scale: str) -> None:
-        """Build from torchvision's `features.N.weight` and `.bias`, checked by the caller."""
+        """Build the network from weights.
+
+        Args:
+            tensors: by torchvision's names, `features.N.weight` and `.bias`; checked by the caller.
+            input_scale: "caffe" or "standardised", see `load_features`.
+        """
         super().__init__()
         self.features = _skeleton()
         self.features.load_state_dict(
             {name.removeprefix("features."): tensor.float() for name, tensor in tensors.items()},
             assign=True,
         )
-        self.features.to(memory_format=torch.channels_last)  # convolved a fifth faster so
+        self.features.to(memory_format=torch.channels_last)  # convolutions are a fifth faster
         mean, deviation = {
             "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
             "standardised": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -56,36 +60,37 @@ class Features(nn.Module):
 
     @property
     def precision(self) -> torch.dtype:
-        """What the convolutions are computed in."""
+        """The dtype of the convolutions."""
         return next(self.features[-2].parameters()).dtype
 
     def prepared(self, like: Tensor, precision: torch.dtype) -> "Features":
-        """The network for pictures such as `like`: of its device and type.
+        """A copy of the network for pictures of the device and dtype of a tensor.
 
         Args:
-            like: any tensor.
-            precision: of the convolutions; may be shorter than `like`'s type.
+            like: a tensor of any shape, such as (B, 3, H, W).
+            precision: dtype of all convolutions but the first; may be shorter than that of `like`.
 
         Returns:
-            A network of its own; this one keeps its weights, which a shorter type would round for
-            good. What need not be converted is in memory once.
+            The copy; this network keeps its weights, which a shorter dtype would round for good.
+            Weights that need no conversion are shared, not copied.
         """
         own = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in self.parameters()}
         network = copy.deepcopy(self, own).to(device=like.device, dtype=like.dtype)
-        network.features[1:].to(dtype=precision)  # of 256 levels bfloat16 can tell half: too few
-        # Processors convolve a fifth faster so, tiles of bfloat16 twice as fast.
+        # Not the first layer: bfloat16 tells only half of 256 levels apart.
+        network.features[1:].to(dtype=precision)
+        # On processors this layout makes convolutions a fifth faster, bfloat16 on AMX tiles twice.
         network.features.to(memory_format=torch.channels_last)
         return network
 
     def normalised(self, image: Tensor) -> Tensor:
-        """The first layer's input for (B, 3, H, W) in [0, 1], in the layout that is fastest."""
+        """The first layer's input for (B, 3, H, W) in [0, 1], in the fastest memory layout."""
         return ((image - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         """Activations of the named layers.
 
         Args:
-            image: (B, 3, H, W), RGB in [0, 1], where the network is; at least 8 x 8 pixels for
+            image: (B, 3, H, W), RGB in [0, 1], on the network's device; at least 8 x 8 pixels for
                 relu4_3.
             layers: names out of `LAYERS`, such as "relu2_2".
 
@@ -103,20 +108,28 @@ class Features(nn.Module):
 
 
 def in_layer_dtype(x: Tensor, layer: nn.Module) -> Tensor:
-    """A layer's input, (B, C, H, W), in the dtype of its weights, if it has any."""
+    """A layer's input in the dtype of its weights.
+
+    Args:
+        x: (B, C, H, W), float.
+        layer: a convolution, or a layer without weights.
+
+    Returns:
+        (B, C, H, W); x itself for a layer without weights.
+    """
     return x.to(layer.weight.dtype) if isinstance(layer, nn.Conv2d) else x
 
 
-def load_features(weights: str | Path | None = None, input_scale: str = "caffe") -> Features:
+def load_features(weights: str | Path | None = None, input_scale: str = BUNDLED_SCALE) -> Features:
     """VGG16 with the bundled weights or another file's; nothing is ever downloaded.
 
     Args:
         weights: a safetensors file of torchvision's VGG16 names; tensors beyond conv4_3 are not
             read. None: the bundled file (Simonyan & Zisserman 2014, CC BY 4.0, see
             weights/ORIGIN.md), checked against its SHA-256.
-        input_scale: what the weights were trained on: "caffe" (RGB in 0..255 minus the mean; the
-            bundled ones) or "standardised" (torchvision's default weights: [0, 1], minus the mean,
-            divided by the deviation).
+        input_scale: the input that the weights were trained on: "caffe" (RGB in 0..255 minus the
+            mean; the bundled ones) or "standardised" (torchvision's default weights: [0, 1], minus
+            the mean, divided by the deviation).
 
     Returns:
         The network on the CPU, float32.
@@ -124,9 +137,9 @@ def load_features(weights: str | Path | None = None, input_scale: str = "caffe")
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape;
-        unknown input scale.
+            an unknown input scale, or another one than the bundled weights' without a file.
     """
-    check_choice("input_scale", input_scale, INPUT_SCALES)
+    check_input_scale(input_scale, weights)
     path = BUNDLED if weights is None else Path(weights)
     if not path.is_file():
         raise FileNotFoundError(f"weights must be a VGG16 safetensors file, found no file {path}")
@@ -168,6 +181,6 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _skeleton() -> nn.Sequential:
-    """The layers without memory: nothing is initialised, no random number is drawn."""
+    """The layers on the meta device: nothing is initialised, no random number is drawn."""
     with torch.device("meta"):
         return make_layers(_CONFIGURATION, batch_norm=False)

@@ -1,4 +1,4 @@
-"""CIELAB, and the colour difference that is even to the eye: CIEDE2000."""
+"""Colour spaces, CIELAB and opponent axes, and the CIEDE2000 colour difference."""
 
 import torch
 from kornia.color import rgb_to_lab
@@ -33,7 +33,7 @@ def delta_e_2000(lab: Tensor, other_lab: Tensor) -> Tensor:
 
     Args:
         lab: (B, 3, H, W), float, L*, a*, b* as from `to_lab`.
-        other_lab: likewise; the order of the two does not matter.
+        other_lab: (B, 3, H, W), float, L*, a*, b*; the order of the two does not matter.
 
     Returns:
         (B, 1, H, W), at least float32, >= 0, without gradient; about 1 is just noticeable, black to
@@ -79,12 +79,12 @@ def _vividness(chroma: Tensor) -> Tensor:
 
 
 def _polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Chroma, and hue in degrees, 0 to 360."""
+    """Chroma and hue of (a, b), the hue in degrees, 0 to 360."""
     return torch.hypot(a, b), torch.rad2deg(torch.atan2(b, a)).remainder(360)
 
 
 def _turn_and_mean(hue: Tensor, other_hue: Tensor) -> tuple[Tensor, Tensor]:
-    """The shorter way from hue to hue, −180 to 180 degrees, and the hue midway, 0 to 360."""
+    """The shorter turn from hue to hue, −180 to 180 degrees, and the hue midway, 0 to 360."""
     turn, middle = other_hue - hue, (hue + other_hue) / 2
     over_zero = turn.abs() > 180
     turn = torch.where(over_zero, turn - 360 * turn.sign(), turn)
@@ -106,10 +106,10 @@ def _blue_rotation(hue: Tensor) -> Tensor:
 
 
 def to_opponent(image: Tensor) -> Tensor:
-    """Lightness, red against green, and yellow against blue: a rotation of RGB.
+    """Rotate RGB to lightness, red against green, and yellow against blue.
 
     Args:
-        image: (B, 3, H, W), float; a difference of pictures will do.
+        image: (B, 3, H, W), float; a difference of pictures, too.
 
     Returns:
         (B, 3, H, W), in the same units: lightness first, then two channels of chroma; the sum of
@@ -121,7 +121,7 @@ def to_opponent(image: Tensor) -> Tensor:
 
 
 def from_opponent(opponent: Tensor) -> Tensor:
-    """The inverse of `to_opponent`, (B, 3, H, W)."""
+    """The inverse of `to_opponent`: (B, 3, H, W), opponent channels, to (B, 3, H, W), RGB."""
     return torch.einsum("ji,bjhw->bihw", _axes(opponent), opponent)
 
 

@@ -1,4 +1,4 @@
-"""The parts and holes of a mask, by area: fill small holes, drop specks."""
+"""Connected components of a mask by area: fill small holes, drop specks."""
 
 from collections.abc import Callable
 
@@ -7,21 +7,22 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-TAKEN = 0.5  # from here on a pixel belongs to a part
-TOUCHING = np.ones((3, 3), bool)  # parts join at corners, too
-BESIDE = ndimage.generate_binary_structure(2, 1)  # holes don't, or they would leak between those
+TAKEN = 0.5  # from this value on a pixel belongs to a component
+TOUCHING = np.ones((3, 3), bool)  # components are 8-connected: joined at corners, too
+# Holes are 4-connected, or they would leak through the corners at which components join.
+BESIDE = ndimage.generate_binary_structure(2, 1)
 
 
 def drop_specks(mask: Tensor, area: int) -> Tensor:
-    """Set parts of a smaller area to 0, and with each the soft edge that falls off from it.
+    """Set components smaller than an area to 0, and with each the soft edge around it.
 
-    A part is what hangs together, at corners, too, of the pixels >= 0.5. Its soft edge is what is
-    reached from it by steps that strictly fall: nothing else is changed, so grey haze around a
-    speck and soft parts elsewhere stay.
+    A component is 8-connected (joined by sides or corners), of pixels >= 0.5. Its soft edge is
+    every pixel below 0.5 that strictly falling steps reach from it: grey haze around a speck and
+    soft parts elsewhere are not changed.
 
     Args:
         mask: (B, 1, H, W), in [0, 1].
-        area: square pixels; parts of at least this area stay; 0 or 1 drops nothing.
+        area: square pixels; components of at least this area stay; 0 or 1 drops nothing.
 
     Returns:
         (B, 1, H, W), the same dtype and device.
@@ -30,14 +31,14 @@ def drop_specks(mask: Tensor, area: int) -> Tensor:
 
 
 def fill_holes(mask: Tensor, area: int) -> Tensor:
-    """Set holes of at most this area to 1, and with each the soft edge that rises from it.
+    """Set holes up to an area to 1, and with each the soft edge around it.
 
-    A hole is what hangs together by sides of the pixels < 0.5 and does not reach the frame. Its
-    soft edge is what is reached from it by steps that strictly rise.
+    A hole is 4-connected (joined by sides only), of pixels < 0.5, and does not reach the frame. Its
+    soft edge is every pixel from 0.5 on that strictly rising steps reach from it.
 
     Args:
         mask: (B, 1, H, W), in [0, 1].
-        area: square pixels; 0 fills nothing.
+        area: square pixels; holes of at most this area are filled; 0 fills nothing.
 
     Returns:
         (B, 1, H, W), the same dtype and device.
@@ -74,7 +75,7 @@ def _labelled(pixels: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _with_slopes(reached: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """The pixels reached, and those below 0.5 from which steps that strictly rise lead to them."""
+    """The marked pixels and those of `height` <= 0.5 that strictly falling steps then reach."""
     width = height.shape[1] + 2
     around = [row * width + column for row in (-1, 0, 1) for column in (-1, 0, 1)]
     height, padded = np.pad(height, 1).ravel(), np.pad(reached, 1)

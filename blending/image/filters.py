@@ -1,4 +1,4 @@
-"""The 5-point Laplacian, with the edges of frame and source, and the blur."""
+"""The 5-point Laplacian, with free edges at the frame and the source's border; Gaussian blur."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def neighbour_sum(image: Tensor) -> Tensor:
-    """Sum of the four neighbours; those outside the frame count as 0.
+    """The sum of a pixel's four neighbours; those outside the frame count as 0.
 
     Args:
         image: (B, C, H, W), float.
@@ -21,12 +21,12 @@ def neighbour_sum(image: Tensor) -> Tensor:
 
 
 def laplacian(image: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Sum of image_p − image_q over the valid neighbours q of p.
+    """The 5-point Laplacian: the sum of image_p − image_q over the valid neighbours q of p.
 
     Inside a picture this is the stencil [0 −1 0; −1 4 −1; 0 −1 0].
 
-    A neighbour outside the frame or not valid drops out, as if it had the pixel's own value; so the
-    field has no edge where a picture ends. (kornia's `laplacian` is another kernel and another
+    A neighbour outside the frame or not valid drops out, as if it had the pixel's own value, so the
+    field has no step where a picture ends. (kornia's `laplacian` has another kernel and the other
     sign.)
 
     Args:
@@ -42,18 +42,21 @@ def laplacian(image: Tensor, valid: Tensor | None = None) -> Tensor:
 
 
 def gaussian_kernel(sigma: float, reach: int, like: Tensor) -> Tensor:
-    """(1, 2 · reach + 1), summing to 1, where `like` is.
+    """A Gaussian kernel in one dimension, (1, 2 · reach + 1).
 
     Args:
         sigma: standard deviation in pixels, > 0.
         reach: pixels at which the kernel is cut off, >= 1.
-        like: float32 or float64.
+        like: a tensor of the dtype (float32 or float64) and device wanted.
+
+    Returns:
+        (1, 2 · reach + 1), summing to 1.
     """
     return get_gaussian_kernel1d(2 * reach + 1, sigma, device=like.device, dtype=like.dtype)
 
 
 def blur(image: Tensor, kernel: Tensor) -> Tensor:
-    """Blur along both axes an image that goes on beyond its frame as at its edge.
+    """Convolve an image along both axes, its edge pixels repeated beyond the frame.
 
     Args:
         image: (B, C, H, W), float.
@@ -68,12 +71,12 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
-    """Blur an image by a Gaussian.
+    """Blur an image by a Gaussian, its edge pixels repeated beyond the frame.
 
     Args:
-        image: (B, C, H, W), float32 or float64; it goes on beyond its frame as at its edge.
-        sigma: as in `gaussian_kernel`.
-        reach: likewise.
+        image: (B, C, H, W), float32 or float64.
+        sigma: standard deviation in pixels, > 0.
+        reach: pixels at which the kernel is cut off, >= 1.
 
     Returns:
         (B, C, H, W).
@@ -82,5 +85,5 @@ def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
 
 
 def stencil_region(support: Tensor) -> Tensor:
-    """The support and the ring of pixels outside whose stencil touches it, (B, 1, H, W), bool."""
+    """The support, (B, 1, H, W), bool, and the ring around it whose 5-point stencil touches it."""
     return support | (neighbour_sum(support.float()) > 0)

@@ -29,12 +29,15 @@ def adjust_mask(
     """Invert, threshold, fill holes, drop specks, grow or shrink, feather, in this order.
 
     Args:
-        mask: (B, 1, H, W), in [0, 1].
-        invert: 1 − mask.
+        mask: (B, 1, H, W), in [0, 1], 1 = take the source.
+        invert: replace the mask by 1 − mask first.
         threshold: 0 keeps the greys; otherwise values >= threshold become 1, the others 0.
-        fill_holes: largest area of a hole that is filled, square pixels, 0 to 100 million; 0 none.
-        drop_specks: parts of a smaller area are dropped, likewise.
-        grow: pixels, a disc's radius, -256 to 256; negative shrinks. The frame's edge is no edge.
+        fill_holes: largest area of a hole that is filled, square pixels, 0 to 100 million; 0 fills
+            none.
+        drop_specks: components of a smaller area are dropped, square pixels, 0 to 100 million; 0
+            drops none.
+        grow: radius in pixels of the disc by which the mask grows, -256 to 256; negative shrinks.
+            Nothing shrinks away from the frame's edge.
         feather: width of the soft edge in pixels, 0 to 256, centred on the mask's edge.
 
     Returns:
@@ -69,15 +72,16 @@ def adjust_mask(
 def like_reference(
     planes: Tensor, size: Sequence[int] | None, resize: str, beyond: float = 0.0
 ) -> Tensor:
-    """Bring a mask, or the picture it belongs to, to a reference's size; only as told.
+    """Bring a mask, or the picture it belongs to, to a reference's size, as `resize` says.
 
     Args:
         planes: (B, C, h, w), in [0, 1].
         size: height and width in pixels; None: there is no reference.
         resize: "stretch", proportions lost; "fit", all of it inside, centred, `beyond` around it;
-            "fill", covers the size, centred, the rest cut off; "off".
-        beyond: value around it; 1 for a mask that is to be inverted, or its file's surroundings
-            would be taken.
+            "fill", covers the size, centred, the rest cut off; "off", the size must be right
+            already.
+        beyond: value of the border that "fit" adds; 1 for a mask that will be inverted, or the
+            border would be taken.
 
     Returns:
         (B, C, H, W), in [0, 1], bicubic with antialiasing; sides and borders on whole pixels.
@@ -109,7 +113,7 @@ def like_reference(
 
 
 def _centred(planes: Tensor, size: Sequence[int], beyond: float) -> Tensor:
-    """Cut or surrounded to a size, on either side alike; an odd pixel right and below."""
+    """Crop or pad to a size evenly on both sides; an odd pixel goes to the right and bottom."""
     spare = [wanted - side for wanted, side in zip(size, planes.shape[2:], strict=True)]
     before = [room // 2 if room >= 0 else -(-room // 2) for room in spare]
     above, left = before
@@ -117,7 +121,7 @@ def _centred(planes: Tensor, size: Sequence[int], beyond: float) -> Tensor:
 
 
 def _dilate(mask: Tensor, radius: int) -> Tensor:
-    """The largest value within a disc, exact: the row's running maximum widens as the disc does.
+    """The largest value within a disc, exact: the running maximum of a row widens as the disc does.
 
     A square window of the same radius would grow corners 1.4 times too far.
     """

@@ -1,4 +1,4 @@
-"""The backtracking line search of many rows: where each stands and what it tries next."""
+"""The backtracking line search of many rows at once: accepted points and next trial points."""
 
 import math
 from collections.abc import Callable
@@ -8,20 +8,30 @@ from torch import Tensor
 
 from .lbfgs import History
 
-ARMIJO = 1e-4  # a step must win this share of what its slope promises
+ARMIJO = 1e-4  # a step must lower the value by this share of step times slope
 FIRST_STEP = 0.1  # largest change of a pixel while the curvature is unknown
 SHORTEST = 1e-4  # the search along a direction ends at this share of its first step
 RUNNING, CONVERGED, NON_FINITE = 0, 1, 2  # of a row
 
-Precondition = Callable[[Tensor], Tensor]  # gradients, (N, ...), times an inverse Hessian
+Precondition = Callable[[Tensor], Tensor]  # gradients, (N, ...), to an inverse Hessian times them
 
 
 class Search:
-    """Where each row stands: the accepted point, the direction from it, the point to try next."""
+    """The state of N line searches: accepted point, direction from it, trial point of each row."""
 
     def __init__(
         self, x0: Tensor, history_size: int, tolerance: float, precondition: Precondition | None
     ) -> None:
+        """Start all rows at x0.
+
+        Args:
+            x0: (N, ...), float.
+            history_size: pairs of steps and gradient changes that are stored.
+            tolerance: a row stops when two iterations in a row lower its value by less than this
+                share.
+            precondition: gradients, (N, ...), to an initial inverse Hessian times them; None:
+                identity.
+        """
         self.shape, self.tolerance = x0.shape, tolerance
         self.precondition, self.is_scaled = precondition or (lambda g: g), precondition is not None
         self.x = x0.flatten(1)
@@ -40,11 +50,16 @@ class Search:
 
     @property
     def trial(self) -> Tensor:
-        """(N, ...), the points to evaluate; a row that has stopped stays where it is."""
+        """The points to evaluate next, (N, ...); a stopped row stays at its accepted point."""
         return self.point.view(self.shape)
 
     def update(self, value: Tensor, gradient: Tensor) -> None:
-        """Accept or refuse the trial points by their values (N,) and gradients (N, D); aim anew."""
+        """Accept the trial points or shorten their steps, then choose the next trial points.
+
+        Args:
+            value: (N,), the objective at the trial points.
+            gradient: (N, D), its gradient there; D elements a row.
+        """
         running = self.state == RUNNING
         finite = torch.isfinite(value) & torch.isfinite(gradient).all(1)
         value = torch.where(finite, value, math.inf)
@@ -58,7 +73,7 @@ class Search:
         # From the start there is nowhere to step back to.
         spent = refused & (self.step < self.shortest) if self.number else refused
         stuck = spent & ~self.history.is_filled
-        self.history.forget(spent)  # the curvature misleads: start again from the first one alone
+        self.history.forget(spent)  # the curvature misleads: back to the initial inverse Hessian
         end = torch.where(finite, CONVERGED, NON_FINITE).to(self.state)
         self.state = torch.where(stuck, end, self.state)
         self._aim(accepted | spent)
@@ -72,7 +87,7 @@ class Search:
         self.best_number = torch.where(better, self.number, self.best_number)
 
     def _move(self, accepted: Tensor, value: Tensor, gradient: Tensor) -> None:
-        """Make the accepted points the rows' own; remember the curvature on the way."""
+        """Make the accepted trial points the current ones; store the curvature on the way."""
         preconditioned = self.precondition(gradient.view(self.shape)).flatten(1)
         if self.number:
             change = gradient - self.gradient
@@ -89,7 +104,7 @@ class Search:
         self.preconditioned = torch.where(row, preconditioned, self.preconditioned)
 
     def _aim(self, rows: Tensor) -> None:
-        """A new direction and its first step for these rows."""
+        """Choose a new direction and its first step in the rows (N,) that are True."""
         direction = -self.history.apply(self.gradient, self.preconditioned)
         slope = (direction * self.gradient).sum(1)
         uphill = rows & ~(slope < 0)
@@ -105,13 +120,20 @@ class Search:
         self.shortest = torch.where(rows, SHORTEST * step, self.shortest)
 
     def _first_step(self, direction: Tensor) -> Tensor:
-        """While no curvature is known: the preconditioner's own, if there is one, but short."""
+        """The first step: 1, or less, so that no element changes by more than `FIRST_STEP`.
+
+        Without a preconditioner the direction has no scale of its own: then it is just this longest
+        step.
+        """
         largest = direction.abs().amax(1)
         longest = FIRST_STEP / torch.where(largest > 0, largest, 1.0)
         return longest.clamp_max(1.0) if self.is_scaled else longest
 
     def _shorter(self, value: Tensor) -> Tensor:
-        """The minimiser of the parabola through both values and the slope; 0.1 to 0.5 of the step."""
+        """A shorter step: the minimum of the parabola through both values and the slope.
+
+        It is kept within 0.1 to 0.5 of the step.
+        """
         step, slope = self.step, self.slope
         parabola = -slope * step**2 / (2 * (value - self.value - slope * step))
         parabola = torch.where(torch.isfinite(value), parabola, 0)

@@ -1,7 +1,7 @@
-"""Preconditioned L-BFGS for many problems at once: counts evaluations, keeps each one's best point.
+"""Preconditioned L-BFGS for many problems at once: counts evaluations, keeps each best point.
 
-The rows of x are problems of their own: each has its line search, its history and its end. All that
-steers them stays on the device.
+The rows of x are independent problems: each has its own line search, history and end. The state
+that steers them stays on the device.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,14 @@ class StopReason(Enum):
 
 @dataclass(frozen=True)
 class RowEvaluation:
-    """One evaluation of one row: what travels from here to progress bars and live pictures.
+    """One evaluation of one row, as progress bars and live pictures get it.
 
     Attributes:
         row: which problem, from 0.
         number: of this evaluation, from 1; 0 before anything was evaluated.
-        done: evaluations that are over, of all rows together, the rows that have stopped counted.
-        terms: the weighted terms.
+        done: evaluations that are over, of all rows together; rows that have stopped are counted as
+            if they went on.
+        terms: the weighted terms by name.
         x: (1, ...), the point that was evaluated.
     """
 
@@ -50,10 +51,10 @@ class Solution:
     """The best point evaluated of one row and how it was found.
 
     Attributes:
-        x: the best point, detached, without the rows' dimension.
-        terms: its weighted terms.
-        evaluations: how often the objective was run.
-        reason: why it stopped.
+        x: (...), the best point, detached, without the rows' dimension.
+        terms: its weighted terms by name.
+        evaluations: how often the objective was evaluated for this row.
+        reason: why the minimisation stopped.
         trace: the weighted terms of every evaluation, in order; the first is the start's.
     """
 
@@ -77,15 +78,15 @@ def minimize(
     """Minimise, for each row of x, a sum of terms by L-BFGS with a backtracking line search.
 
     Args:
-        objective: (N, ...) to weighted terms, (N,) each; a row's sum is minimised and may depend on
-            this row only.
+        objective: (N, ...) to weighted terms by name, (N,) each; a row's sum is minimised and may
+            depend on this row only.
         x0: the start, (N, ...), float; not changed.
-        max_evaluations: >= 1; exactly this many for a row unless it stops before.
-        history_size: pairs of steps and gradient changes that are kept.
-        tolerance: a row stops when two iterations in a row win less than this share of its value.
-        precondition: (N, ...) to the same shape: for each row a symmetric positive map near its
-            inverse Hessian; the initial metric. None: the gradient's direction, at first by a step
-            that changes no element by more than 0.1.
+        max_evaluations: >= 1; a row is evaluated exactly this often unless it stops before.
+        history_size: pairs of steps and gradient changes that are stored.
+        tolerance: a row stops when two iterations in a row lower its value by less than this share.
+        precondition: gradients, (N, ...), to the same shape: for each row a symmetric positive
+            definite map near its inverse Hessian, the initial one of L-BFGS. None: the identity,
+            with a first step that changes no element by more than 0.1.
         on_evaluation: called at every evaluation for each row that is running; may raise to cancel.
             On a CUDA device it is called one evaluation late, so that the device never waits for
             it.
@@ -95,7 +96,7 @@ def minimize(
         start, or every step down to the shortest, gave NaN or infinity.
 
     Raises:
-        ValueError, TypeError: `max_evaluations` is no whole number from 1 on.
+        ValueError, TypeError: `max_evaluations` is not a whole number of at least 1.
 
     Source: Nocedal & Wright 2006, algorithms 7.4 and 3.1. Differs: pairs without positive curvature
     are skipped.
@@ -123,15 +124,15 @@ def minimize(
 
 
 def _lag(device: torch.device) -> int:
-    """By how many evaluations the host may stay behind the device."""
+    """The number of evaluations by which the host may be behind the device."""
     return 1 if device.type == "cuda" else 0
 
 
 class _PendingTerms:
-    """An evaluation's terms on their way to the host, without anybody waiting for them."""
+    """One evaluation's terms, being copied to the host without blocking it."""
 
     def __init__(self, names: tuple[str, ...], table: Tensor, points: Tensor) -> None:
-        """`table`, (terms + 2, N): each term, whether the row was running, its state after."""
+        """`table`, (terms + 2, N): each term, whether the row was running, its state afterwards."""
         self.names, self.points, self.table, self.copied = names, points, table, None
         if table.device.type == "cuda":
             self.table = torch.empty(table.shape, dtype=table.dtype, pin_memory=True)
@@ -140,14 +141,14 @@ class _PendingTerms:
             self.copied.record()
 
     def wait(self) -> list[list[float]]:
-        """For each row its column of the table; waits until it is there."""
+        """Wait for the copy; for each row its column of the table."""
         if self.copied:
             self.copied.synchronize()
         return self.table.T.tolist()
 
 
 class _Log:
-    """What the host knows of the rows."""
+    """What the host knows of the rows: their states and traces."""
 
     def __init__(self, rows: int, on_evaluation: OnRowEvaluation | None) -> None:
         self.traces: list[list[dict[str, float]]] = [[] for _ in range(rows)]
@@ -155,7 +156,7 @@ class _Log:
         self.number, self.on_evaluation = 0, on_evaluation
 
     def read(self, pending: _PendingTerms) -> bool:
-        """Take note of an evaluation and tell of it; whether any row goes on."""
+        """Record an evaluation and report it; True while any row is still running."""
         self.number += 1
         columns = pending.wait()
         running = {}

@@ -10,7 +10,7 @@ COLOUR_SPACE = slice(16, 20)  # bytes of a profile
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """An sRGB profile: what a picture without one is in."""
+    """An sRGB profile, which is assumed for pictures without one."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -20,12 +20,12 @@ def is_rgb(profile: bytes) -> bool:
 
 
 def convert_profile(image: Image.Image, own: bytes | None, wanted: bytes) -> Image.Image:
-    """An image's colours in another RGB profile.
+    """Convert an image's colours to another RGB profile.
 
     Args:
         image: RGB, or L or CMYK with a profile of that kind; no alpha.
-        own: its profile; None: sRGB.
-        wanted: an RGB profile.
+        own: the image's profile; None: sRGB.
+        wanted: the RGB profile to convert to.
 
     Returns:
         An RGB image.

@@ -1,4 +1,4 @@
-"""16-bit PNG files, of which Pillow reads and writes the upper bytes only."""
+"""PNG files of 16 bits a channel, of which Pillow reads and writes the upper 8 only."""
 
 import io
 import struct
@@ -16,12 +16,18 @@ _decode = getattr(kornia_rs, "io", kornia_rs).decode_image_png_u16  # `io` since
 
 
 def is_png16(data: bytes) -> bool:
-    """Whether a file's bytes are those of a PNG with 16 bits a channel."""
+    """Whether a file's bytes are a PNG with 16 bits a channel."""
     return data.startswith(SIGNATURE) and data[HEADER][DEPTH : DEPTH + 1] == b"\x10"
 
 
 def decode_png16(data: bytes) -> np.ndarray:
-    """The pixels as (H, W, 1 to 4), uint16: grey, grey with alpha, RGB, RGBA.
+    """Decode a PNG with 16 bits a channel.
+
+    Args:
+        data: the file's bytes, for which `is_png16` is true.
+
+    Returns:
+        (H, W, 1 to 4), uint16: grey, grey with alpha, RGB, RGBA.
 
     Raises:
         Exception: of any kind, where the file is damaged.
@@ -35,7 +41,14 @@ def decode_png16(data: bytes) -> np.ndarray:
 
 
 def encode_png16(array: np.ndarray, icc: bytes | None) -> bytes:
-    """A file of (H, W, 3 or 4), uint16, with a colour profile.
+    """Encode a PNG with 16 bits a channel.
+
+    Args:
+        array: (H, W, 3 or 4), uint16, RGB or RGBA.
+        icc: colour profile to embed; None: none.
+
+    Returns:
+        The file's bytes.
 
     Source: W3C, Portable Network Graphics (third edition), sections 5, 9 and 11.
     """

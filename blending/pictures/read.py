@@ -1,6 +1,7 @@
-"""Reading picture files: EXIF orientation, ICC profile, 16 bits, alpha."""
+"""Reading picture files: EXIF orientation, ICC profiles, 16 bits, alpha."""
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .png16 import decode_png16, is_png16
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
-# What brings an (H, W, C) array upright, by EXIF orientation.
+# How to turn an (H, W, C) array upright, by EXIF orientation.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda array: array[:, ::-1],
     3: lambda array: array[::-1, ::-1],
@@ -46,7 +47,7 @@ class Picture:
 
 
 class _RefusedError(ValueError):
-    """A whole picture, but not one for us."""
+    """A sound picture of a kind that is not supported."""
 
 
 def read_picture(path: str | Path, icc: bytes | None = None) -> Picture:
@@ -54,15 +55,16 @@ def read_picture(path: str | Path, icc: bytes | None = None) -> Picture:
 
     Args:
         path: PNG, JPEG, WebP, TIFF or whatever Pillow reads; 8 or 16 bits a channel.
-        icc: convert the colours to this RGB profile; 16 bits are rounded to 8 for that. None: leave
-            them, but for grey and CMYK profiles, which become sRGB.
+        icc: convert the colours to this RGB profile; 16 bits are rounded to 8 for that. None: keep
+            the file's own RGB profile; greys and CMYK with a profile of their own become sRGB.
 
     Returns:
         The picture, upright.
 
     Raises:
         FileNotFoundError, IsADirectoryError: no such file.
-        ValueError: not a picture, truncated, animated, another depth, or a profile that fails.
+        ValueError: not a picture, truncated, animated, too large, another depth, or a profile that
+            fails.
     """
     return _read(Path(path), lambda image: _managed(image, icc), icc)
 
@@ -71,25 +73,50 @@ def read_mask(path: str | Path, channel: str = "luminance") -> Tensor:
     """Read one channel of a picture as a mask; a colour profile is not applied to it.
 
     Args:
-        path: as for `read_picture`.
-        channel: "alpha" (opaque = 1), "red", "green", "blue" or "luminance" (BT.601).
+        path: PNG, JPEG, WebP, TIFF or whatever Pillow reads; 8 or 16 bits a channel.
+        channel: "alpha" (opaque = 1), "red", "green", "blue" or "luminance" (ITU-R BT.601).
 
     Returns:
         (1, 1, H, W), float32 in [0, 1].
 
     Raises:
-        FileNotFoundError, ValueError: as for `read_picture`; "alpha" of a file without alpha.
+        FileNotFoundError, IsADirectoryError: no such file.
+        ValueError: not a picture, as for `read_picture`; "alpha" of a file without alpha; another
+            channel.
     """
     return pick_channel(read_raw(path), channel, path)
 
 
 def read_raw(path: str | Path) -> Tensor:
-    """A picture's pixels, (1, 3 or 4, H, W), without regard to colour profiles; see `read_mask`."""
+    """Read a picture's pixels without regard to colour profiles.
+
+    Args:
+        path: as for `read_picture`.
+
+    Returns:
+        (1, 3 or 4, H, W), float32 in [0, 1], upright.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: no such file.
+        ValueError: not a picture, truncated, animated, too large or of another depth.
+    """
     return _read(Path(path), lambda image: (image.convert("RGB"), None), None).pixels
 
 
 def pick_channel(pixels: Tensor, channel: str, path: str | Path) -> Tensor:
-    """One channel of pixels, (1, 3 or 4, H, W), as a mask; `path` is for messages."""
+    """One channel of a picture as a mask.
+
+    Args:
+        pixels: (1, 3 or 4, H, W), in [0, 1].
+        channel: "alpha" (opaque = 1), "red", "green", "blue" or "luminance" (ITU-R BT.601).
+        path: of the file, for the message.
+
+    Returns:
+        (1, 1, H, W), in [0, 1].
+
+    Raises:
+        ValueError: "alpha" of a picture without alpha; another channel.
+    """
     check_choice("channel", channel, MASK_CHANNELS)
     if channel == "alpha":
         if pixels.shape[1] == 3:
@@ -110,19 +137,30 @@ def _read(path: Path, to_rgb: ToRgb, icc: bytes | None) -> Picture:
         raise IsADirectoryError(f"{path} must be a picture file, got a folder")
     if not path.is_file():
         raise FileNotFoundError(f"picture file not found: {path}")
-    data = path.read_bytes()
+    data, size = path.read_bytes(), "a picture"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is told by an error
             with Image.open(io.BytesIO(data)) as image:
+                size = f"{image.width} x {image.height}"
                 if is_png16(data) or image.mode.startswith("I;16"):
                     return _deep(data, image, icc)
                 return _plain(image, to_rgb)
     except _RefusedError as error:
         raise ValueError(f"{path} {error}") from error
+    except Image.DecompressionBombError as error:
+        limit, counted = 2 * (Image.MAX_IMAGE_PIXELS or 0), re.search(r"\d+", str(error))
+        raise ValueError(
+            f"{path} must have at most {limit} pixels (Pillow's limit against decompression bombs, "
+            f"twice Image.MAX_IMAGE_PIXELS), got {counted[0] if counted else 'more'}"
+        ) from error
+    except MemoryError as error:
+        raise ValueError(
+            f"{path} must fit into the free memory, got {size} that does not"
+        ) from error
     except Exception as error:
-        came = "no picture" if isinstance(error, UnidentifiedImageError) else "a damaged one"
-        raise ValueError(f"{path} must be a whole picture file, got {came}") from error
+        got = "no picture" if isinstance(error, UnidentifiedImageError) else "a damaged one"
+        raise ValueError(f"{path} must be a whole picture file, got {got}") from error
 
 
 def _plain(image: Image.Image, to_rgb: ToRgb) -> Picture:

@@ -1,6 +1,7 @@
 """Writing files whole or not at all, and never over one that is there unless told to."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from .png16 import encode_png16
 
-# What each format can hold and how it is saved.
+# By suffix: Pillow's name of the format, whether it has alpha, and how it is saved.
 FORMATS = {
     ".png": ("PNG", True, {}),
     ".jpg": ("JPEG", False, {"quality": 95, "subsampling": 0}),
@@ -24,10 +25,14 @@ FORMATS = {
 
 
 def check_output(path: str | Path, *, overwrite: bool) -> None:
-    """Raise before the work begins if a file could not be written there afterwards.
+    """Raise, before work begins, if a file could not be written afterwards.
+
+    Args:
+        path: of the file to write.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: it is there and `overwrite` is False.
+        FileExistsError: it exists and `overwrite` is False.
         NotADirectoryError, IsADirectoryError, PermissionError: no place for a file.
     """
     path = Path(path)
@@ -42,7 +47,16 @@ def check_output(path: str | Path, *, overwrite: bool) -> None:
 
 
 def check_format(path: str | Path, channels: int, bits: int) -> None:
-    """Raise ValueError unless the suffix names a format that holds these channels and bits."""
+    """Raise unless the format of a path's suffix can hold a picture.
+
+    Args:
+        path: of the file to write.
+        channels: 3, or 4 with alpha.
+        bits: 8 or 16 a channel.
+
+    Raises:
+        ValueError: an unknown suffix, 16 bits in another format than PNG, or alpha in one without.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
@@ -56,22 +70,22 @@ def check_format(path: str | Path, channels: int, bits: int) -> None:
 def write_picture(
     path: str | Path, pixels: Tensor, *, bits: int = 8, icc: bytes | None = None, overwrite: bool
 ) -> None:
-    """Write a picture whole or not at all, in the format of the path's suffix.
+    """Write a picture completely or not at all, in the format of the path's suffix.
 
     Args:
         path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff.
-        pixels: (1, 3 or 4, H, W), in [0, 1].
+        pixels: (1, 3 or 4, H, W), in [0, 1]; clipped to that.
         bits: 8, or 16 (PNG only), rounded to nearest.
-        icc: colour profile to embed.
-        overwrite: replace a file that is there.
+        icc: colour profile to embed; None: none.
+        overwrite: replace an existing file.
 
     Raises:
         ValueError: a format that cannot hold the picture.
-        OSError: see `check_output`.
+        OSError: no place for the file, see `check_output`.
     """
     channels = pixels.shape[1]
     check_format(path, channels, bits)
-    array = pixels[0].permute(1, 2, 0).clamp(0, 1).double().cpu().numpy()
+    array = pixels[0].permute(1, 2, 0).clamp(0, 1).cpu().double().numpy()
     rounded = np.rint(array * (2**bits - 1)).astype(np.uint16 if bits == 16 else np.uint8)
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with _whole(Path(path), overwrite) as file:
@@ -82,18 +96,32 @@ def write_picture(
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool) -> None:
-    """Write UTF-8 text whole or not at all; raises as `check_output`."""
+    """Write UTF-8 text completely or not at all.
+
+    Args:
+        path: of the file.
+        text: its content.
+        overwrite: replace an existing file.
+
+    Raises:
+        OSError: no place for the file, see `check_output`.
+    """
     with _whole(Path(path), overwrite) as file:
         file.write(text.encode())
 
 
 @contextmanager
 def _whole(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
-    """A temporary file beside `path` that takes its place when the block ends well."""
+    """A temporary file beside `path` that takes its place when the block ends well.
+
+    Its name is one that no other writer has, in this process, another or another container; what
+    is cleared away is what was made here.
+    """
     check_output(path, overwrite=overwrite)
-    part = path.with_name(f".blending-{os.getpid()}.part")
+    part = path.with_name(f".blending-{secrets.token_hex(8)}.part")
+    file = part.open("xb")  # not mkstemp: the file keeps the user's permissions
     try:
-        with part.open("xb") as file:  # not mkstemp: the file keeps the user's permissions
+        with file:
             yield file
         check_output(path, overwrite=overwrite)  # one may have come meanwhile
         os.replace(part, path)

@@ -1,5 +1,7 @@
 """The source as a cut-out: colour, alpha and mask of one size, resampled together."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,22 +10,24 @@ from ..validation import check_mask, check_same_size, common_batch, pixel_size
 
 LARGEST_SIDE = 32768
 LARGEST_AREA = 100_000_000  # resampled before it is clipped: 1.2 GB
-OPAQUE_ENOUGH = 1 / 512  # half an 8-bit level: below it, a resampled alpha is none
+OPAQUE_ENOUGH = 1 / 512  # half an 8-bit level: a resampled alpha up to this counts as transparent
 
 
 def cut_out(source: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, tuple[str, ...]]:
-    """Split a source and apply its alpha.
+    """Split a source into colour and alpha, and multiply the mask by that alpha.
 
     Args:
         source: (N, 3 or 4, h, w), in [0, 1], checked.
-        mask: (N, 1, h, w), in [0, 1], or None.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; or None.
 
     Returns:
-        Colour (N, 3, h, w); alpha (N, 1, h, w), 1 where there is none; the mask, multiplied by the
-        alpha, or the alpha itself where none is given; notes on that for the report.
+        Colour (N, 3, h, w); alpha (N, 1, h, w), all 1 for a source without one; the mask (N, 1, h,
+        w) multiplied by the alpha, or the alpha itself where no mask is given; notes on that for
+        the report.
 
     Raises:
         ValueError: a bad mask, another size or batch, or neither mask nor alpha.
+        TypeError: the mask is not a float tensor.
     """
     if mask is not None:
         check_mask("mask", mask)
@@ -43,47 +47,85 @@ def cut_out(source: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor
 def rescale(
     colour: Tensor, alpha: Tensor, mask: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Resample a cut-out, bicubic with antialiasing.
+    """Resample a cut-out by a factor, bicubic with antialiasing.
 
     Args:
-        colour: (N, 3, h, w); weighted by alpha, so that hidden colours do not bleed.
+        colour: (N, 3, h, w), in [0, 1]; weighted by alpha, so that colours of transparent pixels do
+            not bleed into visible ones.
         alpha: (N, 1, h, w), in [0, 1].
         mask: (N, 1, h, w), in [0, 1].
         scale: factor, > 0; sides are rounded to whole pixels, at least one.
 
     Returns:
-        Colour; where it is valid, 0 or 1; the mask. At least float32.
+        Colour (N, 3, H, W); where it is valid (N, 1, H, W), 0 or 1; the mask (N, 1, H, W). At least
+        float32.
 
     Raises:
-        ValueError: a side would be longer than 32768 pixels, or all more than 100 million.
+        ValueError: a side would be longer than 32768 pixels, or the area larger than 100 million.
     """
     height, width = (max(1, round(side * scale)) for side in colour.shape[2:])
     check_extent(height, width, "scale", f"{scale:g} for {pixel_size(colour)}")
     return resize_to(colour, alpha, mask, height, width)
 
 
-def check_extent(height: int, width: int, name: str, came: str) -> None:
-    """Raise ValueError on sides too long to resample, naming the argument and what came for it."""
+def check_extent(height: int, width: int, name: str, got: str) -> None:
+    """Raise unless a cut-out of this size may be resampled.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+        name: the argument that asked for this size, for the message.
+        got: the value that it had, for the message.
+
+    Raises:
+        ValueError: a side is longer than 32768 pixels, or the area is larger than 100 million.
+    """
     if max(height, width) > LARGEST_SIDE or height * width > LARGEST_AREA:
         raise ValueError(
             f"{name} must keep the source within {LARGEST_SIDE} pixels a side and "
-            f"{LARGEST_AREA // 10**6} million in all, got {came}"
+            f"{LARGEST_AREA // 10**6} million in all, got {got}"
         )
 
 
 def resize_to(
     colour: Tensor, alpha: Tensor, mask: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Resample a cut-out to a height and width; otherwise as `rescale`."""
+    """Resample a cut-out to a height and width, bicubic with antialiasing.
+
+    Args:
+        colour: (N, 3, h, w), in [0, 1]; weighted by alpha, so that colours of transparent pixels do
+            not bleed into visible ones.
+        alpha: (N, 1, h, w), in [0, 1].
+        mask: (N, 1, h, w), in [0, 1].
+        height: of the result, pixels.
+        width: of the result, pixels.
+
+    Returns:
+        Colour (N, 3, height, width); where it is valid (N, 1, height, width), 0 or 1; the mask (N,
+        1, height, width). At least float32.
+    """
 
     def resize(tensor: Tensor) -> Tensor:
         return F.interpolate(tensor, (height, width), mode="bicubic", antialias=True)
 
     dtype = torch.promote_types(colour.dtype, torch.float32)
     colour, alpha, mask = (tensor.to(dtype) for tensor in (colour, alpha, mask))
-    weight, low, high = resize(alpha), colour.min(), colour.max()
-    if bool((alpha < 1).any()):  # the kernel's negative lobes make nonsense of a rough alpha's rim
-        colour = (resize(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
-    else:
-        colour = resize(colour)
-    return colour, (weight > OPAQUE_ENOUGH).to(weight.dtype), resize(mask).clamp(0, 1)
+    weight = resize(alpha)
+    resized = _resized_colour(colour, alpha, weight, resize)
+    return resized, (weight > OPAQUE_ENOUGH).to(weight.dtype), resize(mask).clamp(0, 1)
+
+
+def _resized_colour(
+    colour: Tensor, alpha: Tensor, weight: Tensor, resize: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The colours resampled, weighted by alpha in the pictures whose alpha is not 1 everywhere.
+
+    Each picture of a batch comes out as it would by itself.
+    """
+    is_rough = (alpha < 1).amax((1, 2, 3), keepdim=True)
+    if not is_rough.any():
+        return resize(colour)
+    low, high = (extreme(colour, (1, 2, 3), keepdim=True) for extreme in (torch.amin, torch.amax))
+    # The kernel's negative lobes make nonsense of a rough alpha's rim.
+    weighted = (resize(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
+    return weighted if is_rough.all() else torch.where(is_rough, weighted, resize(colour))

@@ -7,13 +7,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Box:
-    """Rows `top` to `bottom` and columns `left` to `right`, the last ones not in it.
+    """Rows from `top` to before `bottom`, columns from `left` to before `right`.
 
     Attributes:
         top: first row, pixels; may be negative where the box sticks out of its picture.
-        left: first column, likewise.
-        height: rows, >= 0.
-        width: columns, >= 0.
+        left: first column, pixels; may be negative where the box sticks out.
+        height: number of rows, >= 0.
+        width: number of columns, >= 0.
     """
 
     top: int
@@ -38,50 +38,58 @@ class Box:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index (..., H, W) with; for a box that does not stick out."""
+        """Rows and columns as an index into (..., H, W); for a box inside the picture."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, margin: int) -> "Box":
-        """With `margin` pixels more on every side; it may stick out of the picture then."""
+        """The box with `margin` pixels more on every side; it may stick out of the picture then."""
         return Box(
             self.top - margin, self.left - margin, self.height + 2 * margin, self.width + 2 * margin
         )
 
     def clipped(self, shape: tuple[int, ...]) -> "Box":
-        """What lies inside a (..., H, W) picture; without rows or columns where nothing does."""
+        """The part of the box inside a (..., H, W) picture, `shape`; empty where there is none."""
         top, left = max(self.top, 0), max(self.left, 0)
         bottom, right = min(self.bottom, shape[-2]), min(self.right, shape[-1])
         return Box(top, left, max(bottom - top, 0), max(right - left, 0))
 
     def intersection(self, other: "Box") -> "Box":
-        """What lies in both; without rows or columns where nothing does."""
+        """The part that both boxes share; empty where there is none."""
         top, left = max(self.top, other.top), max(self.left, other.left)
         bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
         return Box(top, left, max(bottom - top, 0), max(right - left, 0))
 
     def shifted(self, rows: int, columns: int) -> "Box":
-        """Moved down and to the right, pixels."""
+        """The box moved down and to the right.
+
+        Args:
+            rows: pixels down; negative: up.
+            columns: pixels to the right; negative: to the left.
+
+        Returns:
+            A box of the same size.
+        """
         return Box(self.top + rows, self.left + columns, self.height, self.width)
 
     def relative_to(self, other: "Box") -> "Box":
-        """As seen from the top left corner of another box."""
+        """The box in coordinates whose origin is the top-left corner of another box."""
         return self.shifted(-other.top, -other.left)
 
     def pooled(self, stride: int) -> "Box":
-        """On a map whose pixels are `stride` of this one's; all four sides are multiples of it."""
+        """The box on a map pooled by `stride`, of which its four sides are multiples."""
         return Box(
             self.top // stride, self.left // stride, self.height // stride, self.width // stride
         )
 
     def aligned(self, stride: int) -> "Box":
-        """The smallest box around this one with multiples of `stride` as sides."""
+        """The smallest box around this one whose four sides lie on multiples of `stride`."""
         top, left = self.top // stride * stride, self.left // stride * stride
         bottom, right = -(-self.bottom // stride) * stride, -(-self.right // stride) * stride
         return Box(top, left, bottom - top, right - left)
 
 
 def full_box(shape: tuple[int, ...]) -> Box:
-    """The box of a whole picture, (..., H, W)."""
+    """The box of a whole picture of `shape`, (..., H, W)."""
     return Box(0, 0, shape[-2], shape[-1])
 
 
@@ -89,7 +97,10 @@ def bounding_box(support: Tensor) -> Box:
     """The smallest box around the pixels of a support.
 
     Args:
-        support: (1, 1, H, W), bool, at least one of them True.
+        support: (1, 1, H, W), bool, at least one pixel True.
+
+    Returns:
+        The box in pixels of (H, W).
     """
     rows = support[0, 0].any(1).nonzero()
     columns = support[0, 0].any(0).nonzero()
@@ -98,6 +109,14 @@ def bounding_box(support: Tensor) -> Box:
 
 
 def crop(tensor: Tensor, box: Box) -> Tensor:
-    """A view of a box of (..., H, W); the box does not stick out."""
+    """A view of the part of a tensor inside a box.
+
+    Args:
+        tensor: (..., H, W).
+        box: inside the tensor's last two dimensions.
+
+    Returns:
+        (..., h, w), a view of the box's size: writing to it writes to `tensor`.
+    """
     rows, columns = box.slices
     return tensor[..., rows, columns]

@@ -1,4 +1,4 @@
-"""Where an object comes to lie on a target: anchors, units, fit, turns. Numbers alone, no torch."""
+"""Where an object lies on a target: anchors, units, fit, rotation. Plain numbers, no torch."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ UNITS = ("pixels", "percent")
 FITS = ("off", "inside", "cover", "stretch")
 FLIPS = ("off", "horizontal", "vertical", "both")
 RESIZES = ("off", "stretch", "fit", "fill")
-FARTHEST = 16384  # of a place or a side to fit to, in pixels or percent
-ROUNDING = 1e-6  # pixels: what the sine of an angle may be off, times a side
+FARTHEST = 16384  # largest coordinate, and largest side to fit to, in pixels or percent
+ROUNDING = 1e-6  # pixels: a side times the rounding error of a sine
 
 Size = tuple[int, int]  # height, width
 
@@ -32,8 +32,9 @@ class Spot:
 
     Attributes:
         row, column: of the top-left corner, whole pixels of the target, may be negative.
-        height, width: of the rectangle around the sized and turned object, whole pixels.
-        down, across: factors of enlargement along the target's columns and rows, after turning.
+        height, width: of the rectangle around the resized and rotated object, whole pixels.
+        down, across: factors of enlargement along the target's columns and rows, after the
+            rotation.
         rotation: degrees clockwise, 0 <= rotation < 360.
     """
 
@@ -53,19 +54,20 @@ class Spot:
 
 @dataclass(frozen=True)
 class Layout:
-    """A wish for the place, size and pose of an object.
+    """The requested place, size and pose of an object.
 
-    The object is flipped, turned clockwise, fitted, scaled; then the anchor of the upright
-    rectangle around it lands on (column, row) of the target. Fit and anchor see it as turned.
+    The object is flipped, rotated clockwise, fitted, then scaled; the anchor of the upright
+    rectangle around it lands on (column, row) of the target. Fit and anchor refer to the rotated
+    object.
 
     Attributes:
         column: from the target's left edge, in `unit`, -16384 to 16384.
-        row: from its top edge, likewise.
-        unit: "pixels", or "percent" of the target's width and height; of the fit sides, too.
+        row: from the target's top edge, in `unit`, -16384 to 16384.
+        unit: "pixels", or "percent" of the target's width and height; for the fit sides, too.
         anchor: one of `ANCHORS`.
         scale: factor, 0.01 to 16, after the fit.
         fit: "off"; "inside", as large as fits into the fit sides; "cover", as small as covers them;
-            "stretch", exactly they.
+            "stretch", exactly these sides, proportions lost.
         fit_width, fit_height: 1 to 16384, in `unit`; unused while `fit` is off.
         rotation: degrees clockwise, -360 to 360.
         flip: "off", "horizontal" (left and right swapped), "vertical" or "both".
@@ -96,7 +98,20 @@ class Layout:
         check_choice("flip", self.flip, FLIPS)
 
     def in_box(self, column: float, row: float, width: float, height: float) -> "Layout":
-        """The same pose, fitted inside a box on the target, in pixels, and centred there."""
+        """The same pose, fitted inside a box on the target and centred there.
+
+        Args:
+            column: of the box's left edge, pixels.
+            row: of the box's top edge, pixels.
+            width: of the box, pixels, 1 to 16384.
+            height: of the box, pixels, 1 to 16384.
+
+        Returns:
+            A layout in pixels, anchored at its centre; flip, rotation and scale are kept.
+
+        Raises:
+            ValueError, TypeError: a value that is not allowed.
+        """
         return replace(
             self,
             column=column + width / 2,
@@ -109,10 +124,17 @@ class Layout:
         )
 
     def spot(self, source: Size, target: Size) -> Spot:
-        """The place on a target, for sizes (height, width) in pixels.
+        """The rectangle that a source comes to cover on a target, in whole pixels.
 
-        Everything is on whole pixels: sides are rounded to the nearest, at least 1 (up, where the
-        turn is no multiple of 90 degrees), the corner to the nearest, halves to the right and down.
+        Sides are rounded to the nearest pixel, at least 1 (rounded up where the rotation is no
+        multiple of 90 degrees); the corner is rounded to the nearest, halves to the right and down.
+
+        Args:
+            source: its height and width, pixels.
+            target: its height and width, pixels.
+
+        Returns:
+            Corner, size, factors and rotation.
         """
         rotation = self.rotation % 360
         cosine, sine = (abs(part) for part in direction(rotation))
@@ -131,7 +153,16 @@ class Layout:
 def fit_factors(
     size: tuple[float, float], room: tuple[float, float], fit: str
 ) -> tuple[float, float]:
-    """The factors that bring a (height, width) to a room as one of `FITS` says."""
+    """The factors by which an object is enlarged to fit a room.
+
+    Args:
+        size: height and width of the object, pixels.
+        room: height and width to fit to, pixels.
+        fit: one of `FITS`; "off" gives 1 and 1.
+
+    Returns:
+        The factors of its height and of its width.
+    """
     down, across = room[0] / size[0], room[1] / size[1]
     factors = {
         "off": (1.0, 1.0),
@@ -150,6 +181,6 @@ def direction(rotation: float) -> tuple[float, float]:
 
 
 def _anchor_shares(anchor: str) -> tuple[float, float]:
-    """How much of the rectangle lies above and before its anchor."""
+    """The shares of the rectangle's height above, and of its width left of, the anchor."""
     above, before = divmod(ANCHORS.index(anchor), 3)
     return above / 2, before / 2

@@ -12,19 +12,20 @@ from .alpha import LARGEST_SIDE, cut_out, rescale
 from .box import Box, bounding_box, crop, full_box
 from .window import Window, composite, lay_out, pick, window_box
 
-SOLVED_FROM = 0.5  # mask values below this equal the target bit for bit
+SOLVED_FROM = 0.5  # pixels whose mask is below this keep the target's bits
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A source and its mask at their place on a target; only what the target's frame shows of them.
+    """A source and its mask at their place on a target, cut to what lies inside its frame.
 
     Attributes:
         source: (N, 3, h, w), in [0, 1], float; N is 1 or the batch size, as for the others.
-        mask: (N, 1, h, w), in [0, 1]; 0 below 0.5.
+        mask: (N, 1, h, w), in [0, 1], 1 = source; 0 where it was below 0.5.
         source_valid: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
         target: (N, 3 or 4, H, W), as given.
-        row, column: place of the visible part's top-left corner on the target, in pixels, >= 0.
+        row: of the visible part's top-left corner on the target, pixels, >= 0.
+        column: of that corner, pixels, >= 0.
         notes: what was done that the caller may not expect, for the report.
     """
 
@@ -43,17 +44,17 @@ class Placed:
 
     @property
     def batch(self) -> int:
-        """The number of pictures."""
+        """The number of pictures N."""
         return common_batch(source=self.source, mask=self.mask, target=self.target)
 
     @property
     def box(self) -> Box:
-        """The visible part on the target."""
+        """The box that source and mask cover on the target."""
         return Box(self.row, self.column, *self.mask.shape[2:])
 
     @cached_property
     def full_mask(self) -> Tensor:
-        """The mask on the whole target, (N, 1, H, W), 0 below 0.5, in the target's dtype."""
+        """The mask on the whole target, (N, 1, H, W), 1 = source, in the target's dtype."""
         return lay_out(self.mask, self.box, full_box(self.target.shape)).to(self.target.dtype)
 
     @property
@@ -63,20 +64,23 @@ class Placed:
         return pasted(target, self.source, self.mask, self.box)
 
     def is_empty(self, sample: int) -> bool:
-        """Whether this picture has nothing to blend."""
+        """Whether the mask of picture `sample` is 0 everywhere: there is nothing to blend."""
         return not bool((pick(self.mask, sample) > 0).any())
 
     def object_box(self, sample: int) -> Box:
-        """The box of one picture's mask on the target; the picture must not be empty."""
+        """The box of the mask of picture `sample` on the target; it must not be empty."""
         return bounding_box(pick(self.mask, sample) > 0).shifted(self.row, self.column)
 
     def window(self, sample: int, margin: int | None, device: torch.device | None = None) -> Window:
-        """The window of one picture: the mask's box and `margin` pixels around it, in the frame.
+        """The window of one picture: the mask's box and a margin around it, inside the frame.
 
         Args:
-            sample: which picture; it must not be empty.
+            sample: which picture of the batch, from 0; it must not be empty.
             margin: pixels around the mask's box; None: the whole target.
             device: where to compute; None: where the target is.
+
+        Returns:
+            The window's planes, (1, C, h, w), at least float32; its target is a copy.
         """
         box = window_box(self.object_box(sample), margin, self.target.shape)
         dtype = torch.promote_types(self.target.dtype, torch.float32)
@@ -100,13 +104,13 @@ def place(
     """Put a source and its mask on a target.
 
     Args:
-        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask and is the mask when
-            there is none.
+        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, or is the mask where
+            none is given.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
         mask: (N, 1, h, w), in [0, 1], 1 = take the source. Pixels below 0.5 are not taken at all.
         row: of the source's top-left corner on the target, pixels; may be negative, and the source
             may overhang.
-        column: likewise.
+        column: of that corner, pixels; may be negative.
         scale: factor for source and mask, > 0, bicubic with antialiasing; colours weighted by
             alpha.
 
@@ -148,15 +152,15 @@ def place(
 
 
 def solved_mask(mask: Tensor) -> Tensor:
-    """A mask, (N, 1, h, w), with 0 where it is below 0.5: these pixels are not solved."""
+    """The mask, (N, 1, h, w), 1 = source, set to 0 where it is below 0.5: not solved there."""
     return torch.where(mask >= SOLVED_FROM, mask, 0)
 
 
 def check_taken(mask: Tensor) -> None:
-    """Refuse a mask that takes nothing.
+    """Raise unless a mask takes at least one pixel of the source.
 
     Args:
-        mask: (N, 1, h, w), in [0, 1].
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source.
 
     Raises:
         ValueError: it reaches 0.5 in none of its pictures.
@@ -169,13 +173,13 @@ def check_taken(mask: Tensor) -> None:
 
 
 def visible_part(source: Tensor, target: Tensor, row: int, column: int) -> Box:
-    """The part of a source that lies on its target.
+    """The part of a source that lies inside its target's frame.
 
     Args:
         source: (N, C, h, w).
         target: (N, C, H, W).
         row: of the source's top-left corner on the target, pixels, may be negative.
-        column: likewise.
+        column: of that corner, pixels, may be negative.
 
     Returns:
         Its box on the source.
@@ -198,7 +202,7 @@ def pasted(target: Tensor, source: Tensor, mask: Tensor, box: Box) -> Tensor:
     Args:
         target: (N, 3 or 4, H, W), in [0, 1]; not changed.
         source: (N or 1, 3, h, w), in [0, 1].
-        mask: (N or 1, 1, h, w), in [0, 1].
+        mask: (N or 1, 1, h, w), in [0, 1], 1 = source.
         box: where source and mask lie on the target, of their size.
 
     Returns:

@@ -1,4 +1,4 @@
-"""An object put on a target as a layout says: paste, source and mask, all of the target's size."""
+"""Put an object on a target as a layout says: paste, source and mask, all of the target's size."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,12 @@ class PlacedObject:
     """An object at its place.
 
     Attributes:
-        paste: (N, 3 or 4, H, W), the target with the object on it, in the target's dtype, with its
-            alpha. Soft edges are blended, those below 0.5, too.
+        paste: (N, 3 or 4, H, W), the target with the object pasted on it, in the target's dtype,
+            with its alpha. Soft edges are blended, even where the mask is below 0.5.
         source: (N, 4, H, W), RGBA; alpha is 1 where the source has pixels, 0 elsewhere.
-        mask: (N, 1, H, W), in [0, 1], soft edges kept; the source's alpha is in it.
-        words: where the object came to lie, for people.
+        mask: (N, 1, H, W), in [0, 1], 1 = source, soft edges kept; multiplied by the source's
+            alpha.
+        words: where the object lies, for people.
     """
 
     paste: Tensor
@@ -35,14 +36,14 @@ class PlacedObject:
 def place_object(
     source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout
 ) -> PlacedObject:
-    """Flip, turn, fit, scale a source and its mask and put them on a target.
+    """Flip, rotate, fit, scale a source and its mask and put them on a target.
 
-    Without rotation and flip, source and mask go to `place` at row 0, column 0 as they would have
-    gone there by themselves with the same corner and scale, to the bit.
+    Without rotation and flip the result, given to `place` at row 0, column 0, is to the bit what
+    `place` makes of source and mask at the same corner and scale.
 
     Args:
-        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, and is the mask when
-            there is none.
+        source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, or is the mask where
+            none is given.
         target: (N, 3 or 4, H, W), in [0, 1].
         mask: (N, 1, h, w), in [0, 1], 1 = take the source; or None.
         layout: where, how large, in which pose; the object may overhang.
@@ -84,7 +85,7 @@ def place_object(
 
 
 def _words(spot: Spot, shown: Box, notes: tuple[str, ...]) -> str:
-    """Lines on where the object came to lie."""
+    """Lines on where the object lies."""
     lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
     hidden = 1 - shown.height * shown.width / (spot.width * spot.height)
     if hidden:

@@ -1,4 +1,4 @@
-"""Flip, turn and size a cut-out: pixels moved where they can be, resampled where they must be."""
+"""Flip, rotate and resize a cut-out, without resampling where whole pixels can be moved."""
 
 import math
 
@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..float64 import float64_device
 from ..validation import common_batch
 from .alpha import OPAQUE_ENOUGH, resize_to
 from .layout import Spot, direction
 
 FLIPPED = {"off": (), "horizontal": (3,), "vertical": (2,), "both": (2, 3)}  # dimensions
-INSIDE = 0.5  # coverage from which a pixel of a turned source counts as valid
+INSIDE = 0.5  # coverage from which a pixel of a rotated source counts as valid
 NEIGHBOURS = torch.arange(-1, 3)  # pixels that a cubic kernel reaches
 STRIP = 1 << 19  # pixels sampled at a time: 16 places and weights each
 
@@ -19,21 +20,24 @@ STRIP = 1 << 19  # pixels sampled at a time: 16 places and weights each
 def pose(
     colour: Tensor, alpha: Tensor, mask: Tensor, flip: str, spot: Spot
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A cut-out as it will lie: flipped, turned clockwise, sized.
+    """Flip, rotate clockwise and resize a cut-out.
 
-    Flips and multiples of 90 degrees move pixels; another size is resampled by antialiased bicubic
-    interpolation; other angles by one bicubic warp, after that where the object shrinks.
+    Flips and multiples of 90 degrees move whole pixels; another size is resampled by antialiased
+    bicubic interpolation; other angles by one bicubic warp, after antialiased shrinking where the
+    object becomes smaller.
 
     Args:
-        colour: (N, 3, h, w).
-        alpha: (N, 1, h, w), in [0, 1]; it weighs the colours, so that hidden ones do not bleed.
+        colour: (N, 3, h, w), in [0, 1].
+        alpha: (N, 1, h, w), in [0, 1]; it weights the colours, so that those of transparent pixels
+            do not bleed into visible ones.
         mask: (N, 1, h, w), in [0, 1].
         flip: one of `FLIPS`.
-        spot: the size, factors and rotation wanted.
+        spot: the size, factors and rotation of the result.
 
     Returns:
-        Colour; where it is valid, 0 or 1; the mask, soft where a turned edge crosses pixels. All of
-        the spot's size. Colour is continued a little beyond what is valid, for that soft edge.
+        Colour (N, 3, H, W); where it is valid (N, 1, H, W), 0 or 1; the mask (N, 1, H, W), soft
+        where a rotated edge crosses pixels. All of the spot's size; colour is continued a little
+        beyond the valid pixels, for that soft edge.
     """
     colour, alpha, mask = (plane.flip(FLIPPED[flip]) for plane in (colour, alpha, mask))
     if not spot.is_quarter_turn:
@@ -46,8 +50,8 @@ def pose(
 
 
 def _warp(colour: Tensor, alpha: Tensor, mask: Tensor, spot: Spot) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample the source's pixels at the spot's; beyond the source's edge its colours go on."""
-    places = _places(colour.shape[2:], spot, colour.device)
+    """Sample the source at the spot's pixels; its edge colours continue beyond its frame."""
+    places = _places(colour.shape[2:], spot, float64_device(colour.device))
     dtype = torch.promote_types(colour.dtype, torch.float32)
     colour, alpha, mask = (plane.to(dtype) for plane in _shrunk(colour, alpha, mask, spot))
     places = places * torch.tensor(colour.shape[2:], device=places.device) - 0.5
@@ -66,11 +70,11 @@ def _warp(colour: Tensor, alpha: Tensor, mask: Tensor, spot: Spot) -> tuple[Tens
 def cubic_samples(planes: Tensor, places: Tensor) -> Tensor:
     """Values between pixels, by cubic convolution with a = -1/2.
 
-    It keeps ramps as they are. PyTorch's `grid_sample` has a = -3/4, which ripples them by 5 % of
-    their slope; a Laplacian would see that.
+    It reproduces linear ramps. PyTorch's `grid_sample` has a = -3/4, which ripples them by 5 % of
+    their slope; a Laplacian would show that.
 
     Args:
-        planes: (N, C, h, w), float; pixels beyond the frame are the nearest inside.
+        planes: (N, C, h, w), float; beyond the frame the nearest pixel inside counts.
         places: (H, W, 2), rows and columns; pixel (0, 0) has its centre at (0, 0).
 
     Returns:
@@ -85,7 +89,8 @@ def cubic_samples(planes: Tensor, places: Tensor) -> Tensor:
         first = strip.floor()
         rest = (strip - first).to(planes)[..., None] - NEIGHBOURS.to(planes)
         down, across = _keys(rest).unbind(2)
-        near = first.int()[..., None] + NEIGHBOURS.to(strip.device, torch.int32)
+        near = first.int().to(planes.device)[..., None]
+        near = near + NEIGHBOURS.to(planes.device, torch.int32)
         rows, columns = near[..., 0, :].clamp(0, height - 1), near[..., 1, :].clamp(0, width - 1)
         pixels = (rows[..., :, None] * width + columns[..., None, :]).flatten(-2).flatten(0, 1)
         weights = (down[..., :, None] * across[..., None, :]).flatten(-2).flatten(0, 1)
@@ -98,7 +103,7 @@ def cubic_samples(planes: Tensor, places: Tensor) -> Tensor:
 
 
 def _keys(distance: Tensor) -> Tensor:
-    """The weight of a pixel at a distance below 2."""
+    """Keys' kernel: the weight of a pixel at a distance below 2."""
     size = distance.abs()
     near = (1.5 * size - 2.5) * size**2 + 1
     far = ((-0.5 * size + 2.5) * size - 4) * size + 2
@@ -108,7 +113,7 @@ def _keys(distance: Tensor) -> Tensor:
 def _shrunk(
     colour: Tensor, alpha: Tensor, mask: Tensor, spot: Spot
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The source as small as the spot shows it, so that the warp skips none of its pixels."""
+    """The source shrunk to the spot's scale with antialiasing, so that the warp skips no pixel."""
     height, width = colour.shape[2:]
     cosine, sine = direction(spot.rotation)
     across = math.hypot(spot.across * cosine, spot.down * sine)
@@ -120,7 +125,7 @@ def _shrunk(
 
 
 def _places(size: tuple[int, ...], spot: Spot, device: torch.device) -> Tensor:
-    """Where on a source of (height, width) the spot's pixels lie: shares of its sides."""
+    """The spot's pixel centres on a source of (height, width), as shares of its sides."""
     cosine, sine = direction(spot.rotation)
 
     def from_middle(count: int, factor: float) -> Tensor:

@@ -16,10 +16,10 @@ class Window:
     """One picture's window: (1, C, h, w) of one size, device and float dtype.
 
     Attributes:
-        source: RGB; 0 where it does not reach.
-        mask: in [0, 1], 0 below 0.5.
-        source_valid: 0 or 1, where the source has pixels.
-        target: RGB.
+        source: (1, 3, h, w), RGB; 0 beyond the source's frame.
+        mask: (1, 1, h, w), in [0, 1], 1 = source; 0 where it was below 0.5.
+        source_valid: (1, 1, h, w), 0 or 1, where the source has pixels.
+        target: (1, 3, h, w), RGB.
         box: the window on the target, pixels.
     """
 
@@ -31,43 +31,55 @@ class Window:
 
     @cached_property
     def support(self) -> Tensor:
-        """The pixels that are solved: mask >= 0.5, bool."""
+        """The pixels that are solved, those whose mask is >= 0.5: (1, 1, h, w), bool."""
         return self.mask > 0
 
     @cached_property
     def paste(self) -> Tensor:
-        """Plain copy and paste of the source."""
+        """Plain copy and paste of the source, (1, 3, h, w)."""
         return composite(self.target, self.source, self.mask)
 
 
 def window_box(box: Box, margin: int | None, shape: tuple[int, ...]) -> Box:
-    """The box of a window around an object: with a margin, inside a (..., H, W) frame.
+    """The box of a window around an object: with a margin, clipped to the frame.
 
-    Away from the frame the window begins where the object does, not on the canvas's grid: so the
-    network's pooling, and with it the result, does not depend on the place.
+    Away from the frame's edge the window begins where the object does, not on the canvas's grid: so
+    the network's pooling, and with it the result, does not depend on the place.
 
     Args:
         box: of the object, inside the frame.
         margin: pixels on every side; None: the whole frame.
-        shape: of the frame.
+        shape: of the frame, (..., H, W).
+
+    Returns:
+        The box on the frame, pixels.
     """
     return full_box(shape) if margin is None else box.grown(margin).clipped(shape)
 
 
 def region_box(box: Box, settings: RefineSettings, shape: tuple[int, ...]) -> Box:
-    """The box of what the refine stage may change, for an object's box in a (..., H, W) frame."""
+    """The box of the pixels that the refine stage may change.
+
+    Args:
+        box: of the object, inside the frame.
+        settings: region and band.
+        shape: of the frame, (..., H, W).
+
+    Returns:
+        The box on the frame, pixels.
+    """
     if settings.region == "picture":
         return full_box(shape)
     return window_box(box, settings.band if settings.region == "band" else 0, shape)
 
 
 def lay_out(tensor: Tensor, at: Box, box: Box) -> Tensor:
-    """A part of a picture laid out on another part of it, 0 beyond.
+    """A part of a picture laid out on another part of it, 0 where they do not overlap.
 
     Args:
-        tensor: (B, C, h, w), what is at `at`.
-        at: its place, of its size.
-        box: the part of the picture that is wanted; pixels of the tensor outside it are cut off.
+        tensor: (B, C, h, w), the pixels of the box `at`.
+        at: the place of these pixels on the picture, of their size.
+        box: the part of the picture to fill; pixels of `tensor` outside it are cut off.
 
     Returns:
         (B, C, H, W), of the size of `box`.
@@ -79,19 +91,27 @@ def lay_out(tensor: Tensor, at: Box, box: Box) -> Tensor:
 
 
 def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """mask·x + (1 − mask)·background; the background bit for bit where x is or mask is 0.
+    """mask·x + (1 − mask)·background, without rounding where the mask is 0 or 1.
 
     Args:
         background: (B, C, H, W).
         x: (B, C, H, W).
-        mask: (B, 1, H, W), in [0, 1].
+        mask: (B, 1, H, W), in [0, 1], 1 = x.
 
     Returns:
-        (B, C, H, W).
+        (B, C, H, W); the background's bits where the mask is 0, those of x where it is 1.
     """
     return torch.where(mask == 1, x, background + mask * (x - background))
 
 
 def pick(tensor: Tensor, sample: int) -> Tensor:
-    """One sample of (N, ...), or the only one, still with its batch dimension."""
+    """The picture of a batch for one sample.
+
+    Args:
+        tensor: (N, ...), or (1, ...) where all samples share one picture.
+        sample: which one, from 0.
+
+    Returns:
+        (1, ...), a view.
+    """
     return tensor[sample : sample + 1] if tensor.shape[0] > 1 else tensor

@@ -1,1 +1,1 @@
-"""Figures and panels drawn as pictures."""
+"""Measures and panels drawn as pictures."""

@@ -1,4 +1,4 @@
-"""A canvas for plots and captions: text, lines, bars, by Pillow."""
+"""A canvas for plots and captions: text, lines, bars, drawn by Pillow."""
 
 import numpy as np
 import torch
@@ -6,13 +6,13 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 BACKGROUND, TEXT, DIM = "#1c1d21", "#f0f0f2", "#a6a9b3"
-FINER = 2  # drawn this many times larger, then shrunk: smooth lines
+FINER = 2  # factor by which the drawing is larger than the picture: shrinking smooths the lines
 SMALL, LARGE = 15, 19  # pixels of text
 Point = tuple[float, float]  # pixels from the left, from the top
 
 
 class Canvas:
-    """A drawing; places and sizes are pixels of the picture that comes out."""
+    """A drawing; coordinates and sizes are in pixels of the finished picture."""
 
     def __init__(self, width: int, height: int) -> None:
         self._image = Image.new("RGB", (width * FINER, height * FINER), BACKGROUND)
@@ -21,16 +21,38 @@ class Canvas:
     def write(
         self, at: Point, words: str, size: int = SMALL, colour: str = TEXT, anchor: str = "la"
     ) -> None:
-        """Write words; `anchor` as Pillow has it, "la" their left top."""
+        """Write a line of text.
+
+        Args:
+            at: the anchor's place.
+            words: the text.
+            size: of the letters, pixels.
+            colour: as Pillow names it.
+            anchor: the point of the text that lies there, as in Pillow: "la" is its top left.
+        """
         font = ImageFont.load_default(size * FINER)
         self._pen.text((at[0] * FINER, at[1] * FINER), words, colour, font, anchor)
 
     def length(self, words: str, size: int = SMALL) -> float:
-        """How wide words are written."""
+        """The width of a line of text.
+
+        Args:
+            words: the text.
+            size: of the letters, pixels.
+
+        Returns:
+            Pixels.
+        """
         return self._pen.textlength(words, ImageFont.load_default(size * FINER)) / FINER
 
     def line(self, points: list[Point], colour: str, width: float = 1) -> None:
-        """Join points; one alone becomes a dot."""
+        """Join points by a line; a single point becomes a dot.
+
+        Args:
+            points: in order.
+            colour: as Pillow names it.
+            width: of the line, pixels.
+        """
         places = [(x * FINER, y * FINER) for x, y in points]
         if len(places) > 1:
             self._pen.line(places, colour, round(width * FINER), "curve")
@@ -39,7 +61,12 @@ class Canvas:
             self._pen.ellipse((x - reach, y - reach, x + reach, y + reach), colour)
 
     def bar(self, box: tuple[float, float, float, float], colours: np.ndarray) -> None:
-        """Fill (left, top, right, bottom) with colours, (n, 3) in [0, 1], from left to right."""
+        """Fill a rectangle with colours from left to right.
+
+        Args:
+            box: its left, top, right and bottom.
+            colours: (n, 3), RGB in [0, 1], spread over the width and interpolated.
+        """
         left, top, right, bottom = (round(side * FINER) for side in box)
         if right > left:
             row = Image.fromarray((colours[None] * 255).round().astype(np.uint8))
@@ -47,6 +74,6 @@ class Canvas:
             self._image.paste(row.resize(size, Image.Resampling.BILINEAR), (left, top))
 
     def picture(self) -> Tensor:
-        """What was drawn, (1, 3, height, width), in [0, 1]."""
+        """The drawing, (1, 3, height, width), RGB in [0, 1]."""
         pixels = np.array(self._image.reduce(FINER))
         return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255

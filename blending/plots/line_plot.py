@@ -8,7 +8,7 @@ from torch import Tensor
 from .canvas import DIM, LARGE, SMALL, TEXT, Canvas, Point
 
 WIDTH, HEIGHT = 960, 600  # pixels
-LEFT, TOP, RIGHT, BOTTOM = 88, 96, 236, 64  # around the field of curves; the legend is right of it
+LEFT, TOP, RIGHT, BOTTOM = 88, 96, 236, 64  # margins of the field of curves; legend on the right
 GRID, AXIS = "#34363d", "#767a86"
 # Okabe and Ito 2008, told apart by colour-blind eyes too; brightened for a dark ground.
 COLOURS = ("#e69f00", "#56b4e9", "#1fc79a", "#f0e442", "#7d8cff", "#ff7a33", "#e79ac8")
@@ -23,7 +23,7 @@ class Curve:
 
     Attributes:
         name: for the legend; "": it is not listed there.
-        points: (across, up), from left to right; what is not finite, or not above 0 on a
+        points: (x, y), from left to right; a value that is not finite, or not above 0 on a
             logarithmic axis, leaves a gap.
         colour: as Pillow names it.
         note: for the legend, below the name.
@@ -39,12 +39,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axes:
-    """What a plot's axes say.
+    """The labels and kind of a plot's axes.
 
     Attributes:
-        across, up: their labels, with units.
-        is_log: whether the vertical one is logarithmic; otherwise it begins at 0.
-        mark: where a vertical line is drawn, and its words; None: nowhere.
+        across: label of the horizontal axis, with its unit.
+        up: label of the vertical axis, with its unit.
+        is_log: whether the vertical axis is logarithmic; otherwise it begins at 0.
+        mark: the place of a vertical line and its text; None: there is none.
     """
 
     across: str
@@ -85,12 +86,15 @@ class _Scale:
 
 
 def draw_plot(title: str, curves: list[Curve], axes: Axes) -> Tensor:
-    """A plot with its legend, (1, 3, 600, 960) in [0, 1].
+    """Draw curves with axes and a legend.
 
     Args:
         title: written above; without a point to draw it stands alone.
-        curves: drawn in this order, listed in this order.
-        axes: labels and kinds.
+        curves: in the order of drawing and of the legend.
+        axes: labels and kind.
+
+    Returns:
+        (1, 3, 600, 960), RGB in [0, 1].
     """
     canvas = Canvas(WIDTH, HEIGHT)
     canvas.write((24, 20), title, LARGE)
@@ -109,7 +113,7 @@ def draw_plot(title: str, curves: list[Curve], axes: Axes) -> Tensor:
 
 
 def _runs(curve: Curve, axes: Axes) -> list[list[Point]]:
-    """The curve's points, parted at its gaps."""
+    """The curve's points, split at its gaps."""
     runs: list[list[Point]] = [[]]
     for x, y in curve.points:
         if math.isfinite(y) and (y > 0 or not axes.is_log):

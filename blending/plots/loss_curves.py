@@ -27,13 +27,13 @@ def loss_curves(report: str) -> Tensor:
         report: the JSON of a stage's report, or of a whole blend's.
 
     Returns:
-        (N, 3, 600, 960), in [0, 1]; a picture without evaluations has its title alone, which says
-        why. A stage of more than 8 pictures has a single plot: of each term the median over the
-        pictures, and thin lines for its lowest and highest; a picture that has ended keeps its
-        last values.
+        (N, 3, 600, 960), RGB in [0, 1], a plot for each picture; without evaluations only a title
+        that says why. A stage of more than 8 pictures has a single plot: of each term the median
+        over the pictures, and thin lines for its lowest and highest; a picture that has stopped
+        keeps its last values.
 
     Raises:
-        ValueError: no such report.
+        ValueError: not a report of a stage or a blend.
     """
     plots = []
     for stage in _stages(report):
@@ -106,7 +106,7 @@ def _is_picture(picture: object) -> bool:
 def _curves(picture: dict) -> list[Curve]:
     """The sum first, then the terms, the largest at the start first."""
     columns = _columns(picture.get("trace", []))
-    if len(columns) == 2:  # the sum of a single term is that term
+    if len(columns) == 2:  # a single term is its own sum
         del columns[SUM]
     return [_curve(name[:20], values, *_look(name)) for name, values in columns.items()]
 

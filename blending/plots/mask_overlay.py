@@ -1,4 +1,4 @@
-"""A picture of what a mask takes."""
+"""A picture that shows what a mask takes."""
 
 import torch
 import torch.nn.functional as F
@@ -7,18 +7,18 @@ from torch import Tensor
 LONGEST_SIDE = 1024  # pixels of the picture shown
 SQUARE = 16  # pixels of the chequers' sides
 CHEQUERS = (0.22, 0.34)  # grey levels
-DIMMED = 0.25  # what is left of the picture where it is not taken
+DIMMED = 0.25  # share of the picture that still shows where it is not taken
 
 
 def show_taken(pixels: Tensor, mask: Tensor) -> Tensor:
-    """The picture where it is taken, dimmed under chequers elsewhere, small enough to look at.
+    """The picture where the mask takes it, dimmed under chequers elsewhere, at preview size.
 
     Args:
-        pixels: (1, 3 or 4, H, W), in [0, 1]; alpha is left out.
-        mask: (1, 1, H, W), in [0, 1].
+        pixels: (1, 3 or 4, H, W), in [0, 1]; alpha is ignored.
+        mask: (1, 1, H, W), in [0, 1], 1 = taken.
 
     Returns:
-        (1, 3, h, w), at most 1024 pixels a side, in [0, 1].
+        (1, 3, h, w), in [0, 1], at most 1024 pixels a side.
     """
     height, width = mask.shape[2:]
     shrunk = min(1.0, LONGEST_SIDE / max(height, width))

@@ -1,4 +1,4 @@
-"""Laplacian panels and profiles as pictures that explain themselves."""
+"""Laplacian panels under captions, and residual profiles as plots."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ PROFILE_AXES = Axes(
 
 
 class Profile(Protocol):
-    """What a plot reads of a profile across a mask's edge."""
+    """The residual by distance from a mask's edge, as a plot reads it."""
 
     @property
     def distances(self) -> list[float]:
@@ -33,12 +33,12 @@ class Profile(Protocol):
 
     @property
     def result(self) -> list[float]:
-        """Mean sizes of the blend's residual there, in levels."""
+        """Mean magnitude of the blend's residual there, in levels."""
         ...
 
     @property
     def paste(self) -> list[float]:
-        """Likewise, of plain paste."""
+        """Mean magnitude of the plain paste's residual there, in levels."""
         ...
 
 
@@ -46,8 +46,9 @@ def panel_sheets(panels: Mapping[str, Tensor], figures: Sequence[dict]) -> Tenso
     """Every panel under its caption: name, and a bar with its scale in levels.
 
     Args:
-        panels: name to (N, 3, h, w), in [0, 1]; "residual" is a heat map, the others are grey at 0.
-        figures: of each picture, its "full_scale_levels"; or "empty".
+        panels: name to (N, 3, h, w), in [0, 1]; "residual" is a heat map, the others are mid grey
+            at 0.
+        figures: for each picture its "full_scale_levels"; or "empty".
 
     Returns:
         (len(panels)·N, 3, H, W), in [0, 1]: all panels of the first picture, then of the next.
@@ -62,13 +63,13 @@ def panel_sheets(panels: Mapping[str, Tensor], figures: Sequence[dict]) -> Tenso
 
 
 def profile_plots(profiles: Sequence[Profile]) -> Tensor:
-    """Residuals across the mask's edge beside plain paste's.
+    """Plot the residual by distance from the mask's edge, beside that of plain paste.
 
     Args:
-        profiles: N.
+        profiles: of N pictures.
 
     Returns:
-        (N, 3, 600, 960), in [0, 1].
+        (N, 3, 600, 960), RGB in [0, 1].
     """
     plots = []
     for sample, profile in enumerate(profiles):
@@ -112,7 +113,7 @@ def _caption(width: int, name: str, figures: dict) -> Tensor:
 
 
 def _enlarged(panel: Tensor) -> Tensor:
-    """Whole times larger until it is wide enough to read; else on a wider ground."""
+    """Enlarge by a whole factor to a readable width; then pad, if it is still too narrow."""
     height, width = panel.shape[2:]
     wanted = math.ceil(NARROWEST / width)
     times = max(1, min(wanted, LARGEST // height))

@@ -1,1 +1,1 @@
-"""The Poisson equation on a mask: guidance, the solver, colours matched at the boundary."""
+"""The Poisson equation on a mask: guidance, solver, and colour matching at the mask's boundary."""

@@ -1,4 +1,4 @@
-"""Match a source's colours to the target at the mask's boundary, where one continues the other."""
+"""Match a source's colours to the target's by what both show at the mask's boundary."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from ..placement.window import Window
 
 SAMPLE_DISTANCE = 3  # pixels outside the mask at which source and target are compared
 LEAST_SAMPLES, MOST_SAMPLES = 16, 2**16  # fewer say nothing, more add nothing
-GAINS = (0.5, 2.0)  # a stop of exposure either way; what asks for more is another scene
-# Correlation at the boundary. Of 440 regions in foreign photographs one reached 0.59, the others at
-# most 0.52; in their own the median was 1.00, and 0.90 across the edge (those of ground_truth.py).
+GAINS = (0.5, 2.0)  # a stop of exposure either way; a larger gain means another scene
+# Correlation at the boundary. Of 440 regions pasted into other photographs one reached 0.59, the
+# others at most 0.52; pasted into their own the median was 1.00, and 0.90 where source and target
+# are compared across the edge (the regions of ground_truth.py).
 UNRELATED, RELATED = 0.55, 0.8
-NOISE = 1 / 255  # a spread below this is rounding and grain: no gain can be read from it
+NOISE = 1 / 255  # a spread below this is rounding and grain: it says nothing about the gain
 ITERATIONS = 12
 OUTLIER = 2.0  # residual in standard deviations at which a sample's weight is halved
 NORMAL = 1.4826  # standard deviation of a normal distribution by its median absolute deviation
@@ -24,12 +25,12 @@ TINY = 1e-6  # image units; far below a level of any depth
 
 @dataclass(frozen=True)
 class BoundaryMatch:
-    """T ≈ gain·S + offset at the mask's boundary.
+    """The fit T ≈ gain·S + offset of the target to the source at the mask's boundary.
 
     Attributes:
         gain: (1, 3, 1, 1), in [0.5, 2]; 1 where the boundary has no contrast.
-        offset: (1, 3, 1, 1), in image units, at the middle of the boundary.
-        confidence: 0 to 1; how surely source and target are one scene there.
+        offset: (1, 3, 1, 1), in image units, at the middle of the samples.
+        confidence: 0 to 1; how surely source and target show one scene there.
     """
 
     gain: Tensor
@@ -39,7 +40,7 @@ class BoundaryMatch:
 
 @dataclass(frozen=True)
 class _Samples:
-    """Colours that should be one: (3, n) each; places: (n, 2), row and column, pixels."""
+    """Pairs of colours that should be equal, (3, n) each; places: (n, 2), row and column."""
 
     source: Tensor
     target: Tensor
@@ -50,22 +51,22 @@ class _Samples:
 def match_boundary(window: Window) -> BoundaryMatch:
     """Fit T ≈ a·S + b0 + b1·row + b2·column in each channel to the samples along the boundary.
 
-    Samples are the pixels up to 3 outside the mask where source and target both are seen; where the
-    source ends with the mask, pairs of neighbours across its edge. The plane takes what changes
-    along the boundary out of the fit: source and target are both freed of theirs, then
-    a = spread(T) / spread(S), which, other than least squares, texture between a pair's two pixels
-    does not draw towards 0. Samples far off the fit count less and less.
+    Samples are the pixels up to 3 outside the mask that both source and target show; where the
+    source ends with the mask, pairs of neighbours across its edge. The plane b1, b2 absorbs what
+    changes along the boundary: a plane is subtracted from source and target alike, then a =
+    spread(T) / spread(S). Unlike least squares, this is not biased towards 0 by texture between a
+    pair's two pixels. Outliers are weighted down over a few iterations.
 
     Args:
         window: with 3 pixels or more around the mask where the frame has them.
 
     Returns:
-        a within [0.5, 2], its logarithm shrunk to 0 as the spread that both share sinks below a
-        level or the channel's correlation below 0.55; the offset at the samples' middle; and the
-        confidence, rising smoothly from 0 at 0.55 to 1 at 0.8 with the correlation of all channels
-        together, noise of a level counted. Without contrast it is 0, too: two flat skies may be
-        one or not. Below 16 samples, as where the mask fills the frame: gain 1, offset 0,
-        confidence 0.
+        The gain a within [0.5, 2], shrunk towards 1 (in its logarithm) as the spread that source
+        and target share sinks below a level, or the channel's correlation below 0.8; the offset at
+        the samples' middle; and the confidence, which rises smoothly from 0 to 1 as the correlation
+        of all channels together, with the noise of one level counted, rises from 0.55 to 0.8.
+        Without contrast the confidence is 0, too: two flat skies may be one or not. Below 16
+        samples, as where the mask fills the frame: gain 1, offset 0, confidence 0.
 
     Source: geometric mean regression, Draper and Yang 1997; the weights: Cauchy's, Holland and
     Welsch 1977. Differs: a plane is removed first.
@@ -87,21 +88,21 @@ def match_boundary(window: Window) -> BoundaryMatch:
 
 
 def matched_source(window: Window, match: BoundaryMatch) -> Tensor:
-    """The source with the match applied as far as it is trusted: S + c·((a − 1)·S + b).
+    """The source with the match applied in proportion to its confidence c: S + c·((a − 1)·S + b).
 
     Args:
         window: the one that was matched.
         match: from `match_boundary`.
 
     Returns:
-        (1, 3, h, w), not clipped; also where the source has no pixels.
+        (1, 3, h, w), not clipped; changed where the source has no pixels, too.
     """
     change = (match.gain - 1) * window.source + match.offset
     return window.source + match.confidence * change
 
 
 def _collect(window: Window) -> _Samples:
-    """The pixels that both pictures show, and the pairs across the edge where only one does."""
+    """Samples outside the mask where both pictures have pixels, else pairs across its edge."""
     support, valid = window.support[0, 0], window.source_valid[0, 0] > 0
     size = 2 * SAMPLE_DISTANCE + 1
     near = F.max_pool2d(window.support.float(), size, 1, SAMPLE_DISTANCE)[0, 0] > 0
@@ -124,7 +125,7 @@ def _collect(window: Window) -> _Samples:
 
 
 def _fit(samples: _Samples, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gain (3, 1), residuals (3, n) of the flattened colours, means of source and target (3, 1)."""
+    """Gain (3, 1), residuals (3, n) with planes removed, and means of source and target (3, 1)."""
     source, mean_source = _flattened(samples.source, samples.places, weights)
     target, mean_target = _flattened(samples.target, samples.places, weights)
 
@@ -139,14 +140,14 @@ def _fit(samples: _Samples, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
 
 
 def _flattened(values: Tensor, places: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Values without their plane, (3, n), and their mean, (3, 1)."""
+    """Values with their mean and plane removed, (3, n), and their mean, (3, 1)."""
     centred = places - places.mean(0)
     unit = centred / centred.square().mean().sqrt().clamp_min(1)
     basis = torch.cat((torch.ones_like(unit[:, :1]), unit), 1)
     mean = (weights * values).sum(1, keepdim=True) / weights.sum(1, keepdim=True)
     values = values - mean
     moments = torch.einsum("cn,ni,nj->cij", weights, basis, basis)
-    # An edge along a row has no slope across it to find.
+    # Samples along one row do not determine the slope across it: the ridge sets it to 0.
     ridge = 1e-5 * basis.shape[0] * torch.eye(3).to(basis)
     loads = torch.einsum("cn,cn,ni->ci", weights, values, basis)
     plane = torch.linalg.solve(moments + ridge, loads[..., None])[..., 0]
@@ -154,7 +155,7 @@ def _flattened(values: Tensor, places: Tensor, weights: Tensor) -> tuple[Tensor,
 
 
 def _confidence(samples: _Samples) -> float:
-    """From the correlation of all channels together, every sample counting alike."""
+    """The confidence from the correlation of all channels together, samples weighted equally."""
     even = torch.ones_like(samples.source)
     source = _flattened(samples.source, samples.places, even)[0]
     target = _flattened(samples.target, samples.places, even)[0]
@@ -165,6 +166,6 @@ def _confidence(samples: _Samples) -> float:
 
 
 def _rise(correlation: Tensor) -> Tensor:
-    """Smoothly from 0 at `UNRELATED` to 1 at `RELATED`."""
+    """A smooth step from 0 at a correlation of `UNRELATED` to 1 at `RELATED`."""
     share = ((correlation - UNRELATED) / (RELATED - UNRELATED)).clamp(0, 1)
     return share * share * (3 - 2 * share)

@@ -12,16 +12,17 @@ from ..settings import GRADIENTS
 def guidance_field(
     source: Tensor, source_valid: Tensor, target: Tensor, support: Tensor, gradients: str = "import"
 ) -> Tensor:
-    """The Laplacian to have: by the source on the support, the target's around it.
+    """The guidance: on the support the source's Laplacian by one of three rules, else the target's.
 
     Args:
-        source: (B, 3, H, W), the source laid out on the target's frame.
+        source: (B, 3, H, W), in [0, 1], the source laid out on the target's frame.
         source_valid: (B, 1, H, W), 0 or 1; where the source has pixels.
-        target: (B, 3, H, W).
+        target: (B, 3, H, W), in [0, 1].
         support: (B, 1, H, W), bool; the pixels that are solved.
-        gradients: what the support takes: "import", the source's; "mixed", at every pixel the
-            stronger gradient of source and target, for objects with holes or glass; "monochrome",
-            those of the source's luminance (ITU-R BT.601, as masks are read) in each channel.
+        gradients: the rule on the support: "import", the source's gradients; "mixed", at every
+            pixel the stronger gradient of source and target, for objects with holes or glass;
+            "monochrome", those of the source's luminance (ITU-R BT.601, as masks are read) in each
+            channel.
 
     Returns:
         (B, 3, H, W), in image units per pixel².
@@ -50,10 +51,10 @@ def without_contours(
     support: Tensor,
     contrast: float,
 ) -> Tensor:
-    """The guidance with the source's steps across the mask's edge cut down.
+    """The guidance with the source's steps across the mask's edge limited.
 
     Where an object was cut out tightly, its contour lies on the mask's edge, and the guidance asks
-    for the step from the source's own background to the object, over again on the target. Joined
+    for the step from the source's own background to the object once more on the target. Together
     with the ring outside, which is to stay smooth, this paints a glow inside the contour.
 
     Args:
@@ -62,11 +63,11 @@ def without_contours(
         source_valid: (B, 1, H, W), 0 or 1; where the source has pixels.
         target: (B, C, H, W), in [0, 1].
         support: (B, 1, H, W), bool.
-        contrast: by how much a step may leave the range from 0 to the target's own there, >= 0, in
-            image units.
+        contrast: by how much the source's step between two neighbours may exceed the range from 0
+            to the target's step between them, on either side, >= 0, in image units.
 
     Returns:
-        (B, C, H, W).
+        (B, C, H, W), in image units per pixel².
 
     Source: none in the paper.
     """
@@ -84,12 +85,13 @@ def without_contours(
 
 
 def _mixed_laplacian(source: Tensor, source_valid: Tensor, target: Tensor) -> Tensor:
-    """The sum, over the four edges of a pixel, of the stronger picture's differences.
+    """The Laplacian of source and target mixed: at each pixel the stronger picture's differences.
 
-    A pixel owns its edges to the right and below, and takes both from the picture where this vector
-    is longer; from the source where they are equal. The length is that of all channels together, so
-    no pixel mixes channels of two pictures: colours of neither would fringe the edges. An edge to a
-    pixel outside the frame, or where the source has no pixel, counts as 0 in the source's vector.
+    A pixel owns its edges to the right and below, and takes both from the picture whose gradient is
+    longer there; from the source where they are equal. The length is that of all channels together,
+    so that no pixel mixes the channels of two pictures, which would fringe edges with colours of
+    neither. An edge to a pixel outside the frame, or where the source has no pixel, counts as 0 in
+    the source's gradient.
 
     Source: Pérez, Gangnet, Blake 2003, eq. 12. Differs: one choice for all channels.
     """
@@ -97,12 +99,12 @@ def _mixed_laplacian(source: Tensor, source_valid: Tensor, target: Tensor) -> Te
     theirs = _forward_differences(target, torch.ones_like(source_valid))
     is_target = _squared_length(theirs) > _squared_length(ours)
     right, down = (torch.where(is_target, t, s) for s, t in zip(ours, theirs, strict=True))
-    # The last column has no edge to the right, the last row none below: nothing comes round.
+    # The last column's and row's differences are 0, so nothing wraps around in the roll.
     return right - right.roll(1, 3) + down - down.roll(1, 2)
 
 
 def _forward_differences(image: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """image_p − image_q for q to the right and below; 0 where p or q is not valid or there is none.
+    """image_p − image_q for q to the right and below; 0 where p or q is not valid or outside.
 
     The sign is the Laplacian's, opposite to that of a derivative.
     """

@@ -1,10 +1,11 @@
 """Multigrid on a mask of any shape: an inverse of the (screened) Laplacian, good to about a tenth.
 
-A coarse pixel stands for 2 x 2 fine ones, of which it is enough that one is free. Edges between two
-coarse pixels count half of the fine ones between them: two edges side by side, twice as long, lead
-as well as one. What holds a pixel where it is, edges to fixed pixels and the screen, is added up.
-So thin parts, holes and sieves are felt on every level, and the coarse grids need no mask of their
-own. Each sweep works on bands of rows that stay in the processor's cache.
+A coarse pixel stands for 2 x 2 fine ones and is an unknown if at least one of them is. The edge
+between two coarse pixels weighs half the sum of the fine edges between them: two parallel edges,
+each twice as long, conduct like one. A coarse pixel's edges to fixed (Dirichlet) pixels and its
+screen are the sums over its fine pixels. So thin parts, holes and sieves count on every level, and
+the coarse grids need no mask of their own. Each sweep works on bands of rows that stay in the
+processor's cache.
 """
 
 from dataclasses import dataclass
@@ -17,24 +18,26 @@ from .stencil import Stencil, band_height, bands
 
 DAMPING = 0.8  # of the Jacobi steps
 COARSEST = 20  # pixels; a grid no larger than that is solved directly
-DEGREE = 4  # a pixel's neighbours: a screen of that much halves what it takes from coarser grids
-# Grids from the fourth on are visited twice a cycle, of seven or more grids from the third on: the
-# finer ones are dear, but errors of many grids add up. 20 % less time at 2000 pixels, 10 at 250.
+DEGREE = 4  # a pixel's neighbours; a screen of this size halves the coarse grid correction
+# Grids from the fourth on are visited twice a cycle, with seven or more grids those from the third
+# on: visits to finer ones are dear, but the errors of many grids add up. 20 % less time at 2000
+# pixels, 10 at 250.
 TWICE, TWICE_OF_MANY, MANY = 3, 2, 7
-DIRECT = torch.float64  # where that is done, on the CPU
+DIRECT = torch.float64  # of the coarsest grid's direct inverse, on the CPU
 
 
 @dataclass(frozen=True)
 class Level:
-    """One grid.
+    """The operator of one grid, and the factors of its smoother and coarse grid correction.
 
     Attributes:
-        stencil: its operator, edges, fixed neighbours and screen together.
-        fixed_edges: (B, 1, H, W), a pixel's edges to fixed pixels (Dirichlet).
-        screen: (B, 1, H, W); apart, for beside the edges float32 loses a weak one.
-        free: (B, 1, H, W), 1 where the grid has unknowns, else 0.
-        share: (B, 1, H, W), how far the unknowns follow the coarser grid, 0 to 1.
-        jacobi: (B, 1, H, W), damping / diagonal on the unknowns, 0 elsewhere.
+        stencil: the operator: edges between unknowns, edges to fixed pixels and screen together.
+        fixed_edges: (B, 1, H, W), the sum of a pixel's edges to fixed pixels (Dirichlet).
+        screen: (B, 1, H, W), >= 0; kept apart, since float32 loses a weak screen beside the edges.
+        free: (B, 1, H, W), 1 at the grid's unknowns, else 0.
+        share: (B, 1, H, W), 0 to 1, the factor of residuals on their way to the coarser grid and of
+            the corrections that come back.
+        jacobi: (B, 1, H, W), damping / diagonal at the unknowns, 0 elsewhere.
     """
 
     stencil: Stencil
@@ -46,10 +49,10 @@ class Level:
 
 
 class Workspace:
-    """One grid's planes for C channels, used again and again: new ones cost more than the sums."""
+    """One grid's buffers for C channels, reused by every cycle: allocating new ones costs more."""
 
     def __init__(self, level: Level, channels: int) -> None:
-        """Planes of the level's size, dtype and device; of some, a band is enough."""
+        """Allocate planes of the level's size, dtype and device; of some a band is enough."""
         batch, _, height, width = level.free.shape
 
         def plane(rows: int, columns: int) -> Tensor:
@@ -66,12 +69,12 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Multigrid:
-    """The grids of a system.
+    """The hierarchy of grids of a linear system.
 
     Attributes:
         levels: finest first.
-        spaces: the workspaces of all but the coarsest.
-        inverse: of the coarsest, (B, n, n).
+        spaces: the workspaces of all levels but the coarsest.
+        inverse: (B, n, n), of the coarsest level's operator on its n pixels.
     """
 
     levels: tuple[Level, ...]
@@ -79,14 +82,14 @@ class Multigrid:
     inverse: Tensor
 
     def cycle(self, rhs: Tensor, depth: int = 0) -> Tensor:
-        """About the solution u of operator·u = rhs: one cycle, linear, nearly symmetric.
+        """An approximate solution u of operator·u = rhs: a cycle, linear in rhs, nearly symmetric.
 
         Args:
-            rhs: (B, C, H, W), 0 off the support.
-            depth: of the level it is for.
+            rhs: (B, C, H, W), the right-hand side, 0 off the support.
+            depth: index of the level that it belongs to, 0 the finest.
 
         Returns:
-            (B, C, H, W), 0 off the support; overwritten by the next call.
+            (B, C, H, W), 0 off the support; a buffer that the next call overwrites.
         """
         if depth == len(self.levels) - 1:
             return (rhs.flatten(2) @ self.inverse).view_as(rhs)
@@ -102,7 +105,15 @@ class Multigrid:
 
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
-    """The least shape, no smaller than this one, that can be halved down to the coarsest grid."""
+    """The smallest shape at least this large that can be halved down to the coarsest grid.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        Height and width, less than one pixel of the coarsest grid larger.
+    """
     unit = 1
     while max(height, width) > COARSEST * unit:
         unit *= 2
@@ -112,13 +123,16 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
 def multigrid(
     laplacian: Stencil, free: Tensor, screen: Tensor | None = None, channels: int = 3
 ) -> Multigrid:
-    """The grids for a support's Laplacian + screen.
+    """Build the grids for the Laplacian of a support plus a screen.
 
     Args:
         laplacian: from `mask_laplacian`.
         free: (B, 1, H, W), float, 1 on the support, 0 elsewhere; of a shape from `grid_shape`.
         screen: (B, 1, H, W), >= 0, 0 off the support. None: 0.
-        channels: of what is to be solved for.
+        channels: C of the right-hand sides.
+
+    Returns:
+        The grids, from this shape down to at most 20 pixels a side.
 
     Source: Trottenberg, Oosterlee, Schüller 2001, chapter 2; the halved edges: Braess 1995.
     """
@@ -133,7 +147,18 @@ def multigrid(
 
 
 def jacobi_step(level: Level, space: Workspace, rhs: Tensor, u: Tensor, out: Tensor) -> Tensor:
-    """A damped Jacobi step from u, all (B, C, H, W), written into `out`."""
+    """Do a damped Jacobi step, u + jacobi·(rhs − operator·u).
+
+    Args:
+        level: the grid.
+        space: its buffers.
+        rhs: (B, C, H, W), the right-hand side.
+        u: (B, C, H, W); not changed.
+        out: (B, C, H, W), written to; not u.
+
+    Returns:
+        `out`.
+    """
     for rows in bands(u):
         residual = space.residual[..., : rows.stop - rows.start, :]
         level.stencil.residual(rhs, u, rows, residual)
@@ -142,7 +167,17 @@ def jacobi_step(level: Level, space: Workspace, rhs: Tensor, u: Tensor, out: Ten
 
 
 def restrict_residual(level: Level, space: Workspace, rhs: Tensor, u: Tensor) -> Tensor:
-    """The residual of u, (B, C, H, W), on the coarser grid, (B, C, H/2, W/2): sums of 2 x 2."""
+    """The residual rhs − operator·u, restricted to the coarser grid by sums over 2 x 2 pixels.
+
+    Args:
+        level: the finer grid.
+        space: its buffers.
+        rhs: (B, C, H, W), the right-hand side.
+        u: (B, C, H, W).
+
+    Returns:
+        (B, C, H/2, W/2), weighted by `level.share`; a buffer that the next call overwrites.
+    """
     for rows in bands(u):
         size = rows.stop - rows.start
         residual, halved = space.residual[..., :size, :], space.halved[..., : size // 2, :]
@@ -154,13 +189,13 @@ def restrict_residual(level: Level, space: Workspace, rhs: Tensor, u: Tensor) ->
 
 
 def add_prolongation(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace) -> None:
-    """Add a coarse grid's values to u in place, bilinear between its pixels' centres.
+    """Add a coarse grid's correction to u in place, bilinear between the coarse pixels' centres.
 
     Args:
         u: (B, C, H, W), of the finer grid.
-        share: (B, 1, H, W), what the values are multiplied by.
-        coarse: (B, C, H/2, W/2).
-        space: of the finer grid.
+        share: (B, 1, H, W), 0 to 1, by which the correction is multiplied.
+        coarse: (B, C, H/2, W/2), the correction.
+        space: the finer grid's buffers.
     """
     for band in bands(u):
         first, last = band.start // 2, band.stop // 2
@@ -174,7 +209,7 @@ def add_prolongation(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace)
 
 
 def _widen(coarse: Tensor, first: int, out: Tensor) -> None:
-    """Coarse rows from `first` on, twice as wide; beyond the grid its edge again."""
+    """Interpolate coarse rows from `first` on to twice the width; edge pixels repeated beyond."""
     last = first + out.shape[2]
     above, below = max(0, -first), max(0, last - coarse.shape[2])
     coarse = coarse[..., first + above : last - below, :]
@@ -198,7 +233,7 @@ def _level(
 
 
 def _edge_sum(across: Tensor, down: Tensor) -> Tensor:
-    """The sum of each pixel's edges."""
+    """The sum of each pixel's edge weights, (B, 1, H, W)."""
     rows = F.pad(down, (0, 0, 1, 0)) + F.pad(down, (0, 0, 0, 1))
     return rows + F.pad(across, (1, 0)) + F.pad(across, (0, 1))
 
@@ -215,18 +250,22 @@ def _coarsened(level: Level) -> Level:
 
 
 def _block_sum(plane: Tensor) -> Tensor:
-    """Of 2 x 2 pixels."""
+    """Sums over 2 x 2 pixels, (B, 1, H/2, W/2)."""
     rows = plane[..., ::2, :] + plane[..., 1::2, :]
     return rows[..., ::2] + rows[..., 1::2]
 
 
 def _direct_inverse(level: Level) -> Tensor:
-    """(B, n, n); where nothing holds a whole grid, of the operator plus one on its mean."""
+    """The inverse of the coarsest operator, (B, n, n).
+
+    Where nothing fixes the mean of the whole grid, the projection onto the mean is added to the
+    operator, which is singular without.
+    """
     batch, _, height, width = level.free.shape
     size = height * width
     stencil = level.stencil
     across, down, fixed_edges, screen, free = (
-        plane.to("cpu", DIRECT)
+        plane.cpu().to(DIRECT)
         for plane in (stencil.across, stencil.down, level.fixed_edges, level.screen, level.free)
     )
     held = fixed_edges + screen

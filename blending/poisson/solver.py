@@ -11,11 +11,12 @@ from ..placement.box import Box, bounding_box, crop
 from .multigrid import Multigrid, grid_shape, multigrid
 from .stencil import Stencil, bands, mask_laplacian
 
-# The iterations end when the next correction is within this share of the tolerance. It is the error
-# to within a factor of about two on all masks that were tried, and it is still applied.
+# The iterations end when the largest element of the preconditioned residual, which estimates the
+# error, is within this share of the tolerance. The estimate was right to within a factor of about
+# two on all masks that were tried, and it is added to the solution in the end.
 SAFETY = 0.8
-MAX_ITERATIONS = 60  # 6 do on most masks
-TINY = 1e-30  # below any sum that is not 0
+MAX_ITERATIONS = 60  # most masks need 6
+TINY = 1e-30  # smaller than any sum that is not 0
 
 
 @torch.no_grad()
@@ -31,23 +32,24 @@ def solve_poisson(
 
     For every pixel p of the support: Σ_q (u_p − u_q) + screen_p·u_p = guidance_p +
     screen_p·anchor_p over the neighbours q inside the frame, u_q = boundary_q where q is not in the
-    support. Where guidance is the Laplacian of a field of differences v, this is the minimiser of
-    Σ |∇u − v|² + Σ screen·(u − anchor)²: an edge's colours reach about 1 / √screen pixels far.
+    support. Where guidance is the Laplacian of a field of differences v, this is the minimiser of Σ
+    |∇u − v|² + Σ screen·(u − anchor)²: the boundary's colours reach about 1 / √screen pixels far.
 
     Blobs, holes and masks that touch the frame are allowed. A support that covers the whole frame
     has no boundary: without a screen the result then keeps the mean of `boundary` in each channel
-    (pass the source); a screen below about 1e-5 leaves that mean to the guidance's rounding.
+    (pass the source); with a screen below about 1e-5 that mean is set by the guidance's rounding
+    errors.
 
-    Conjugate gradients, preconditioned by multigrid on the mask. Time and memory grow with the box
-    around the support.
+    Conjugate gradients, preconditioned by multigrid on the mask. Time and memory grow with the
+    bounding box of the support.
 
     Args:
         guidance: (B, C, H, W), float32 or float64, in image units per pixel².
         support: (B, 1, H, W), bool, at least one pixel in each.
         boundary: (B, C, H, W); also the first guess inside the support.
         tolerance: largest error, in grey levels (1/255).
-        screen: (B, 1, H, W), >= 0, in 1 per pixel²; how hard u is held to the anchor. None: 0.
-        anchor: (B, C, H, W), finite; wanted with a screen.
+        screen: (B, 1, H, W), >= 0, in 1 per pixel²; how strongly u is drawn to the anchor. None: 0.
+        anchor: (B, C, H, W), finite; required with a screen.
 
     Returns:
         (B, C, H, W): the solution on the support, `boundary` elsewhere. Not clipped.
@@ -84,10 +86,10 @@ def solve_poisson(
 def _checked_screen(
     support: Tensor, screen: Tensor | None, anchor: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Screen and anchor; None where the screen is 0 throughout the support."""
+    """Screen and anchor, or None for both where the screen is 0 on the whole support."""
     if screen is None:
         return None, None
-    if not screen.amin() >= 0:  # NaN neither
+    if not screen.amin() >= 0:  # refuses NaN, too
         raise ValueError(f"screen must be >= 0, got {screen.amin().item():.4g}")
     if not (support * screen).any():
         return None, None
@@ -100,17 +102,17 @@ def _checked_screen(
 class LinearSystem:
     """(Laplacian + screen)·w = rhs on the support, for the correction w = u − boundary.
 
-    The screen's share is added apart: of a sum such as 4 + 1e-6 float32 keeps the 4.
+    The screen is added separately from the Laplacian's diagonal: of 4 + 1e-6 float32 keeps the 4.
 
     Attributes:
         rhs: (B, C, H, W), the right-hand side; 0 off the support.
-        laplacian: of the support.
+        laplacian: the operator of the support's Laplacian.
         grids: the preconditioner.
         screen: (B, 1, H, W), >= 0, 0 off the support; None: 0.
-        floating: (B, 1, 1, 1), 1 for a support that is a whole frame: nothing but a screen fixes
-            its mean. None: there is no such support.
-        rhs_sum: (B, C, 1, 1), the sum of the right-hand side, made without the differences, which
-            cancel.
+        floating: (B, 1, 1, 1), 1 for a support that is a whole frame, whose mean nothing but a
+            screen fixes, else 0. None: there is no such support.
+        rhs_sum: (B, C, 1, 1), the sum of the right-hand side, computed without the differences
+            between pixels, which cancel.
     """
 
     rhs: Tensor
@@ -121,7 +123,15 @@ class LinearSystem:
     rhs_sum: Tensor
 
     def operator(self, w: Tensor, out: Tensor) -> Tensor:
-        """The left-hand side, (B, C, H, W), written into `out`; returns w·out, (B, C, 1, 1)."""
+        """Apply the left-hand side: out = (Laplacian + screen)·w.
+
+        Args:
+            w: (B, C, H, W), 0 off the support.
+            out: (B, C, H, W), written to.
+
+        Returns:
+            The inner products w·out, (B, C, 1, 1).
+        """
         products = []
         for rows in bands(w):
             w_band, out_band = w[..., rows, :], out[..., rows, :]
@@ -132,21 +142,30 @@ class LinearSystem:
         return torch.stack(products).sum(0)
 
     def residual(self, w: Tensor, out: Tensor) -> Tensor:
-        """The right-hand side less the left-hand side, (B, C, H, W), written into `out`."""
+        """The residual rhs − (Laplacian + screen)·w.
+
+        Args:
+            w: (B, C, H, W), 0 off the support.
+            out: (B, C, H, W), written to.
+
+        Returns:
+            `out`.
+        """
         self.operator(w, out)
         return torch.sub(self.rhs, out, out=out)
 
     @property
     def has_screened_mean(self) -> bool:
-        """Whether nothing but a screen fixes the mean of a whole frame."""
+        """Whether there is a support that is a whole frame, whose mean only the screen fixes."""
         return self.floating is not None and self.screen is not None
 
     def with_screened_mean(self, w: Tensor) -> Tensor:
-        """W, (B, C, H, W), with the mean that its screen asks for on a whole frame.
+        """The correction w, (B, C, H, W), with the mean that the screen asks for on a whole frame.
 
-        Differences drop out of the sum of all equations, each being counted from both sides; so it
-        fixes the mean even where the screen is too weak beside the differences' rounding for the
-        iterations to.
+        In the sum of all equations the differences between pixels cancel, since each occurs with
+        both signs. So this sum gives the mean even where the screen is so weak beside the
+        differences' rounding errors that the iterations would not find it. Elsewhere w is returned
+        unchanged.
         """
         if self.floating is None or self.screen is None:
             return w
@@ -154,7 +173,7 @@ class LinearSystem:
         return w + self.floating * missing / pixel_sum(self.screen).clamp_min(TINY)
 
     def without_free_mean(self, w: Tensor) -> Tensor:
-        """W, (B, C, H, W), less its mean, in place, where nothing fixes that."""
+        """Subtract from w, (B, C, H, W), in place, its mean where nothing fixes it; returns w."""
         if self.floating is None or self.screen is not None:
             return w
         free = self.grids.levels[0].free
@@ -169,14 +188,14 @@ def _linear_system(
     screen: Tensor | None,
     anchor: Tensor | None,
 ) -> LinearSystem:
-    """The equation on the support's own box in a window, padded to a shape that the grids like.
+    """The equation on the support's bounding box, padded to a shape that the grids can halve.
 
-    The grids begin at the box, not at the ring around it: there a rectangle would lie across the
-    coarse pixels and take more cycles.
+    The grids begin at the box, not at the ring around it: with the ring a rectangle would not be
+    aligned with the coarse pixels, and more cycles would be needed.
     """
     free = support.to(guidance.dtype)
     degree = neighbour_sum(torch.ones_like(free[:1]))
-    shifted = guidance  # the guidance for the correction instead of u
+    shifted = guidance  # as it is for the correction w instead of u
     if screen is not None and anchor is not None:
         screen = free * screen
         shifted = guidance + screen * (anchor - boundary)
@@ -200,16 +219,16 @@ def _linear_system(
 
 
 def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
-    """Solve a system for each channel until the preconditioned residual is within the limit.
+    """Solve a system for each channel until the preconditioned residual is within a limit.
 
-    Flexible (Polak-Ribière's factor), for the multigrid is not quite symmetric.
+    Flexible (Polak-Ribière's factor), since the multigrid cycle is not quite symmetric.
 
     Args:
         system: to solve.
         limit: largest element of the last preconditioned residual, in image units, > 0.
 
     Returns:
-        (B, C, H, W), w; 0 off the support.
+        (B, C, H, W), the correction w; 0 off the support.
 
     Source: Notay 2000, flexible conjugate gradients.
     """
@@ -237,17 +256,17 @@ def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
 
 
 def _preconditioned(system: LinearSystem, residual: Tensor) -> Tensor:
-    """About the correction that a residual asks for; overwritten by the next call."""
+    """The preconditioner applied to a residual, (B, C, H, W); overwritten by the next call."""
     return system.without_free_mean(system.grids.cycle(system.without_free_mean(residual)))
 
 
 def pixel_sum(u: Tensor) -> Tensor:
-    """The sum over all pixels of (B, C, H, W), (B, C, 1, 1)."""
+    """The sums over all pixels of (B, C, H, W): (B, C, 1, 1)."""
     return u.sum((2, 3), keepdim=True)
 
 
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of products over all pixels of two (B, C, H, W), (B, C, 1, 1)."""
+    """The sums over all pixels of a·b, both (B, C, H, W): (B, C, 1, 1)."""
     return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BAND = 2**17  # numbers in a band: what is done to it one thing after the other stays in cache
+BAND = 2**17  # numbers in a band: few enough to stay in cache from one operation to the next
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,10 @@ class Stencil:
     """A 5-point operator: Σ_q edge_pq (u_p − u_q) + d_p·u_p; 0 off the support.
 
     Attributes:
-        diagonal: (B, 1, H, W), the sum of a pixel's edges and its d (fixed neighbours, screen).
+        diagonal: (B, 1, H, W), the sum of a pixel's edges and its d (edges to fixed pixels,
+            screen).
         across: (B, 1, H, W − 1), edges between neighbours of a row.
-        down: (B, 1, H − 1, W), likewise of a column.
+        down: (B, 1, H − 1, W), edges between neighbours of a column.
     """
 
     diagonal: Tensor
@@ -24,12 +25,31 @@ class Stencil:
     down: Tensor
 
     def apply(self, u: Tensor, rows: slice, out: Tensor) -> Tensor:
-        """Some rows of the operator on (B, C, H, W), written into `out`, which has no others."""
+        """Apply the operator and keep a band of its rows.
+
+        Args:
+            u: (B, C, H, W).
+            rows: the band, h rows.
+            out: (B, C, h, W), written to.
+
+        Returns:
+            `out`.
+        """
         torch.mul(self.diagonal[..., rows, :], u[..., rows, :], out=out)
         return self._add_neighbours(out, u, rows, -1)
 
     def residual(self, rhs: Tensor, u: Tensor, rows: slice, out: Tensor) -> Tensor:
-        """Some rows of the right-hand side less the operator on u, written into `out`, as above."""
+        """The residual, rhs − operator·u, in a band of rows.
+
+        Args:
+            rhs: (B, C, H, W), the right-hand side.
+            u: (B, C, H, W).
+            rows: the band, h rows.
+            out: (B, C, h, W), written to.
+
+        Returns:
+            `out`.
+        """
         here = (plane[..., rows, :] for plane in (rhs, self.diagonal, u))
         torch.addcmul(*here, value=-1, out=out)
         return self._add_neighbours(out, u, rows, 1)
@@ -49,24 +69,27 @@ class Stencil:
 
 
 def band_height(plane: Tensor) -> int:
-    """Rows of a band of (B, C, H, W), an even number, or H."""
+    """The number of rows in a band of (B, C, H, W): even, or H where one band is enough."""
     height = plane.shape[2]
     return min(height, 2 * max(1, BAND * height // (2 * plane.numel())))
 
 
 def bands(plane: Tensor) -> Iterator[slice]:
-    """The rows of each band of (B, C, H, W), from the top."""
+    """The row ranges of the bands of (B, C, H, W), from the top."""
     height, step = plane.shape[2], band_height(plane)
     for first in range(0, height, step):
         yield slice(first, min(first + step, height))
 
 
 def mask_laplacian(free: Tensor, degree: Tensor) -> Stencil:
-    """The Laplacian of the pixels of a support, all others being 0.
+    """The Laplacian of a support's pixels with value 0 outside it (Dirichlet).
 
     Args:
         free: (B, 1, H, W), float, 1 on the support, 0 elsewhere.
-        degree: (B or 1, 1, H, W), how many neighbours are inside the frame.
+        degree: (B or 1, 1, H, W), the number of a pixel's neighbours inside the frame.
+
+    Returns:
+        The operator; 0 off the support.
     """
     across = free[..., 1:] * free[..., :-1]
     down = free[..., 1:, :] * free[..., :-1, :]

@@ -1,1 +1,1 @@
-"""Figures that judge a blend."""
+"""Measures of a blend's quality, and of what can go wrong."""

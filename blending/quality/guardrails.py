@@ -1,4 +1,4 @@
-"""Figures that say whether a blend went wrong: colours that left the source's, a seam, a spill."""
+"""Guard rails: measures of what can go wrong: colours off the source's, a seam, a spill."""
 
 import math
 
@@ -25,8 +25,8 @@ def colour_difference(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
 
     Args:
         blend: (B, 3, H, W), float, sRGB in [0, 1].
-        paste: (B, 3, H, W), likewise.
-        mask: (B, 1, H, W), in [0, 1]; counts from 0.5.
+        paste: (B, 3, H, W), float, sRGB in [0, 1].
+        mask: (B, 1, H, W), in [0, 1]; pixels from 0.5 on are averaged.
 
     Returns:
         ΔE₀₀, >= 0; NaN where the mask is empty.
@@ -45,8 +45,8 @@ def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
 
     Args:
         blend: (B, 3, H, W), float, sRGB in [0, 1].
-        paste: (B, 3, H, W), likewise.
-        mask: (B, 1, H, W), in [0, 1]; counts from 0.5.
+        paste: (B, 3, H, W), float, sRGB in [0, 1].
+        mask: (B, 1, H, W), in [0, 1]; pixels from 0.5 on are counted.
 
     Returns:
         0 to 1; 0 where no pixel is coloured.
@@ -57,7 +57,7 @@ def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
     colour, wanted = to_lab(blend)[:, 1:], to_lab(paste)[:, 1:]
     chroma, wanted_chroma = (torch.hypot(*axes.split(1, 1)) for axes in (colour, wanted))
     counted = (mask >= 0.5) & (chroma > COLOURED_FROM) & (wanted_chroma > COLOURED_FROM)
-    # Over 60° is a cosine below 1/2: no angles, so none to take the shorter way around.
+    # Over 60° is a cosine below 1/2: no angles are needed, which would wrap around at 360°.
     least = math.cos(math.radians(FLIP_ANGLE)) * chroma * wanted_chroma
     flipped = counted & ((colour * wanted).sum(1, keepdim=True) < least)
     return flipped.sum().item() / max(counted.sum().item(), 1)
@@ -65,12 +65,12 @@ def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
 
 @torch.no_grad()
 def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> float:
-    """Seam of the blend over that of the plain paste, as `seam_error` has them.
+    """The seam error of the blend divided by that of the plain paste, see `seam_error`.
 
     Args:
         blend: (B, 3, H, W), float, in [0, 1].
-        paste: (B, 3, H, W), likewise.
-        guidance: (B, 3, H, W), from `guidance_field`.
+        paste: (B, 3, H, W), float, in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`, in image units per pixel².
         mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
 
     Returns:
@@ -89,18 +89,18 @@ def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> 
 def guard_rails(
     blend: Tensor, placed: Placed, gradients: str = "import"
 ) -> list[dict[str, float | None]]:
-    """What should stay low in any good blend, for each picture.
+    """Measures of each picture that are low in a good blend.
 
     Args:
-        blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed where it lies.
+        blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
         placed: its source, mask and target, from `place`; N or 1 of each.
-        gradients: those that the blend was asked to have, as in `guidance_field`.
+        gradients: those of the blend's settings, see `guidance_field`.
 
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
         `hue_flip_share` (0 to 1), `seam_ratio` (None without a seam ring, or where only the blend
         has a seam), and `background_difference`, the largest difference to the target outside the
-        mask in the whole picture, in levels; alpha counts where both have it.
+        mask in the whole picture, in levels; alpha is compared where both have it.
 
     Raises:
         ValueError: shapes, ranges, sizes or batches.

@@ -1,4 +1,4 @@
-"""Laplacians as pictures: what a blend was asked to have, what it has, and where they differ."""
+"""Laplacians as pictures: the guidance of a blend, its own Laplacian, and where they differ."""
 
 from dataclasses import dataclass
 
@@ -28,17 +28,18 @@ class LaplacianPanels:
     """Five pictures of the masks' surroundings, (N, 3, h, w) in [0, 1], and their figures.
 
     Attributes:
-        source: its Laplacian at its place; mid grey is 0, brighter is a pixel above its neighbours.
-        target: likewise.
-        guidance: likewise, what the blend should have.
-        result: likewise, what it has.
-        residual: |result − guidance| wherever the mask can be seen: black is 0, then red, yellow,
-            white at full scale.
+        source: the source's Laplacian at its place on the target; mid grey is 0, brighter is a
+            pixel above its neighbours.
+        target: the target's Laplacian, in the same grey scale.
+        guidance: the Laplacian that the blend is to have, in the same grey scale.
+        result: the Laplacian that it has, in the same grey scale.
+        residual: |result − guidance| on the mask and the ring whose stencil touches it: black is 0,
+            then red, yellow, white at full scale.
         report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
-            background of the result beside those of copy and paste; None where a mask has no such
-            pixels.
-        profiles: for each picture, how the residual runs across the mask's edge; not only under the
-            mask, but wherever the result has changed.
+            background error of the result beside those of copy and paste; None where a mask has no
+            such pixels.
+        profiles: for each picture, the residual by distance from the mask's edge, outside the ring,
+            too.
     """
 
     source: Tensor
@@ -51,22 +52,26 @@ class LaplacianPanels:
 
     @property
     def by_name(self) -> dict[str, Tensor]:
-        """The five panels, (N, 3, h, w) each, in the order of their making."""
+        """The five panels by name, (N, 3, h, w) each, in the order of `PANELS`."""
         return {name: getattr(self, name) for name in PANELS}
 
 
 def laplacian_panels(image: Tensor, placed: Placed, gradients: str = "import") -> LaplacianPanels:
-    """Show the Laplacians that a blend is made of.
+    """Show the Laplacians of a blend, of its pictures and of its guidance.
 
-    One scale serves all panels of a picture: the 98th percentile of the guidance's size there.
+    All panels of a picture share one scale: the 98th percentile of the guidance's magnitude there.
 
     Args:
-        image: (N, 3 or 4, H, W), the blend to look at, the target's size.
+        image: (N, 3 or 4, H, W), in [0, 1], the blend to look at, the target's size.
         placed: its source, mask and target, from `place`.
-        gradients: as in `PoissonSettings`, those that the blend was made with.
+        gradients: "import", "mixed" or "monochrome", as in the blend's settings.
+
+    Returns:
+        Panels of the box around all masks with 24 pixels of margin, and their figures.
 
     Raises:
         ValueError: shapes, sizes or batches; gradients of another name.
+        TypeError: not a float tensor.
     """
     check_choice("gradients", gradients, GRADIENTS)
     check_image("image", image)

@@ -1,4 +1,4 @@
-"""Figures that judge a blend; all on the 0..255 scale, as the published pictures were scored."""
+"""Error measures of a blend, in levels (0..255), as the published pictures were scored."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ SEAM_RADIUS = 2  # pixels on either side of the mask's edge
 
 
 def seam_ring(mask: Tensor) -> Tensor:
-    """The pixels within 2 of the mask's edge on either side, the frame's outermost left out.
+    """The pixels within 2 of the mask's edge on either side, without the frame's outermost pixels.
 
     Args:
         mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
@@ -31,8 +31,8 @@ def seam_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
 
     Args:
         blend: (B, 3, H, W), in [0, 1].
-        guidance: (B, 3, H, W), from `guidance_field`.
-        mask: (B, 1, H, W), in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`, in image units per pixel².
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
 
     Returns:
         Levels² (0..255 scale); NaN where the ring is empty.
@@ -41,21 +41,30 @@ def seam_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
 
 
 def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
-    """Mean squared Laplacian residual inside the mask, the seam ring and the frame's edge left out.
+    """Mean squared Laplacian residual inside the mask, without seam ring and frame's edge.
 
-    Args and returns: as `seam_error`.
+    Args:
+        blend: (B, 3, H, W), in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`, in image units per pixel².
+        mask: (B, 1, H, W), in [0, 1], 1 = source; 0.5 is the edge.
+
+    Returns:
+        Levels² (0..255 scale); NaN where there is no such pixel.
     """
     inside = (mask >= 0.5) & ~seam_ring(mask) & _off_the_frame(mask)
     return _residual(blend, guidance, inside)
 
 
 def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:
-    """Largest difference to the target outside the mask, in levels; 0 where nothing is outside.
+    """Largest difference to the target outside the mask.
 
     Args:
         blend: (B, C, H, W), in [0, 1].
         target: (B, C, H, W), in [0, 1].
-        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+        mask: (B, 1, H, W), in [0, 1], 1 = source; 0.5 is the edge.
+
+    Returns:
+        Levels (0..255 scale); 0 where nothing is outside.
     """
     difference = torch.where(mask >= 0.5, 0, (blend - target).abs())
     return LEVELS * difference.max().item()

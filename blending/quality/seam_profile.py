@@ -1,4 +1,4 @@
-"""How a residual runs across a mask's edge: a seam is a peak at 0."""
+"""The residual by distance from a mask's edge: a seam is a peak at 0."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ OUTSIDE, DEEPEST = 24, 48  # pixels from the edge that a profile reaches
 
 @dataclass(frozen=True)
 class SeamProfile:
-    """Mean sizes of residuals by distance from the mask's edge.
+    """Mean magnitude of residuals by distance from the mask's edge; empty where a mask has no edge.
 
     Attributes:
-        distances: pixels, at the middle of each bin of one pixel: -0.5 is the first pixel outside,
-            0.5 the first inside. None where a mask has no edge.
+        distances: pixels, at the middle of bins of one pixel: -0.5 is the first pixel outside, 0.5
+            the first inside.
         result: of the blend, in levels.
-        paste: of plain copy and paste, likewise.
+        paste: of plain copy and paste, in levels.
     """
 
     distances: list[float]
@@ -26,11 +26,11 @@ class SeamProfile:
 
 
 def seam_profile(result: Tensor, paste: Tensor, support: Tensor) -> SeamProfile:
-    """Average residuals over the pixels that are as far from the mask's edge, to a pixel.
+    """Average residuals over the pixels of equal distance from the mask's edge, in bins of a pixel.
 
     Args:
-        result: (1, 3, h, w), the blend's residual in [0, 1] units.
-        paste: likewise, of plain paste.
+        result: (1, 3, h, w), the blend's Laplacian residual, in image units per pixel².
+        paste: (1, 3, h, w), the plain paste's Laplacian residual, in image units per pixel².
         support: (1, 1, h, w), bool, the mask's pixels; the frame's edge is no edge.
 
     Returns:
@@ -47,7 +47,7 @@ def seam_profile(result: Tensor, paste: Tensor, support: Tensor) -> SeamProfile:
     there = counts > 0
     means = []
     for residual in (result, paste):
-        sizes = 255 * residual.abs().mean((0, 1)).double().cpu().numpy()
+        sizes = 255 * residual.abs().mean((0, 1)).cpu().double().numpy()
         sums = np.bincount(bins[kept], sizes[kept], minlength=OUTSIDE + DEEPEST)
         means.append((sums[there] / counts[there]).tolist())
     distances = (np.flatnonzero(there) - OUTSIDE + 0.5).tolist()

@@ -1,4 +1,4 @@
-"""One stage over a batch: windows cut, solved, written back, reported."""
+"""One stage over a batch: cut windows, solve them, write them back, report."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,8 @@ from ..placement.place import Placed
 from ..placement.window import Window, composite, pick
 from ..settings import PoissonSettings, RefineSettings
 
-# The first one's number in the batch, windows, on_evaluation; to x and figures of each.
+# From the first window's number in the batch, windows of one size and an observer, to x,
+# (1, 3, h, w), and figures for the report, of each window.
 Solve = Callable[[int, list[Window], OnRowEvaluation | None], list[tuple[Tensor, dict]]]
 
 
@@ -26,12 +27,12 @@ class Evaluation:
         sample: which picture of the batch, from 0.
         samples: how many there are.
         number: of this evaluation, from 1; 0 before a picture of the exact method.
-        budget: the most there will be for this picture.
-        done: evaluations of the whole stage that are over, those that pictures did without counted;
-            of samples times budget.
-        terms: the weighted terms.
-        picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device; given
-            a step, every step-th row and column of it alone, which costs as much less.
+        budget: the most evaluations that this picture may take.
+        done: evaluations of the whole stage that are over, out of samples times budget; those that
+            a picture did not need are counted.
+        terms: the weighted terms by name.
+        picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device; called
+            with a step, only every step-th row and column of it, at that much less cost.
     """
 
     stage: str
@@ -52,8 +53,9 @@ class StageResult:
     """What a stage returns.
 
     Attributes:
-        image: (N, 3 or 4, H, W), the target's dtype and device; the target's bits outside the mask.
-        mask: (N, 1, H, W), the mask at its place, 0 below 0.5.
+        image: (N, 3 or 4, H, W), in [0, 1], the target's dtype and device; the bits of the target
+            (refine stage: of its input) outside the mask.
+        mask: (N, 1, H, W), in [0, 1], 1 = changed; 0 where it is below 0.5.
         report: JSON-ready: settings, seconds, notes, and for every picture evaluations, terms and
             stop reason.
     """
@@ -68,13 +70,13 @@ class Job:
     """One stage over a batch: cut windows, solve, write the composites into a copy of `base`.
 
     Attributes:
-        stage: its name.
+        stage: its name, "poisson" or "refine".
         placed: what to blend where.
-        base: (N or 1, 3 or 4, H, W), what the results are written over.
-        margin: pixels around an object that its window takes in; None: the whole picture.
+        base: (N or 1, 3 or 4, H, W), in [0, 1], what the results are written over.
+        margin: pixels around an object that its window includes; None: the whole picture.
         device: where to compute.
-        rows: pictures to solve at once, if their windows are the same.
-        on_evaluation: told of every evaluation.
+        rows: how many pictures to solve at once, if their windows cover the same box.
+        on_evaluation: called at every evaluation; None: nothing is.
     """
 
     stage: str
@@ -88,7 +90,15 @@ class Job:
     @torch.inference_mode(False)
     @torch.no_grad()
     def run(self, settings: PoissonSettings | RefineSettings, solve: Solve) -> StageResult:
-        """Solve every picture that has something to blend; `settings` go into the report."""
+        """Solve every picture whose mask is not empty.
+
+        Args:
+            settings: of the stage; they go into the report.
+            solve: solves windows that cover the same box.
+
+        Returns:
+            The composites, the mask and the report.
+        """
         started = time.perf_counter()
         image = self.base.expand(self.placed.batch, -1, -1, -1).clone()
         pictures: list[dict] = [{"empty": True, "seconds": 0.0}] * self.placed.batch
@@ -128,7 +138,7 @@ class Job:
             yield first, windows
 
     def _write(self, image: Tensor, window: Window, x: Tensor) -> dict:
-        """Put x under the mask of one picture, (1, C, H, W), in place."""
+        """Composite x under the mask of a picture, (1, C, H, W), in place; returns its figures."""
         box = window.box
         clipped = _blend(crop(image[:, :3], box), x, window.mask) & window.support
         pixels = int(window.support.sum())
@@ -144,7 +154,7 @@ class Job:
         }
 
     def _observer(self, budget: int, first: int, windows: list[Window]) -> OnRowEvaluation | None:
-        """What a solver calls at an evaluation, turned into what the caller wants to know."""
+        """The observer that a solver calls, which passes `Evaluation`s on to the caller's."""
         if self.on_evaluation is None:
             return None
         tell, samples = self.on_evaluation, self.placed.batch
@@ -169,7 +179,7 @@ class Job:
 
 
 def _blend(part: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """Put x under the mask of a part of a picture, in place; where it had to be clipped."""
+    """Composite x on a part of a picture, in place; returns where it had to be clipped."""
     blend = composite(part.to(x), x, mask)
     inside = (mask > 0).to(part.device)
     part.copy_(torch.where(inside, blend.clamp(0, 1).to(part), part))
@@ -177,7 +187,7 @@ def _blend(part: Tensor, x: Tensor, mask: Tensor) -> Tensor:
 
 
 def _sampled(base: Tensor, window: Window, x: Tensor, step: int) -> Tensor:
-    """Every step-th row and column of a picture (1, 3, H, W) with x in its window."""
+    """Every step-th row and column of a picture, (1, 3, H, W), with x composited in its window."""
     image = base[..., ::step, ::step].clone()
     top, left = window.box.top, window.box.left
     seen = (..., slice(-top % step, None, step), slice(-left % step, None, step))

@@ -1,4 +1,4 @@
-"""Pictures of one window solved together, in the memory there is, each from the best start."""
+"""Minimise the joint objective for windows of one size, within the memory there is."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ from .device import free_memory, is_out_of_memory, resolve_precision
 from .memory import Extent, Plan, pass_plans, plans
 from .prepare import Start
 
-# Two evaluations in a row that win less than this share of the objective end a stage: what more
-# would win is in the third digit of the score, and cannot be seen.
+# Two iterations in a row that lower the objective by less than this share end a stage: all further
+# ones together change the third digit of the score, and cannot be seen.
 TOLERANCE = 0.004
 
 T = TypeVar("T")
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame of a film leaves to the next: how far x went from its start, and where.
+    """What the next frame of a film starts from: the change found for this one, and where it is.
 
     Attributes:
-        change: (1, 3, h, w).
-        box: its window on the target.
-        centre: row and column on the target of the middle of what was solved.
+        change: (1, 3, h, w), the solution minus its start.
+        box: the window on the target.
+        centre: row and column on the target of the middle of the support's box, pixels.
     """
 
     change: Tensor
@@ -49,7 +49,13 @@ class DeepSolver:
     def __init__(
         self, settings: PoissonSettings | RefineSettings, network: Features, memory: float
     ) -> None:
-        """`network`: where the pictures are, in its precision; `memory`: bytes to keep within."""
+        """Keep what serves all groups.
+
+        Args:
+            settings: of the stage.
+            network: on the pictures' device, in its precision.
+            memory: bytes to stay within.
+        """
         self.settings, self.network, self.memory = settings, network, memory
         self.context: FixedContext | None = None
         self.frame: Frame | None = None
@@ -60,11 +66,11 @@ class DeepSolver:
         """Solve pictures together.
 
         Args:
-            starts: windows of one size; of a sequence, one.
+            starts: windows of one size; only one if the settings say `sequence`.
             on_evaluation: called for every picture at each of its evaluations.
 
         Returns:
-            The best x of each, (1, 3, h, w), and figures for the report.
+            The best x of each, (1, 3, h, w), not clipped, and figures for the report.
 
         Raises:
             RuntimeError: even the smallest plan did not fit into the memory.
@@ -73,13 +79,16 @@ class DeepSolver:
         return self._tried(choices, lambda plan: self._solve(starts, plan, on_evaluation))
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
-        """Gram matrices of a picture whose style is wanted; in tiles if need be.
+        """Gram matrices of a picture whose style is to be matched, in tiles if memory is short.
 
         Args:
-            style: (1, 3, H, W), in [0, 1].
+            style: (1, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Of each style layer, (1, C, C).
+            By style layer, (1, C, C).
+
+        Raises:
+            RuntimeError: even the smallest plan did not fit into the memory.
         """
         choices = pass_plans((style.shape[2], style.shape[3]), self.memory)
         with torch.inference_mode(False):
@@ -87,14 +96,14 @@ class DeepSolver:
             return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
 
     def _tried(self, choices: Sequence[Plan], work: Callable[[Plan], T]) -> T:
-        """What the first plan brings for which the memory is enough."""
+        """The result of `work` with the first plan that does not run out of memory."""
         for plan in choices[:-1]:
             try:
                 return work(plan)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            self.context = None  # outside of the handler, which holds the tensors of its trace
+            self.context = None  # outside of the handler, whose traceback keeps tensors alive
         return work(choices[-1])
 
     def _solve(
@@ -117,7 +126,7 @@ class DeepSolver:
         self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation
     ) -> list[Solution]:
         problems = [start.problem for start in starts]
-        # The old context goes before a new one comes.
+        # Frees the old context before a new one is computed.
         self.context = reusable_context(self.context, problems, plan.tile)
         objective, self.context = joint_objective(
             problems, self.network, tile=plan.tile, context=self.context
@@ -140,7 +149,7 @@ class DeepSolver:
         return solutions
 
     def _continued(self, x0: Tensor, window: Window) -> Tensor:
-        """The start moved as far as the frame before moved: it goes along with the object."""
+        """The start plus the previous frame's change, moved along with the object."""
         frame = self.frame
         if frame is None or not _has_pixels(window.box.intersection(frame.box)):
             return x0
@@ -161,7 +170,18 @@ def deep_solver(
     compute: Compute,
     device: torch.device,
 ) -> DeepSolver:
-    """A solver with the network where the pictures will be, in the precision that was asked for."""
+    """A solver with a copy of the network on the device and in the precision asked for.
+
+    Args:
+        settings: of the stage.
+        network: VGG16; not changed.
+        placed: the pictures, for their dtype.
+        compute: precision and memory.
+        device: where to compute.
+
+    Returns:
+        The solver; it stays within `compute.memory`, or four fifths of what is free.
+    """
     dtype = torch.promote_types(placed.target.dtype, torch.float32)
     like = torch.empty(0, device=device, dtype=dtype)
     own = network.prepared(like, resolve_precision(compute, device, dtype))

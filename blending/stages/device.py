@@ -1,15 +1,23 @@
-"""Where to compute, in which precision, and how much memory there is: the machine is asked."""
+"""Device, precision and free memory, as the machine offers them."""
 
 import torch
 
 from ..settings import Compute
+from .cgroup import cgroup_free_memory
 
-SHARE_OF_FREE = 0.8  # of the memory that is free, what a stage may take
+SHARE_OF_FREE = 0.8  # of the free memory, the share that a stage may take
 AMPERE = 8  # major number of the first NVIDIA GPUs that multiply bfloat16
 
 
 def resolve_device(compute: Compute, otherwise: torch.device) -> torch.device:
-    """The named device, tried; `otherwise` where none is named.
+    """The device that is asked for, after a test that torch can compute there.
+
+    Args:
+        compute: its `device` is the name, or None.
+        otherwise: the device where there is no name.
+
+    Returns:
+        The device.
 
     Raises:
         ValueError: torch cannot compute there.
@@ -26,9 +34,17 @@ def resolve_device(compute: Compute, otherwise: torch.device) -> torch.device:
 
 
 def resolve_precision(compute: Compute, device: torch.device, dtype: torch.dtype) -> torch.dtype:
-    """The dtype of the convolutions, for pictures of `dtype`; float64 stays as it is.
+    """The dtype of the network's convolutions.
 
-    The machine is asked, and always answers the same.
+    It depends on the settings and the machine only, so it is the same at every call.
+
+    Args:
+        compute: its `precision` is "auto", "float32" or "bfloat16".
+        device: where to compute.
+        dtype: of the pictures, float32 or float64.
+
+    Returns:
+        bfloat16 or `dtype`; float64 stays float64.
     """
     if dtype == torch.float64 or compute.precision == "float32":
         return dtype
@@ -41,8 +57,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether a device has units for products of bfloat16 matrices.
 
     On a processor these are AMX's tiles: there an evaluation takes 0.4 of float32's time, while
-    with AVX-512's bfloat16 alone it takes 1.3 (tests/benchmarks/RESULTS.md). A clock would say so,
-    too, but not twice the same on a busy machine, and the result would depend on it.
+    with AVX-512's bfloat16 alone it takes 1.3 (tests/benchmarks/RESULTS.md). Timing it here would
+    show that, too, but not reliably on a busy machine, and the result of a blend would depend on
+    it.
     """
     if device.type == "cuda":
         major, _ = torch.cuda.get_device_capability(device)
@@ -52,7 +69,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes that a stage may take there; infinity where that cannot be asked."""
+    """Bytes that a stage may take on a device; infinity where torch cannot tell."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -60,12 +77,12 @@ def free_memory(device: torch.device) -> float:
     if device.type == "cpu":
         import psutil
 
-        return SHARE_OF_FREE * psutil.virtual_memory().available
+        return SHARE_OF_FREE * min(psutil.virtual_memory().available, cgroup_free_memory())
     return float("inf")
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch could not allocate; on a processor that is a plain RuntimeError."""
+    """Whether torch could not allocate memory; on a processor that is a plain RuntimeError."""
     kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
     words = ("not enough memory", "can't allocate memory")  # on Windows; elsewhere
     return isinstance(error, kinds) or any(said in str(error) for said in words)

@@ -1,4 +1,4 @@
-"""How much memory a stage wants, and how to make do with less."""
+"""How much memory a stage needs, and the plans that make do with less."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,14 @@ from ..settings import PoissonSettings, RefineSettings
 
 TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
-# Bytes a pixel, measured (tests/benchmarks/memory.py): of the window for planes and the optimiser's
-# history; of the window for the network's pass over what stays; then, that being over, of what
-# changes for an evaluation and the ring that it is written into. In tiles the evaluation's and, as
-# they leave gaps in the heap, once more the pass's of a tile; of what changes the features to keep.
+# Bytes a pixel, measured (tests/benchmarks/memory.py). PLANES, of the window: its planes and the
+# optimiser's history. PASS, of the window: the network's pass over what stays fixed. EVALUATION,
+# once that pass is over, of the part that changes: an evaluation and the padded inputs it is copied
+# into. In tiles EVALUATION and PASS are of a tile (PASS again, for the gaps that are left in the
+# heap), and KEPT, of the part that changes, is for its reference features.
 PLANES, PASS, EVALUATION, KEPT = 500, 850, 4000, 300
-HISTOGRAM = 5000  # of the window, for maps, sorted and matched ones, their ranks
-EXACT = 400  # of the mask's box, for the exact solve with its grids; 290 were measured
+HISTOGRAM = 5000  # of the window: activations, sorted and matched ones, and their ranks
+EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measured
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Plan:
     """How pictures of one window are worked on.
 
     Attributes:
-        rows: pictures at once.
+        rows: how many pictures at once.
         tile: side of the network's tiles, pixels; None: all at once.
     """
 
@@ -37,12 +38,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Extent:
-    """What memory depends on.
+    """What a stage's memory depends on.
 
     Attributes:
         window: (height, width), pixels.
-        changing: likewise, of the object's box.
-        has_histogram: whether the histogram term runs.
+        changing: (height, width) of the box of the pixels that are solved.
+        has_histogram: whether the histogram term is evaluated.
     """
 
     window: tuple[int, int]
@@ -51,7 +52,15 @@ class Extent:
 
 
 def planned_bytes(extent: Extent, plan: Plan) -> int:
-    """What a plan takes at most, beside the pictures; an estimate, rather too large."""
+    """The memory that a plan needs, beside the pictures.
+
+    Args:
+        extent: of each picture.
+        plan: rows and tiles.
+
+    Returns:
+        Bytes; an estimate, too large rather than too small.
+    """
     window = extent.window[0] * extent.window[1]
     reached = _area(extent.changing, REACH, extent.window)
     common = PLANES * window + (HISTOGRAM * window if extent.has_histogram else 0)
@@ -62,12 +71,15 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
 
 
 def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
-    """The plans to try, each smaller than the one before: those that fit, or else the smallest.
+    """The plans to try in turn, each smaller than the one before.
 
     Args:
         extent: of each picture.
-        rows: how many there are.
-        memory: bytes.
+        rows: how many pictures there are.
+        memory: bytes to stay within.
+
+    Returns:
+        Those plans that fit into the memory, or the smallest one alone where none does.
     """
     halves = [Plan(rows >> times, None) for times in range(rows.bit_length())]
     tiles = [Plan(1, side) for side in TILES if side < max(extent.window)]
@@ -75,14 +87,22 @@ def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
 
 
 def pass_plans(size: tuple[int, int], memory: float) -> list[Plan]:
-    """Likewise for a picture of (height, width) that the network only looks at."""
+    """The plans to try in turn for a single pass of the network over a picture, without gradient.
+
+    Args:
+        size: (height, width) of the picture, pixels.
+        memory: bytes to stay within.
+
+    Returns:
+        Those plans that fit into the memory, or the smallest one alone where none does.
+    """
     every = {Plan(1, None): PASS * size[0] * size[1]}
     every |= {Plan(1, side): PASS * _area((side, side), HALO, size) for side in TILES}
     return _fitting(every, memory)
 
 
 def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
-    """Of plans and their bytes, those that fit and take less than all before, or the smallest."""
+    """Of plans and their bytes, those that fit and need less than all before, or the smallest."""
     least, found = float("inf"), []
     for plan, size in sizes.items():
         if size < least:
@@ -94,15 +114,15 @@ def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
 def estimated_memory(
     placed: Placed, settings: PoissonSettings | RefineSettings, style: Tensor | None = None
 ) -> int:
-    """Bytes that a stage takes at most for its largest picture, if it has them.
+    """The memory that a stage needs for its largest picture, solved alone and without tiles.
 
     Args:
-        placed: from `place`; for the refine stage the object's mask, not yet its region's.
+        placed: from `place`; for the refine stage with the object's mask, not yet its region's.
         settings: of the stage.
         style: (N, 3 or 4, h, w), the refine stage's; the network passes over it once.
 
     Returns:
-        An estimate, rather too large; 0 where nothing is computed.
+        Bytes; an estimate, too large rather than too small; 0 where nothing is computed.
     """
     if isinstance(settings, RefineSettings) and settings.strength == 0:
         return 0
@@ -117,14 +137,24 @@ def estimated_memory(
 
 
 def rows_at_once(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:
-    """Pictures to solve at once: on a processor one is quickest, a film goes frame by frame."""
+    """The number of pictures to solve at once.
+
+    On a processor one at a time is quickest, and a film goes frame by frame.
+
+    Args:
+        settings: of the stage.
+        device: where to compute.
+
+    Returns:
+        1, or 8 on other devices than processors.
+    """
     return 1 if device.type == "cpu" or settings.sequence else MOST_ROWS
 
 
 def _changing_box(
     placed: Placed, sample: int, settings: PoissonSettings | RefineSettings
 ) -> Box | None:
-    """The box on the target of what a stage changes in a picture; None: nothing."""
+    """The box on the target of the pixels that a stage changes in a picture; None: nothing."""
     box = None if placed.is_empty(sample) else placed.object_box(sample)
     if isinstance(settings, PoissonSettings):
         return box
@@ -136,7 +166,7 @@ def _changing_box(
 def _largest_bytes(
     changing: Box, settings: PoissonSettings | RefineSettings, shape: tuple[int, ...]
 ) -> int:
-    """What a picture takes at most, all at once."""
+    """The bytes that a picture needs without tiles."""
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
         return EXACT * changing.height * changing.width
     window = window_box(changing, settings.margin, shape)

@@ -13,7 +13,7 @@ from .device import resolve_device
 from .memory import rows_at_once
 from .prepare import poisson_start, prepare
 
-EXACT_MARGIN = 4  # the solve needs the mask's neighbours, the match some more
+EXACT_MARGIN = 4  # pixels: the solve needs the mask's neighbours, `match_boundary` 3
 
 
 def poisson_stage(
@@ -28,11 +28,10 @@ def poisson_stage(
     Args:
         placed: from `place`.
         settings: None: the defaults.
-        network: stays as it is and where it is; None: the bundled one, loaded if the method needs
-            it.
-        compute: where and how; None: where the target is, in the quickest precision.
+        network: VGG16, not changed or moved; None: the bundled one, loaded if the method needs it.
+        compute: device, precision and memory; None: where the target is, in the quickest precision.
         on_evaluation: called at every evaluation of the deep method, before every picture of the
-            exact one; what it raises ends the stage.
+            exact one; an exception that it raises ends the stage and is passed on.
 
     Returns:
         The blend. Computed in float32 (float64 for a float64 target), clipped to [0, 1] once, under
@@ -40,7 +39,8 @@ def poisson_stage(
 
     Raises:
         TypeError: `placed` is something else.
-        FileNotFoundError, ValueError: the bundled weights are missing or changed.
+        FileNotFoundError, ValueError: the bundled weights are missing or changed; the device cannot
+            be used.
 
     Source: Zhang et al. 2020, first stage; Pérez et al. 2003 for the exact method.
     """

@@ -1,4 +1,4 @@
-"""What each stage asks for in a window before it is solved: match, guidance, weights, the start."""
+"""A window prepared for each stage: match, guidance, weights and the start."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..deep.fidelity import edge_emphasis, edge_ramp
-from ..deep.objective import Problem
+from ..deep.problem import Problem
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
 from ..poisson.boundary_match import match_boundary, matched_source
@@ -15,9 +15,9 @@ from ..poisson.guidance import guidance_field, without_contours
 from ..poisson.solver import solve_poisson
 from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
 
-LEAST_BLEED = 1 / 64  # what a bleed of 0 still lets in, so that its seam stays soft
+LEAST_BLEED = 1 / 64  # added to every bleed, so that at 0 the seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
-CONTOUR = 0.25  # how far a step of the source across the mask's edge may leave the target's
+CONTOUR = 0.25  # image units by which a source's step at the mask's edge may exceed the target's
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Prepared:
     """A window ready to be solved by the Poisson stage.
 
     Attributes:
-        window: its source matched, if that was asked for.
-        guidance: (1, 3, h, w), as the settings' gradients say; unchanged at the mask's edge.
-        fidelity_scale: factor of the luminance's and chroma's weights, >= 0; 1 at a bleed of 0.5.
+        window: with its source matched, if the settings ask for that.
+        guidance: (1, 3, h, w), in image units per pixel², as the settings' gradients say; contours
+            at the mask's edge included.
+        fidelity_scale: factor of the luminance and chroma weights, >= 0; 1 at a bleed of 0.5.
         match_confidence: from 0 to 1, how surely the source continues the target; 0 without a
             match.
         figures: for the report.
@@ -41,7 +42,7 @@ class Prepared:
 
     @cached_property
     def exact(self) -> Tensor:
-        """The Poisson equation's solution under the mask, (1, 3, h, w), screened; not clipped."""
+        """The screened Poisson equation's solution under the mask, (1, 3, h, w); not clipped."""
         window = self.window
         boundary = torch.where(window.support, window.source, window.target)
         screen = window.support.to(window.source) * (self.fidelity_scale / SEEP**2)
@@ -50,13 +51,14 @@ class Prepared:
         )
 
     def joint_guidance(self) -> Tensor:
-        """The guidance for the joint objective, which takes no contours from the mask's edge.
+        """The guidance for the joint objective, without contours on the mask's edge.
 
-        Outside the mask it is the target's Laplacian, which looks at what the object hides. The
-        exact blend's is better where the source continues the target, and what was there is gone.
+        On the ring outside the mask this is the target's Laplacian, computed with the pixels that
+        the object hides. Where the source continues the target, these pixels are gone, and the
+        Laplacian of the exact blend takes its place, in proportion to the match's confidence.
 
         Returns:
-            (1, 3, h, w).
+            (1, 3, h, w), in image units per pixel².
         """
         window = self.window
         guidance = without_contours(
@@ -74,10 +76,17 @@ class Prepared:
         return torch.where(window.support, guidance, seen)
 
     def joint_weights(self, weights: Weights) -> Weights:
-        """The weights with the colours held as the bleed says.
+        """The joint objective's weights, adjusted to bleed and match.
 
-        What continues the target has its style already, and its features would hold the colours
-        that are to go: content and style count for what is new.
+        Luminance and chroma weigh more the lower the bleed. A source that continues the target has
+        its style already, and its features would keep the colours that are to change: content and
+        style are scaled by one minus the match's confidence.
+
+        Args:
+            weights: those of the settings.
+
+        Returns:
+            New weights.
         """
         new = 1 - self.match_confidence
         return replace(
@@ -90,7 +99,15 @@ class Prepared:
 
 
 def prepare(window: Window, settings: PoissonSettings) -> Prepared:
-    """Match the source if asked for, make the guidance, turn the bleed into weights."""
+    """Match the source if asked for, compute the guidance, turn the bleed into a fidelity scale.
+
+    Args:
+        window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
+        settings: of the Poisson stage.
+
+    Returns:
+        The window, ready to be solved.
+    """
     bleed, confidence, figures = settings.resolved_bleed, 0.0, {}
     if settings.match:
         match = match_boundary(window)
@@ -110,17 +127,17 @@ def prepare(window: Window, settings: PoissonSettings) -> Prepared:
 
 
 def fidelity_scale(bleed: float) -> float:
-    """How much colours count at a bleed in [0, 1]: 0 at 1, 1 at 0.5, about 66 at 0."""
+    """The factor of the luminance and chroma weights by the bleed: 66 at 0, 1 at 0.5, 0 at 1."""
     return (1 - bleed) / (bleed + LEAST_BLEED) * (0.5 + LEAST_BLEED) / 0.5
 
 
 @dataclass(frozen=True)
 class Start:
-    """A problem and where its minimisation starts.
+    """A problem and the point at which its minimisation starts.
 
     Attributes:
         problem: of one window.
-        x0: (1, 3, h, w).
+        x0: (1, 3, h, w), in image units; may exceed [0, 1].
     """
 
     problem: Problem
@@ -128,10 +145,17 @@ class Start:
 
 
 def poisson_start(prepared: Prepared, settings: PoissonSettings) -> Start:
-    """The joint objective with the target as background.
+    """The Poisson stage's problem, the target being the background, and its start.
 
-    Where other gradients than the source's are wanted, the pasted source is no reference: the
-    Poisson equation's solution is.
+    With mixed or monochrome gradients the pasted source cannot be the reference; there the Poisson
+    equation's solution is.
+
+    Args:
+        prepared: from `prepare`.
+        settings: of the Poisson stage.
+
+    Returns:
+        Problem and start, (1, 3, h, w).
     """
     window, guidance = prepared.window, prepared.guidance
     if settings.gradients == "import":
@@ -150,12 +174,16 @@ def poisson_start(prepared: Prepared, settings: PoissonSettings) -> Start:
 def refine_start(
     window: Window, settings: RefineSettings, style: dict[str, Tensor] | None
 ) -> Start:
-    """The joint objective with the blend as source and background.
+    """The refine stage's problem, the blend being source and background, and its start, the blend.
 
     Args:
-        window: the blend as source on its own target.
-        settings: of the stage.
-        style: Gram matrices to match instead of the target's, (1, C, C) of each layer.
+        window: the blend as source, on its own target.
+        settings: of the refine stage.
+        style: Gram matrices to match instead of the target's, (1, C, C) by layer; None: the
+            target's.
+
+    Returns:
+        Problem and start, (1, 3, h, w).
     """
     guidance = torch.where(window.support, laplacian(window.source), laplacian(window.target))
     fidelity = edge_emphasis(window)

@@ -1,4 +1,4 @@
-"""The style refine stage: a blend pulled further towards its target's style, its content held."""
+"""The style refine stage: bring a blend closer to its target's style and keep its content."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,30 +31,32 @@ def refine_stage(
     on_evaluation: OnEvaluation | None = None,
     style: Tensor | None = None,
 ) -> StageResult:
-    """Pull a blend further towards its target's style, its content held.
+    """Bring a blend closer to its target's style and keep its content.
 
-    The result is the input and `strength` times the change that a minimum asks for; at 0 nothing is
-    computed and the input comes back bit for bit.
+    The result is the input plus `strength` times the change that minimises the joint objective; at
+    0 nothing is computed and the input is returned bit for bit.
 
     Args:
         image: (N, 3 or 4, H, W), the blend, in [0, 1].
-        target: (N, 3 or 4, H, W), whose style is wanted; the same size.
-        mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 stay as they are in `image`.
-            It is grown where the region is a band; where that is the whole picture, all of it may
-            change, whatever the mask says.
+        target: (N, 3 or 4, H, W), in [0, 1], whose style is matched; the same size.
+        mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 keep the bits of `image`. It
+            is grown where the region is a band, and ignored where the region is the whole picture.
         settings: None: the defaults.
-        network: as in `poisson_stage`.
-        compute: as in `poisson_stage`.
-        on_evaluation: as in `poisson_stage`.
-        style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style is wanted instead of
-            the target's, all of it. An alpha does not count. The histogram term, off by default,
-            stays with the target.
+        network: VGG16, not changed or moved; None: the bundled one.
+        compute: device, precision and memory; None: where the target is, in the quickest precision.
+        on_evaluation: called at every evaluation; an exception that it raises ends the stage and is
+            passed on.
+        style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style, all of it, is
+            matched instead of the target's. Its alpha is ignored. The histogram term, off by
+            default, still uses the target.
 
     Returns:
-        image + mask·change, and that mask; `image`'s bits outside it.
+        image + mask·change, and the mask of the region; the bits of `image` outside it.
 
     Raises:
         ValueError: shapes, ranges, sizes or batches; a mask that never reaches 0.5.
+        TypeError: not float tensors.
+        FileNotFoundError: the bundled weights are missing.
 
     Source: Zhang et al. 2020, second stage. Differs: a content term that compares with the input,
     not with itself.
@@ -93,14 +95,14 @@ def refine_stage(
 
 
 def region_mask(mask: Tensor, settings: RefineSettings) -> Tensor:
-    """The mask of what may change: the object, a band around it, or the whole picture.
+    """The mask of the pixels that may change: the object, a band around it, or the whole picture.
 
     Args:
-        mask: the object's, (N, 1, H, W), in [0, 1].
+        mask: (N, 1, H, W), in [0, 1], 1 = object.
         settings: region and band.
 
     Returns:
-        (N, 1, H, W), 1 = may change; below 0.5 it does not count.
+        (N, 1, H, W), in [0, 1], 1 = may change; values below 0.5 do not count.
     """
     if settings.region == "picture":
         return torch.ones_like(mask)
@@ -116,7 +118,7 @@ def region_mask(mask: Tensor, settings: RefineSettings) -> Tensor:
 def _checked(
     image: Tensor, target: Tensor, mask: Tensor, settings: RefineSettings, style: Tensor | None
 ) -> tuple[Placed, Tensor]:
-    """The blend as source of its own place, and as batch; the arguments checked."""
+    """Check the arguments; the blend as a source placed on its target, and the blend as a batch."""
     check_image("image", image)
     check_image("target", target)
     check_same_size("target", target, "image", image)
@@ -134,7 +136,7 @@ def _checked(
 
 
 def _styles(style: Tensor | None, solver: DeepSolver) -> Callable[[int], dict[str, Tensor] | None]:
-    """A picture's number to the Gram matrices of its style; None: the target's count."""
+    """From a picture's number to the Gram matrices of its style; None where it is the target's."""
     if style is None:
         return lambda _: None
     made = [solver.grams(row[None, :3]) for row in style]

@@ -16,7 +16,18 @@ OUTPUT = Path(__file__).with_name("vgg16.safetensors")
 
 
 def convert(path: Path, output: Path = OUTPUT) -> str:
-    """Write `output` (float16) and `output`.sha256; returns the digest."""
+    """Convert VGG16 weights to float16 and write them with their SHA-256.
+
+    Args:
+        path: a safetensors file of torchvision's names up to conv4_3.
+        output: the file to write; `output` with the suffix .sha256 beside it.
+
+    Returns:
+        The SHA-256 digest in hexadecimal.
+
+    Raises:
+        ValueError: a weight is beyond the range of float16.
+    """
     tensors = {name: tensor.to(torch.float16) for name, tensor in load_file(path).items()}
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise ValueError(f"{path} must fit float16, got values beyond 65504")

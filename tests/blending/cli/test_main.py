@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from blending.stages.stages import poisson_stage
 from PIL import Image, ImageCms
 from skimage import data
 
@@ -22,11 +21,10 @@ from blending import __main__ as entry
 from blending import pipeline
 from blending.cli import options
 from blending.cli.main import main
-from blending.cli.progress import Progress
 from blending.placement.place import place
-from blending.settings import BlendSettings, Compute, PoissonSettings
+from blending.settings import Compute, PoissonSettings
 from blending.stages import memory
-from blending.stages.batch import Evaluation
+from blending.stages.poisson import poisson_stage
 
 REPOSITORY = Path(__file__).parents[3]
 PHOTOGRAPH = data.astronaut()
@@ -499,44 +497,6 @@ def test_help_names_every_option_and_ends_well(run):
     assert (status, errors) == (0, "")
     for option in ("--source", "--target", "--mask", "--at", "--out", "--report", "--demo"):
         assert option in output
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def progress(stages, settings, stream, monkeypatch):
-    """The bar's count after the evaluations, given as (stage, number)."""
-    monkeypatch.setattr(sys, "stderr", stream)
-    counts = []
-    with Progress(settings) as bar:
-        for stage, number in stages:
-            bar(Evaluation(stage, 0, 1, number, 20, number, {}, lambda: None))
-            counts.append(bar.bar.n)
-    return bar.bar.total, counts
-
-
-def test_the_bar_counts_both_stages_and_jumps_over_what_was_not_needed(monkeypatch):
-    settings = BlendSettings()
-    first, second = settings.poisson.max_evaluations, settings.refine.max_evaluations
-    stages = [("poisson", 1), ("poisson", 2), ("refine", 1), ("refine", second)]
-    total, counts = progress(stages, settings, stream := Terminal(), monkeypatch)
-    assert total == first + second
-    assert counts == [1, 2, first + 1, first + second]
-    assert "refine" in stream.getvalue()
-
-
-def test_without_a_terminal_the_bar_is_silent(monkeypatch):
-    stream = io.StringIO()
-    progress([("poisson", 1), ("refine", 1)], BlendSettings(), stream, monkeypatch)
-    assert stream.getvalue() == ""
-
-
-def test_an_exact_blend_shows_no_bar(monkeypatch):
-    settings = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
-    progress([], settings, stream := Terminal(), monkeypatch)
-    assert stream.getvalue() == ""
 
 
 def test_help_is_fast_because_torch_is_not_imported(tmp_path):

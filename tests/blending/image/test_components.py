@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from blending.image.components import drop_specks, fill_holes
-from blending.image.mask import adjust_mask
 
 
 def drawn(text):
@@ -157,30 +156,3 @@ def test_an_empty_and_a_full_mask_come_back():
     for value in (0.0, 1.0):
         mask = torch.full((1, 1, 5, 6), value)
         assert torch.equal(drop_specks(fill_holes(mask, 100), 3), mask)
-
-
-def test_holes_are_filled_before_specks_are_dropped():
-    # The ring has 8 pixels, 9 when its hole is filled.
-    ring = drawn("..... .XXX. .X.X. .XXX. .....")
-    assert adjust_mask(ring, fill_holes=1, drop_specks=9).sum() == 9
-    assert adjust_mask(ring, drop_specks=9).sum() == 0
-
-
-def test_the_threshold_comes_before_and_growing_after():
-    mask = drawn("....... ..444.. ..4.4.. ..444.. .......")
-    assert adjust_mask(mask, threshold=0.4, fill_holes=1).sum() == 9
-    assert adjust_mask(mask, fill_holes=1).sum() == mask.sum()  # below 0.5 nothing is enclosed
-    assert adjust_mask(drawn("X......"), drop_specks=2, grow=3).sum() == 0
-
-
-@pytest.mark.parametrize(
-    ("wish", "message"),
-    [
-        ({"fill_holes": -1}, r"fill_holes must be in \[0, 1e\+08\], got -1"),
-        ({"drop_specks": 100_000_001}, r"drop_specks must be in \[0, 1e\+08\]"),
-        ({"drop_specks": 1.5}, "drop_specks must be a whole number"),
-    ],
-)
-def test_areas_out_of_range_are_refused(wish, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        adjust_mask(torch.ones(1, 1, 3, 3), **wish)

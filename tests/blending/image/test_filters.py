@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy import ndimage
 
-from blending.image.filters import gaussian_blur, laplacian, neighbour_sum, stencil_region
+from blending.image.filters import (
+    blur,
+    gaussian_blur,
+    gaussian_kernel,
+    laplacian,
+    neighbour_sum,
+    stencil_region,
+)
 
 SHAPES = [(1, 3, 1, 1), (1, 1, 1, 6), (2, 3, 5, 7), (3, 4, 8, 8)]
 
@@ -65,27 +72,27 @@ def test_a_constant_picture_has_no_laplacian():
     assert torch.equal(laplacian(torch.full((2, 3, 5, 7), 0.75)), torch.zeros(2, 3, 5, 7))
 
 
-KNOWN = [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+VALID = [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
 
-def test_unknown_neighbours_drop_out_and_unknown_pixels_are_zero():
+def test_invalid_neighbours_drop_out_and_invalid_pixels_are_zero():
     # (0,1): 2·2 − (4 + 16); (0,2): 4 − 2; (1,0): 8 − 16; (1,1): 2·16 − (2 + 8); (2,2): alone.
     wanted = [[0, -16, 2], [-8, 22, 0], [0, 0, 0]]
-    assert torch.equal(laplacian(plane(PICTURE), plane(KNOWN)), plane(wanted))
+    assert torch.equal(laplacian(plane(PICTURE), plane(VALID)), plane(wanted))
 
 
-def test_values_that_are_not_known_do_not_matter():
-    known = plane(KNOWN)
+def test_values_that_are_not_valid_do_not_matter():
+    valid = plane(VALID)
     image, other = random(2, 3, 3, 3), random(2, 3, 3, 3, seed=1)
-    mixed = torch.where(known > 0, image, other)
-    assert torch.equal(laplacian(mixed, known), laplacian(image, known))
+    mixed = torch.where(valid > 0, image, other)
+    assert torch.equal(laplacian(mixed, valid), laplacian(image, valid))
 
 
-def test_each_sample_has_its_own_known_pixels():
+def test_each_sample_has_its_own_valid_pixels():
     image = random(2, 3, 3, 3)
-    known = torch.cat((plane(KNOWN), torch.ones(1, 1, 3, 3, dtype=torch.float64)))
-    both = laplacian(image, known)
-    torch.testing.assert_close(both[:1], laplacian(image[:1], known[:1]))
+    valid = torch.cat((plane(VALID), torch.ones(1, 1, 3, 3, dtype=torch.float64)))
+    both = laplacian(image, valid)
+    torch.testing.assert_close(both[:1], laplacian(image[:1], valid[:1]))
     torch.testing.assert_close(both[1:], laplacian(image[1:]))
 
 
@@ -112,3 +119,31 @@ def test_a_blur_is_the_cut_off_gaussian_of_the_image_continued_by_its_edge():
         expected = ndimage.correlate1d(expected, kernel, axis, mode="nearest")
     blurred = gaussian_blur(image, sigma=1.5, reach=2)[0, 0]
     assert np.abs(blurred.numpy() - expected).max() < 1e-12
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_kernel_is_the_gaussian_at_whole_pixels_summing_to_1(dtype):
+    kernel = gaussian_kernel(2.0, 3, torch.zeros(1, dtype=dtype))
+    assert kernel.shape == (1, 7)
+    assert kernel.dtype == dtype
+    # exp(−d²/8) relative to the middle, and their sum.
+    ratios = [np.exp(-(d**2) / 8) for d in range(-3, 4)]
+    wanted = torch.tensor(ratios, dtype=dtype)[None] / sum(ratios)
+    torch.testing.assert_close(kernel, wanted)
+
+
+def test_a_blur_goes_along_both_axes_with_the_edge_repeated():
+    # [1 2 1] / 4 along the last row: 1, 2, 4. A quarter of that reaches the row above it, and three
+    # quarters stay, the row being repeated beyond the frame.
+    image = plane([[0.0, 0, 0], [0, 0, 0], [1, 1, 5]])
+    kernel = torch.tensor([[0.25, 0.5, 0.25]], dtype=torch.float64)
+    wanted = [[0, 0, 0], [0.25, 0.5, 1], [0.75, 1.5, 3]]
+    torch.testing.assert_close(blur(image, kernel), plane(wanted))
+
+
+def test_a_blur_by_a_kernel_of_one_is_the_image_and_samples_and_channels_do_not_mix():
+    image = random(2, 3, 5, 4)
+    assert torch.equal(blur(image, torch.ones(1, 1, dtype=torch.float64)), image)
+    kernel = gaussian_kernel(1.0, 2, image)
+    single = blur(image[1:, 2:], kernel)
+    torch.testing.assert_close(blur(image, kernel)[1:, 2:], single)

@@ -16,7 +16,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from blending.pictures.read import read_mask, read_picture
+from blending.pictures.read import pick_channel, read_mask, read_picture, read_raw
 
 REPOSITORY = Path(__file__).parents[3]
 ORIENTATION = 0x0112  # EXIF's tag
@@ -465,3 +465,21 @@ def test_alpha_of_a_picture_without_alpha_is_refused(tmp_path):
 def test_an_unknown_channel_is_refused(painted):
     with pytest.raises(ValueError, match=r"channel must be one of alpha, .* got 'hue'"):
         read_mask(painted, "hue")
+
+
+def test_raw_pixels_are_the_levels_whatever_the_profile(tmp_path, grey_profile):
+    grey = rgb()[..., 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png", icc_profile=grey_profile)
+    assert torch.equal(read_raw(tmp_path / "grey.png"), pixels(np.dstack((grey, grey, grey))))
+    converted = read_picture(tmp_path / "grey.png").pixels
+    assert not torch.equal(converted, pixels(np.dstack((grey, grey, grey))))
+    Image.fromarray(rgb(channels=4)).save(tmp_path / "a.png", icc_profile=b"not a profile")
+    assert torch.equal(read_raw(tmp_path / "a.png"), pixels(rgb(channels=4)))
+
+
+def test_a_channel_of_pixels_is_picked_without_a_file(noise):
+    pixels = noise(1, 4, 3, 5)
+    for place, channel in enumerate(("red", "green", "blue", "alpha")):
+        assert torch.equal(pick_channel(pixels, channel, "a.png"), pixels[:, place : place + 1])
+    with pytest.raises(ValueError, match=r"^a\.png must have alpha, got none"):
+        pick_channel(pixels[:, :3], "alpha", "a.png")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from blending.placement.layout import ANCHORS, Layout, fit_factors
+from blending.placement.layout import ANCHORS, Layout, direction, fit_factors
 
 OBJECT, TARGET = (30, 40), (200, 300)
 
@@ -168,3 +168,19 @@ def test_fit_factors_are_down_and_across():
     assert fit_factors((10, 20), (30, 20), "stretch") == (3, 1)
     assert fit_factors((10, 20), (30, 20), "inside") == (1, 1)
     assert fit_factors((10, 20), (30, 20), "cover") == (3, 3)
+
+
+def test_directions_of_quarter_turns_are_exact_and_others_are_on_the_circle():
+    assert [direction(angle) for angle in (0, 90.0, 180, 270.0)] == [(1, 0), (0, 1), (-1, 0), (0, -1)]
+    assert direction(60) == pytest.approx((0.5, math.sqrt(0.75)))
+    assert direction(90.25) == pytest.approx((math.cos(1.575159650), math.sin(1.575159650)))
+    assert direction(225.0) == pytest.approx((-math.sqrt(0.5), -math.sqrt(0.5)))
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [({"row": "top"}, TypeError), ({"scale": True}, TypeError), ({"scale": 17}, ValueError)],
+)
+def test_a_number_that_is_none_is_a_type_error_and_one_out_of_range_a_value_error(wish, error):
+    with pytest.raises(error, match=f"{next(iter(wish))} must be"):
+        Layout(**wish)

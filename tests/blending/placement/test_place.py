@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from blending.image.filters import stencil_region
+from blending.placement.box import Box
 from blending.placement.place import place
 
 
@@ -119,7 +119,7 @@ def test_alpha_multiplies_the_mask():
     assert placed.notes == ("the source's alpha multiplies the mask",)
 
 
-def test_a_source_without_alpha_is_known_everywhere_and_leaves_no_note():
+def test_a_source_without_alpha_is_valid_everywhere_and_leaves_no_note():
     mask = torch.tensor([[[[0.0, 1.0]]]])
     placed = place(random(1, 3, 1, 2), random(1, 3, 1, 2), mask)
     assert placed.source_valid.tolist() == [[[[1, 1]]]]
@@ -153,47 +153,6 @@ def test_scaled_colours_and_masks_are_pillows_bicubic(scale):
     clear = (soft - 0.5).abs() > 1e-5  # the other implementation may round across the threshold
     wanted = torch.where(soft >= 0.5, soft, 0)
     torch.testing.assert_close(placed.mask[0, 0][clear], wanted[clear], atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("scale", [0.5, 0.4, 2, 3])
-def test_a_bright_transparent_border_does_not_bleed_when_scaled(scale):
-    source = torch.ones(1, 4, 24, 24)
-    source[:, 3] = 0
-    source[..., 8:16, 8:16] = torch.tensor([0.2, 0.3, 0.4, 1.0])[:, None, None]
-    placed = place(source, random(1, 3, 80, 80), scale=scale)
-    known = placed.source_valid.expand(-1, 3, -1, -1) > 0
-    wanted = torch.tensor([0.2, 0.3, 0.4])[:, None, None].expand_as(placed.source)
-    assert known.any()
-    torch.testing.assert_close(placed.source[known], wanted[known])
-    assert not ((placed.mask > 0) & (placed.source_valid == 0)).any()
-
-
-@pytest.mark.parametrize("scale", [0.5, 2, 3])
-def test_the_source_is_known_wherever_its_scaled_alpha_can_be_seen(scale):
-    alpha = torch.zeros(1, 1, 24, 24)
-    alpha[..., 7:17, 5:16] = 1
-    source = torch.cat((random(1, 3, 24, 24), alpha), 1)
-    placed = place(source, random(1, 3, 80, 80), scale=scale)
-    resized = resized_by_pillow(alpha[0, 0], *placed.source_valid.shape[2:])
-    assert (placed.source_valid[0, 0][resized > 0.005] == 1).all()
-    assert (placed.source_valid[0, 0][resized < 0.001] == 0).all()
-
-
-def test_scaled_colours_that_reach_the_guidance_stay_near_their_range_under_a_rough_alpha():
-    # Bicubic weights may be negative: a small sum of alphas must not blow the colour up. Twice the
-    # range is what the check of the arguments allows for resampling.
-    alpha = random(20, 1, 24, 24)
-    source = torch.cat((random(20, 3, 24, 24, seed=1).round(), alpha), 1)
-    placed = place(source, random(1, 3, 80, 80), scale=1.3)
-    seen = (stencil_region(placed.mask > 0) & (placed.source_valid > 0)).expand_as(placed.source)
-    low, high = placed.source[seen].aminmax()
-    assert (low.item(), high.item()) == (pytest.approx(0, abs=1), pytest.approx(1, abs=1))
-
-
-def test_scaling_a_flat_source_keeps_its_colour_and_mask():
-    placed = place(torch.full((1, 3, 5, 7), 0.3), random(1, 3, 20, 20), ones(5, 7), scale=1.9)
-    torch.testing.assert_close(placed.source, torch.full_like(placed.source, 0.3))
-    torch.testing.assert_close(placed.mask, torch.ones_like(placed.mask))
 
 
 @pytest.mark.parametrize(
@@ -248,44 +207,44 @@ def test_the_inputs_are_not_modified(scale):
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
-def test_the_scene_is_the_masks_box_with_a_margin():
+def test_the_window_is_the_masks_box_with_a_margin():
     # The mask's box is rows 41-43 and columns 52-55: with 16, from 25 and 36 to 60 and 72.
     mask = torch.zeros(1, 1, 10, 10)
     mask[..., 1:4, 2:6] = 0.75
     source, target = random(1, 3, 10, 10), random(1, 4, 90, 100, seed=1)
-    scene = place(source, target, mask, 40, 50).window(0, 16)
-    assert scene.box == (25, 36, 35, 36)
-    assert torch.equal(scene.target, target[:, :3, 25:60, 36:72])
-    for name, tensor in (("source", source), ("mask", mask), ("known", torch.ones_like(mask))):
+    window = place(source, target, mask, 40, 50).window(0, 16)
+    assert window.box == Box(25, 36, 35, 36)
+    assert torch.equal(window.target, target[:, :3, 25:60, 36:72])
+    for name, tensor in (("source", source), ("mask", mask), ("source_valid", torch.ones_like(mask))):
         wanted = torch.zeros(1, tensor.shape[1], 35, 36)
         wanted[..., 15:25, 14:24] = tensor
-        assert torch.equal(getattr(scene, name), wanted), name
+        assert torch.equal(getattr(window, name), wanted), name
 
 
-def test_the_scene_of_a_source_larger_than_its_window_is_cut():
+def test_the_window_of_a_source_larger_than_its_window_is_cut():
     mask = torch.zeros(1, 1, 60, 60)
     mask[..., 30, 33] = 1
     source = random(1, 3, 60, 60)
-    scene = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).window(0, 4)
-    assert scene.box == (21, 23, 9, 9)  # around (25, 27)
-    assert torch.equal(scene.source, source[..., 26:35, 29:38])
+    window = place(source, random(1, 3, 50, 50, seed=1), mask, -5, -6).window(0, 4)
+    assert window.box == Box(21, 23, 9, 9)  # around (25, 27)
+    assert torch.equal(window.source, source[..., 26:35, 29:38])
 
 
 @pytest.mark.parametrize("row", [-3, 0, 5, 33, 44])
 @pytest.mark.parametrize("column", [-3, 0, 13, 37])
-def test_every_scene_has_its_margin_inside_the_frame(row, column):
+def test_every_window_has_its_margin_inside_the_frame(row, column):
     placed = place(random(1, 3, 6, 7), random(1, 3, 47, 41), ones(6, 7), row, column)
-    scene = placed.window(0, 16)
-    top, left, height, width = scene.box
+    window = placed.window(0, 16)
+    top, left, (height, width) = window.box.top, window.box.left, window.box.size
     assert (top, left) == (max(max(row, 0) - 16, 0), max(max(column, 0) - 16, 0))
     assert top + height == min(row + 6 + 16, 47)
     assert left + width == min(column + 7 + 16, 41)
-    shapes = {t.shape[2:] for t in (scene.source, scene.mask, scene.source_valid, scene.target)}
+    shapes = {t.shape[2:] for t in (window.source, window.mask, window.source_valid, window.target)}
     assert shapes == {(height, width)}
     whole = torch.zeros(1, 1, 47, 41)
     whole[..., max(row, 0) : row + 6, max(column, 0) : column + 7] = 1
     assert torch.equal(placed.full_mask, whole)
-    assert torch.equal(scene.mask, whole[..., top : top + height, left : left + width])
+    assert torch.equal(window.mask, whole[..., top : top + height, left : left + width])
 
 
 @pytest.mark.parametrize(
@@ -297,21 +256,47 @@ def test_every_scene_has_its_margin_inside_the_frame(row, column):
         (torch.float64, torch.float64),
     ],
 )
-def test_a_scene_is_computed_in_float32_or_the_targets_float64(dtype, computed):
-    scene = place(random(1, 3, 4, 4), random(1, 3, 8, 8).to(dtype), ones(4, 4)).window(0, 16)
-    assert {t.dtype for t in (scene.source, scene.mask, scene.source_valid, scene.target)} == {
+def test_a_window_is_computed_in_float32_or_the_targets_float64(dtype, computed):
+    window = place(random(1, 3, 4, 4), random(1, 3, 8, 8).to(dtype), ones(4, 4)).window(0, 16)
+    assert {t.dtype for t in (window.source, window.mask, window.source_valid, window.target)} == {
         computed
     }
 
 
-def test_each_sample_has_its_own_scene():
+def test_each_sample_has_its_own_window():
     masks = torch.zeros(2, 1, 30, 30)
     masks[0, 0, 2, 2] = masks[1, 0, 28, 27] = 1
     placed = place(random(1, 3, 30, 30), random(2, 3, 30, 30, seed=1), masks)
     first, second = placed.window(0, 0), placed.window(1, 0)
-    assert (first.box, second.box) == ((2, 2, 1, 1), (28, 27, 1, 1))
+    assert (first.box, second.box) == (Box(2, 2, 1, 1), Box(28, 27, 1, 1))
     assert torch.equal(second.target, placed.target[1:, :, 28:29, 27:28])
     assert first.support.sum() == second.support.sum() == 1
+
+
+def test_the_former_name_of_where_the_source_has_pixels_still_works():
+    source = random(1, 4, 3, 4).round()
+    placed = place(source, random(1, 3, 5, 6), ones(3, 4))
+    assert placed.known is placed.source_valid
+    assert torch.equal(placed.known, (source[:, 3:] > 0).float())
+
+
+def test_the_box_is_the_visible_parts_and_the_objects_that_of_each_mask():
+    masks = torch.zeros(2, 1, 6, 7)
+    masks[0, :, 3:5, 1:4] = 0.6
+    masks[1, :, 4, 5] = masks[1, :, 2, 2] = 1
+    placed = place(random(1, 3, 6, 7), random(1, 3, 20, 30), masks, -2, 8)
+    assert placed.box == Box(0, 8, 4, 7)
+    assert placed.object_box(0) == Box(1, 9, 2, 3)
+    assert placed.object_box(1) == Box(0, 10, 3, 4)
+
+
+def test_without_a_margin_the_window_is_the_whole_target():
+    source, target = random(1, 3, 3, 4), random(1, 3, 20, 30, seed=1)
+    window = place(source, target, ones(3, 4), 5, 6).window(0, None)
+    assert window.box == Box(0, 0, 20, 30)
+    assert torch.equal(window.target, target)
+    assert torch.equal(window.source[..., 5:8, 6:10], source)
+    assert window.support.sum() == 12
 
 
 SOURCE, TARGET, MASK = random(1, 3, 4, 5), random(1, 3, 8, 9), ones(4, 5)

@@ -21,12 +21,12 @@ def blended(source, target, mask, *where, settings=EXACT, network=None):
 
 def same_blend(source, target, mask, layout, scale, settings=EXACT, network=None):
     """Whether Place Object and the stage's own place end in the same bytes."""
-    arranged = place_object(source, target, mask, layout)
-    by_node = blended(arranged.source, target, arranged.mask, settings=settings, network=network)
+    found = place_object(source, target, mask, layout)
+    by_node = blended(found.source, target, found.mask, settings=settings, network=network)
     where = int(layout.row), int(layout.column), scale
     by_stage = blended(source, target, mask, *where, settings=settings, network=network)
     own_paste = place(source, target, mask, *where).paste
-    node_paste = place(arranged.source, target, arranged.mask).paste
+    node_paste = place(found.source, target, found.mask).paste
     return (
         torch.equal(by_node.image, by_stage.image)
         and torch.equal(by_node.mask, by_stage.mask)

@@ -1,12 +1,13 @@
-"""Windows, boxes and compositing."""
+"""Windows: their boxes, what is laid out in them, compositing."""
 
 import itertools
 
-import numpy as np
 import pytest
 import torch
 
-from blending.placement.window import Window, bounding_box, composite, crop, pick, window_box
+from blending.placement.box import Box
+from blending.placement.window import Window, composite, lay_out, pick, region_box, window_box
+from blending.settings import RefineSettings
 
 
 def random(*shape, seed=0):
@@ -51,22 +52,15 @@ def test_pick_takes_one_of_many_or_the_only_one():
     assert torch.equal(pick(one, 2), one)
 
 
-def test_crop_is_a_view_of_rows_and_columns():
-    picture = torch.arange(12.0).reshape(1, 1, 3, 4)
-    window = crop(picture, (1, 2, 2, 1))
-    assert window.tolist() == [[[[6.0], [10.0]]]]
-    window.zero_()
-    assert picture[0, 0, 1:, 2].tolist() == [0, 0]
-
-
 @pytest.mark.parametrize(
     ("box", "margin", "wanted"),
     [
-        ((50, 40, 10, 20), 16, (34, 24, 42, 52)),
-        ((50, 40, 10, 20), 0, (50, 40, 10, 20)),
-        ((3, 5, 10, 20), 16, (0, 0, 29, 41)),
-        ((90, 110, 10, 10), 16, (74, 94, 26, 26)),  # ends at the frame: 100 and 120
-        ((0, 0, 100, 120), 64, (0, 0, 100, 120)),
+        (Box(50, 40, 10, 20), 16, Box(34, 24, 42, 52)),
+        (Box(50, 40, 10, 20), 0, Box(50, 40, 10, 20)),
+        (Box(3, 5, 10, 20), 16, Box(0, 0, 29, 41)),
+        (Box(90, 110, 10, 10), 16, Box(74, 94, 26, 26)),  # ends at the frame: 100 and 120
+        (Box(0, 0, 100, 120), 64, Box(0, 0, 100, 120)),
+        (Box(50, 40, 10, 20), None, Box(0, 0, 100, 120)),
     ],
 )
 def test_the_window_is_the_box_and_its_margin_in_the_frame(box, margin, wanted):
@@ -77,31 +71,62 @@ def test_every_window_is_inside_the_frame_and_holds_its_box_and_margin():
     frame = (1, 3, 37, 41)
     for top, left, margin in itertools.product(range(0, 37, 3), range(0, 41, 3), (0, 7, 16)):
         height, width = min(5, 37 - top), min(9, 41 - left)
-        row, column, tall, wide = window_box((top, left, height, width), margin, frame)
-        assert (row, column) == (max(top - margin, 0), max(left - margin, 0))
-        assert min(top + height + margin, 37) == row + tall
-        assert min(left + width + margin, 41) == column + wide
+        window = window_box(Box(top, left, height, width), margin, frame)
+        assert (window.top, window.left) == (max(top - margin, 0), max(left - margin, 0))
+        assert min(top + height + margin, 37) == window.bottom
+        assert min(left + width + margin, 41) == window.right
 
 
-def test_the_bounding_box_holds_every_true_pixel_and_no_more():
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        support = rng.random((7, 9)) < 0.06
-        support[rng.integers(7), rng.integers(9)] = True
-        rows, columns = np.nonzero(support)
-        top, left = rows.min(), columns.min()
-        wanted = (top, left, rows.max() - top + 1, columns.max() - left + 1)
-        assert bounding_box(torch.from_numpy(support)[None, None]) == wanted
+OBJECT = Box(30, 50, 10, 20)
 
 
-def test_the_scenes_support_and_paste_follow_its_mask():
+@pytest.mark.parametrize(
+    ("region", "wanted"),
+    [("object", OBJECT), ("band", Box(18, 38, 34, 44)), ("picture", Box(0, 0, 100, 120))],
+)
+def test_what_the_refine_stage_may_change_by_its_region(region, wanted):
+    settings = RefineSettings(region=region, band=12, margin=32)  # a margin changes nothing
+    assert region_box(OBJECT, settings, (1, 1, 100, 120)) == wanted
+
+
+def test_a_band_ends_at_the_frame():
+    settings = RefineSettings(region="band", band=40)
+    assert region_box(OBJECT, settings, (1, 1, 100, 120)) == Box(0, 10, 80, 100)
+    assert region_box(OBJECT, settings, (1, 1, 45, 75)) == Box(0, 10, 45, 65)
+
+
+def laid_out_by_loop(tensor, at, box):
+    """Pixel by pixel: what of a tensor, lying at `at`, is seen in `box`; 0 elsewhere."""
+    found = torch.zeros(*tensor.shape[:2], box.height, box.width)
+    for row, column in itertools.product(range(box.height), range(box.width)):
+        r, c = row + box.top - at.top, column + box.left - at.left
+        if 0 <= r < at.height and 0 <= c < at.width:
+            found[..., row, column] = tensor[..., r, c]
+    return found
+
+
+def test_what_is_laid_out_lies_where_it_belongs_and_what_sticks_out_is_cut_off():
+    tensor = 1 + random(2, 3, 4, 5)
+    for top, left, height, width in itertools.product((1, 3, 5), (0, 4, 6), (1, 3, 8), (2, 9)):
+        at, box = Box(3, 4, 4, 5), Box(top, left, height, width)
+        if all(at.intersection(box).size):
+            assert torch.equal(lay_out(tensor, at, box), laid_out_by_loop(tensor, at, box))
+
+
+def test_laid_out_on_a_frame_all_of_it_is_seen():
+    tensor = torch.tensor([[[[1.0, 2.0]]]])
+    found = lay_out(tensor, Box(1, 0, 1, 2), Box(0, 0, 3, 3))
+    assert found.tolist() == [[[[0, 0, 0], [1, 2, 0], [0, 0, 0]]]]
+
+
+def test_a_windows_support_and_paste_follow_its_mask():
     mask = torch.tensor([[[[0.0, 0.5, 1.0]]]])
     window = Window(
         source=torch.full((1, 3, 1, 3), 0.2),
         mask=mask,
         source_valid=torch.ones_like(mask),
         target=torch.full((1, 3, 1, 3), 0.8),
-        box=(0, 0, 1, 3),
+        box=Box(0, 0, 1, 3),
     )
     assert window.support.tolist() == [[[[False, True, True]]]]
     wanted = torch.tensor([0.8, 0.5, 0.2]).expand(1, 3, 1, 3)

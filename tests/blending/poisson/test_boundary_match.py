@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from blending.image.filters import gaussian_blur
+from blending.placement.box import full_box
 from blending.placement.place import place
 from blending.placement.window import Window
 from blending.poisson.boundary_match import (
@@ -41,9 +42,9 @@ def region(disc):
     return disc(SIDE, SIDE, 20)
 
 
-def window(source, target, mask, known=None):
-    known = torch.ones_like(mask) if known is None else known
-    return Window(source, mask, known, target, (0, 0, *mask.shape[2:]))
+def window(source, target, mask, valid=None):
+    valid = torch.ones_like(mask) if valid is None else valid
+    return Window(source, mask, valid, target, full_box(mask.shape))
 
 
 def undone(target):
@@ -65,9 +66,9 @@ def test_known_gain_and_offset_are_recovered_where_both_are_seen(texture, region
 
 def test_the_target_under_the_mask_does_not_count(texture, region):
     target = texture()
-    for known in (torch.ones_like(region), region):
+    for valid in (torch.ones_like(region), region):
         whole, blanked = (
-            match_boundary(window(undone(target), below, region, known))
+            match_boundary(window(undone(target), below, region, valid))
             for below in (target, torch.where(region > 0, 0.5, target))
         )
         assert torch.equal(whole.gain, blanked.gain)
@@ -99,7 +100,7 @@ def test_across_the_edge_the_gain_is_not_drawn_towards_0(texture, region):
     errors, trust = [], []
     for seed in range(8):
         target = texture(seed)
-        match = match_boundary(window(undone(target) * region, target, region, known=region))
+        match = match_boundary(window(undone(target) * region, target, region, valid=region))
         errors.append((match.gain / GAIN).log())
         trust.append(match.confidence)
     # Neighbours correlate by exp(−1/16) = 0.94: least squares would fall short by 0.06 everywhere.
@@ -108,9 +109,9 @@ def test_across_the_edge_the_gain_is_not_drawn_towards_0(texture, region):
     assert min(trust) > 0.9
 
 
-def test_unknown_source_pixels_are_not_read(texture, region):
+def test_invalid_source_pixels_are_not_read(texture, region):
     target = texture()
-    ours = window(undone(target) * region, target, region, known=region)
+    ours = window(undone(target) * region, target, region, valid=region)
     theirs = replace(ours, source=torch.where(region > 0, ours.source, 7.0))
     assert torch.equal(match_boundary(ours).gain, match_boundary(theirs).gain)
     assert match_boundary(ours).confidence == match_boundary(theirs).confidence
@@ -135,11 +136,11 @@ def test_the_gain_goes_to_1_smoothly_with_the_contrast(texture, region):
     assert all(0 < step < 0.15 for step in steps)
 
 
-@pytest.mark.parametrize("known_beyond", [True, False])
-def test_unrelated_pictures_are_not_trusted(texture, region, known_beyond):
-    known = torch.ones_like(region) if known_beyond else region
+@pytest.mark.parametrize("valid_beyond", [True, False])
+def test_unrelated_pictures_are_not_trusted(texture, region, valid_beyond):
+    valid = torch.ones_like(region) if valid_beyond else region
     for seed in range(8):
-        match = match_boundary(window(texture(seed), texture(seed + 100), region, known))
+        match = match_boundary(window(texture(seed), texture(seed + 100), region, valid))
         assert match.confidence < 0.1
 
 
@@ -228,14 +229,14 @@ def test_pictures_of_a_batch_are_independent(texture, region):
 @pytest.mark.parametrize(
     "part", [(slice(None), slice(30)), (slice(10, 40), slice(None)), (slice(20), slice(44, None))]
 )
-@pytest.mark.parametrize("known_beyond", [True, False])
-def test_a_mask_may_touch_the_frame(texture, part, known_beyond):
+@pytest.mark.parametrize("valid_beyond", [True, False])
+def test_a_mask_may_touch_the_frame(texture, part, valid_beyond):
     target = texture()
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[(..., *part)] = 1
-    known = torch.ones_like(mask) if known_beyond else mask
-    match = match_boundary(window(undone(target), target, mask, known))
-    close(match.gain, GAIN, SHRUNK if known_beyond else 0.2)
+    valid = torch.ones_like(mask) if valid_beyond else mask
+    match = match_boundary(window(undone(target), target, mask, valid))
+    close(match.gain, GAIN, SHRUNK if valid_beyond else 0.2)
     assert match.confidence > 0.9
 
 
@@ -245,6 +246,24 @@ def test_without_a_boundary_nothing_is_changed(texture, region):
     assert torch.equal(match.gain, torch.ones(1, 3, 1, 1))
     assert torch.equal(match.offset, torch.zeros(1, 3, 1, 1))
     assert match.confidence == 0
+
+
+@pytest.mark.parametrize(("hidden", "is_fitted"), [(3, True), (4, False)])
+def test_below_sixteen_samples_nothing_is_read(noise, hidden, is_fitted):
+    # 4 x 5 pixels, one of them the mask: all of the other 19 lie within 3 of it. Where the source
+    # has no pixels, and none of the mask beside them, they do not count.
+    mask = torch.zeros(1, 1, 4, 5)
+    mask[..., 0, 1] = 1
+    valid = torch.ones(1, 1, 4, 5)
+    valid[..., -1, :hidden] = 0
+    target = noise(1, 3, 4, 5)
+    match = match_boundary(window(undone(target), target, mask, valid))
+    assert (match.confidence == 1) == is_fitted
+    if is_fitted:
+        close(match.gain, GAIN, 0.01)
+    else:
+        assert torch.equal(match.gain, torch.ones(1, 3, 1, 1))
+        assert torch.equal(match.offset, torch.zeros(1, 3, 1, 1))
 
 
 def test_the_same_in_and_out_of_inference_mode_and_inputs_stay(texture, region):

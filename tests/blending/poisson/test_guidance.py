@@ -24,14 +24,14 @@ def random(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random(shape))
 
 
-def mixed(source, target, known=None, support=None):
-    """The mixed guidance, everywhere unless told, of pictures wholly known unless told."""
-    known = torch.ones_like(source[:, :1]) if known is None else known
-    support = torch.ones_like(known, dtype=torch.bool) if support is None else support
-    return guidance_field(source, known, target, support, "mixed")
+def mixed(source, target, valid=None, support=None):
+    """The mixed guidance, everywhere unless told, of pictures wholly valid unless told."""
+    valid = torch.ones_like(source[:, :1]) if valid is None else valid
+    support = torch.ones_like(valid, dtype=torch.bool) if support is None else support
+    return guidance_field(source, valid, target, support, "mixed")
 
 
-def mixed_edge_by_edge(source, known, target):
+def mixed_edge_by_edge(source, valid, target):
     """The definition, pixel by pixel: what a pixel owns goes to it and, negated, to its partner."""
     channels, height, width = source.shape
     wanted = np.zeros((channels, height, width))
@@ -41,7 +41,7 @@ def mixed_edge_by_edge(source, known, target):
             partners = [(r, c) for r, c in partners if r < height and c < width]
             ours, theirs = [], []
             for r, c in partners:
-                both = known[row, column] * known[r, c]
+                both = valid[row, column] * valid[r, c]
                 ours.append(both * (source[:, row, column] - source[:, r, c]))
                 theirs.append(target[:, row, column] - target[:, r, c])
             strong = theirs if np.sum(np.square(theirs)) > np.sum(np.square(ours)) else ours
@@ -57,17 +57,17 @@ PICTURE = [[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]]
 def test_guidance_is_the_sources_on_the_support_and_the_targets_around():
     source, target = plane(PICTURE), plane([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     support = plane([[0, 0, 0], [0, 1, 1], [0, 0, 0]]) > 0
-    known = torch.ones_like(source)
+    valid = torch.ones_like(source)
     wanted = [[2, -1, 0], [-1, -106, -180], [0, 0, 0]]
-    assert torch.equal(guidance_field(source, known, target, support), plane(wanted))
+    assert torch.equal(guidance_field(source, valid, target, support), plane(wanted))
 
 
 @pytest.mark.parametrize("gradients", ["import", "monochrome"])
 def test_guidance_has_no_edge_where_the_source_ends(gradients):
     # The source is a flat 0.8 on the middle two columns and nothing (0) beyond.
-    known = plane([[0.0, 1.0, 1.0, 0.0]] * 3)
-    source, target = (0.8 * known).expand(-1, 3, -1, -1), torch.full((1, 3, 3, 4), 0.3).double()
-    guidance = guidance_field(source, known, target, known > 0, gradients)
+    valid = plane([[0.0, 1.0, 1.0, 0.0]] * 3)
+    source, target = (0.8 * valid).expand(-1, 3, -1, -1), torch.full((1, 3, 3, 4), 0.3).double()
+    guidance = guidance_field(source, valid, target, valid > 0, gradients)
     assert torch.equal(guidance, torch.zeros_like(source))
 
 
@@ -75,8 +75,8 @@ def test_guidance_has_no_edge_where_the_source_ends(gradients):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_guidance_has_the_shape_and_type_of_the_picture(shape, dtype, gradients):
-    image, known = random(*shape).to(dtype), torch.ones(shape[0], 1, *shape[2:], dtype=dtype)
-    guidance = guidance_field(image, known, image, known > 0, gradients)
+    image, valid = random(*shape).to(dtype), torch.ones(shape[0], 1, *shape[2:], dtype=dtype)
+    guidance = guidance_field(image, valid, image, valid > 0, gradients)
     assert guidance.shape == shape
     assert guidance.dtype == dtype
 
@@ -84,8 +84,8 @@ def test_guidance_has_the_shape_and_type_of_the_picture(shape, dtype, gradients)
 @pytest.mark.parametrize("gradients", GRADIENTS)
 def test_outside_the_support_it_is_the_targets_bit_for_bit(gradients):
     source, target = random(2, 3, 6, 5), random(2, 3, 6, 5, seed=1)
-    known, support = torch.ones(2, 1, 6, 5).double(), random(2, 1, 6, 5, seed=2) > 0.5
-    guidance = guidance_field(source, known, target, support, gradients)
+    valid, support = torch.ones(2, 1, 6, 5).double(), random(2, 1, 6, 5, seed=2) > 0.5
+    guidance = guidance_field(source, valid, target, support, gradients)
     outside = (~support).expand_as(guidance)
     assert torch.equal(guidance[outside], laplacian(target)[outside])
 
@@ -93,9 +93,9 @@ def test_outside_the_support_it_is_the_targets_bit_for_bit(gradients):
 @pytest.mark.parametrize("options", [(), ("import",)])
 def test_the_source_is_imported_bit_for_bit_and_by_default(options):
     source, target = random(2, 3, 6, 5).float(), random(2, 3, 6, 5, seed=1).float()
-    known = (random(2, 1, 6, 5, seed=2) > 0.3).float()
-    guidance = guidance_field(source, known, target, known >= 0, *options)
-    assert torch.equal(guidance, laplacian(source, known))
+    valid = (random(2, 1, 6, 5, seed=2) > 0.3).float()
+    guidance = guidance_field(source, valid, target, valid >= 0, *options)
+    assert torch.equal(guidance, laplacian(source, valid))
 
 
 def test_a_targets_edge_survives_under_a_flat_source():
@@ -147,29 +147,29 @@ def test_a_longer_target_vector_brings_its_weaker_component_along():
     torch.testing.assert_close(mixed(source, target), grey(wanted))
 
 
-def test_an_edge_that_the_source_does_not_know_is_the_targets_if_it_has_one():
-    # The source steps by 0.9 into what is not known: no edge there. The target steps by 0.1.
-    known = plane([[1.0, 1.0, 0.0, 0.0]])
+def test_an_edge_that_the_source_does_not_have_is_the_targets_if_it_has_one():
+    # The source steps by 0.9 into what is not valid: no edge there. The target steps by 0.1.
+    valid = plane([[1.0, 1.0, 0.0, 0.0]])
     source = grey([[0.9, 0.9, 0.0, 0.0]])
     flat, stepped = grey([[0.5] * 4]), grey([[0.5, 0.5, 0.6, 0.6]])
-    assert torch.equal(mixed(source, flat, known), torch.zeros_like(source))
-    torch.testing.assert_close(mixed(source, stepped, known), grey([[0.0, -0.1, 0.1, 0.0]]))
+    assert torch.equal(mixed(source, flat, valid), torch.zeros_like(source))
+    torch.testing.assert_close(mixed(source, stepped, valid), grey([[0.0, -0.1, 0.1, 0.0]]))
 
 
-def test_values_that_are_not_known_do_not_matter():
-    known = (random(2, 1, 5, 6, seed=3) > 0.4).double()
+def test_values_that_are_not_valid_do_not_matter():
+    valid = (random(2, 1, 5, 6, seed=3) > 0.4).double()
     source, target = random(2, 3, 5, 6), random(2, 3, 5, 6, seed=1)
-    other = torch.where(known > 0, source, random(2, 3, 5, 6, seed=2))
-    assert torch.equal(mixed(source, target, known), mixed(other, target, known))
+    other = torch.where(valid > 0, source, random(2, 3, 5, 6, seed=2))
+    assert torch.equal(mixed(source, target, valid), mixed(other, target, valid))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_mixed_guidance_is_the_sum_over_edges(shape):
     source, target = random(*shape), random(*shape, seed=1)
-    known = (random(shape[0], 1, *shape[2:], seed=2) > 0.2).double()
-    arguments = zip(source.numpy(), known[:, 0].numpy(), target.numpy(), strict=True)
+    valid = (random(shape[0], 1, *shape[2:], seed=2) > 0.2).double()
+    arguments = zip(source.numpy(), valid[:, 0].numpy(), target.numpy(), strict=True)
     wanted = np.array([mixed_edge_by_edge(*sample) for sample in arguments])
-    np.testing.assert_allclose(mixed(source, target, known).numpy(), wanted, atol=1e-14)
+    np.testing.assert_allclose(mixed(source, target, valid).numpy(), wanted, atol=1e-14)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -189,50 +189,50 @@ def test_monochrome_guidance_is_that_of_the_luminance_in_each_channel():
     # 0.299 red + 0.587 green + 0.114 blue (BT.601): a step from red to green is one of 0.288.
     source = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
     source[0, 0, 0, 0] = source[0, 1, 0, 1] = 1
-    known = torch.ones(1, 1, 1, 2, dtype=torch.float64)
-    guidance = guidance_field(source, known, random(1, 3, 1, 2), known > 0, "monochrome")
+    valid = torch.ones(1, 1, 1, 2, dtype=torch.float64)
+    guidance = guidance_field(source, valid, random(1, 3, 1, 2), valid > 0, "monochrome")
     torch.testing.assert_close(guidance, grey([[-0.288, 0.288]]))
 
 
-def test_monochrome_guidance_has_equal_channels_and_respects_what_is_known():
+def test_monochrome_guidance_has_equal_channels_and_respects_what_is_valid():
     source, target = random(2, 3, 5, 6), random(2, 3, 5, 6, seed=1)
-    known = (random(2, 1, 5, 6, seed=2) > 0.4).double()
-    guidance = guidance_field(source, known, target, known >= 0, "monochrome")
+    valid = (random(2, 1, 5, 6, seed=2) > 0.4).double()
+    guidance = guidance_field(source, valid, target, valid >= 0, "monochrome")
     assert torch.equal(guidance, guidance[:, :1].expand_as(guidance))
     weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)[:, None, None]
     luminance = (weights * source).sum(1, keepdim=True)
-    torch.testing.assert_close(guidance[:, :1], laplacian(luminance, known))
+    torch.testing.assert_close(guidance[:, :1], laplacian(luminance, valid))
 
 
 def test_a_grey_source_is_imported_by_monochrome():
-    source, known = grey(PICTURE) / 256, plane([[1.0] * 3] * 3)
-    guidance = guidance_field(source, known, random(1, 3, 3, 3), known > 0, "monochrome")
+    source, valid = grey(PICTURE) / 256, plane([[1.0] * 3] * 3)
+    guidance = guidance_field(source, valid, random(1, 3, 3, 3), valid > 0, "monochrome")
     torch.testing.assert_close(guidance, laplacian(source))
 
 
 @pytest.mark.parametrize("gradients", GRADIENTS)
 def test_the_inputs_are_not_modified(gradients):
-    known = torch.ones(1, 1, 4, 5, dtype=torch.float64)
-    tensors = [random(1, 3, 4, 5), known, random(1, 3, 4, 5, seed=1), known > 0]
+    valid = torch.ones(1, 1, 4, 5, dtype=torch.float64)
+    tensors = [random(1, 3, 4, 5), valid, random(1, 3, 4, 5, seed=1), valid > 0]
     before = [tensor.clone() for tensor in tensors]
     guidance_field(*tensors, gradients)
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
 
 
 def test_other_gradients_are_refused():
-    image, known = random(1, 3, 2, 2), torch.ones(1, 1, 2, 2).double()
+    image, valid = random(1, 3, 2, 2), torch.ones(1, 1, 2, 2).double()
     words = "gradients must be one of import, mixed, monochrome, got 'stronger'"
     with pytest.raises(ValueError, match=words):
-        guidance_field(image, known, image, known > 0, "stronger")
+        guidance_field(image, valid, image, valid > 0, "stronger")
 
 
-def cut_edge_by_edge(source, known, inside, contrast):
+def cut_edge_by_edge(source, valid, inside, contrast):
     """The source's Laplacian, (C, H, W), with the steps to neighbours outside clamped."""
     channels, height, width = source.shape
     wanted = np.zeros((channels, height, width))
     for row, column in np.ndindex(height, width):
         for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if 0 <= r < height and 0 <= c < width and known[row, column] and known[r, c]:
+            if 0 <= r < height and 0 <= c < width and valid[row, column] and valid[r, c]:
                 step = source[:, row, column] - source[:, r, c]
                 if inside[row, column] and not inside[r, c]:
                     step = step.clip(-contrast, contrast)
@@ -244,11 +244,11 @@ def cut_edge_by_edge(source, known, inside, contrast):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_only_steps_out_of_the_mask_are_cut_to_the_contrast(shape, contrast):
     source = random(*shape)
-    known = (random(shape[0], 1, *shape[2:], seed=1) > 0.2).double()
+    valid = (random(shape[0], 1, *shape[2:], seed=1) > 0.2).double()
     support = random(shape[0], 1, *shape[2:], seed=2) > 0.4
-    guidance = guidance_field(source, known, random(*shape, seed=3), support)
-    found = without_contours(guidance, source, known, 0 * source, support, contrast)
-    samples = zip(source.numpy(), known[:, 0].numpy(), support[:, 0].numpy(), strict=True)
+    guidance = guidance_field(source, valid, random(*shape, seed=3), support)
+    found = without_contours(guidance, source, valid, 0 * source, support, contrast)
+    samples = zip(source.numpy(), valid[:, 0].numpy(), support[:, 0].numpy(), strict=True)
     wanted = torch.from_numpy(np.array([cut_edge_by_edge(*one, contrast) for one in samples]))
     torch.testing.assert_close(found, torch.where(support, wanted, guidance))
     assert torch.equal(found[(~support).expand_as(found)], guidance[(~support).expand_as(found)])
@@ -266,27 +266,27 @@ def test_a_big_step_is_cut_on_either_side_of_either_way(transposed, flipped, sig
     if transposed:
         source, support, wanted = (x.mT for x in (source, support, wanted))
     guidance = laplacian(source)
-    known = torch.ones_like(source)
-    assert torch.equal(without_contours(guidance, source, known, 0 * source, support, 0.25), wanted)
+    valid = torch.ones_like(source)
+    assert torch.equal(without_contours(guidance, source, valid, 0 * source, support, 0.25), wanted)
 
 
 def test_small_steps_leave_the_guidance_bit_for_bit():
     source = 0.25 * random(2, 3, 9, 8).float()
-    support, known = random(2, 1, 9, 8, seed=1) > 0.5, torch.ones(2, 1, 9, 8)
+    support, valid = random(2, 1, 9, 8, seed=1) > 0.5, torch.ones(2, 1, 9, 8)
     guidance = random(2, 3, 9, 8, seed=2).float()
     assert torch.equal(
-        without_contours(guidance, source, known, 0 * source, support, 0.25), guidance
+        without_contours(guidance, source, valid, 0 * source, support, 0.25), guidance
     )
 
 
-def test_steps_to_neighbours_that_are_not_known_are_none():
+def test_steps_to_neighbours_that_are_not_valid_are_none():
     # The source ends with the mask and is 0 beyond: no step there was in the guidance.
     support = torch.zeros(1, 1, 6, 7, dtype=torch.bool)
     support[..., 2:5, 2:6] = True
-    known, source = support.double(), torch.where(support, 0.9 + 0 * random(1, 3, 6, 7), 0)
-    guidance = guidance_field(source, known, random(1, 3, 6, 7, seed=1), support)
+    valid, source = support.double(), torch.where(support, 0.9 + 0 * random(1, 3, 6, 7), 0)
+    guidance = guidance_field(source, valid, random(1, 3, 6, 7, seed=1), support)
     assert torch.equal(
-        without_contours(guidance, source, known, 0 * source, support, 0.25), guidance
+        without_contours(guidance, source, valid, 0 * source, support, 0.25), guidance
     )
 
 
@@ -294,8 +294,8 @@ def test_channels_are_cut_each_by_itself():
     source = torch.zeros(1, 3, 1, 2, dtype=torch.float64)
     source[0, :, 0, 1] = torch.tensor([0.1, 0.5, 1.0])
     support = plane([[0, 1]]) > 0
-    known = torch.ones(1, 1, 1, 2).double()
-    found = without_contours(laplacian(source), source, known, 0 * source, support, 0.25)
+    valid = torch.ones(1, 1, 1, 2).double()
+    found = without_contours(laplacian(source), source, valid, 0 * source, support, 0.25)
     assert found[0, :, 0, 1].tolist() == pytest.approx([0.1, 0.25, 0.25])
 
 
@@ -311,10 +311,10 @@ def test_cutting_contours_modifies_no_input():
 def test_a_step_that_the_target_has_too_is_no_contour():
     # The mask's edge lies on an edge of both: nothing is asked for twice.
     source = plane([[0.0, 0.0, 0.75, 0.75]])
-    support, known = plane([[0, 0, 1, 1]]) > 0, torch.ones_like(source)
+    support, valid = plane([[0, 0, 1, 1]]) > 0, torch.ones_like(source)
     guidance = laplacian(source)
     for target, wanted in ((source, 0.75), (0.2 * source, 0.15 + 0.25), (-source, 0.25)):
-        found = without_contours(guidance, source, known, target, support, 0.25)
+        found = without_contours(guidance, source, valid, target, support, 0.25)
         assert found[0, 0, 0].tolist() == pytest.approx([0, -0.75, wanted, 0])
 
 

@@ -6,7 +6,16 @@ import torch
 import torch.nn.functional as F
 
 from blending.image.filters import neighbour_sum
-from blending.poisson.multigrid import COARSEST, grid_shape, multigrid
+from blending.poisson import stencil
+from blending.poisson.multigrid import (
+    COARSEST,
+    Workspace,
+    add_prolongation,
+    grid_shape,
+    jacobi_step,
+    multigrid,
+    restrict_residual,
+)
 from blending.poisson.stencil import mask_laplacian
 
 
@@ -81,13 +90,13 @@ def test_the_finest_grids_operator_is_the_definition(name):
     support = supports()[name]
     operator, _, grids = equation(support)
     u = support * random(1, 3, *support.shape)
-    image = support * random(1, 3, *support.shape, seed=1)
-    stencil, wide = grids.levels[0].stencil, padded(u)
+    rhs = support * random(1, 3, *support.shape, seed=1)
+    of_finest, wide = grids.levels[0].stencil, padded(u)
     whole = slice(0, wide.shape[2])
-    applied = stencil.apply(wide, whole, torch.full_like(wide, torch.nan))
-    residual = stencil.residual(padded(image), wide, whole, torch.full_like(wide, torch.nan))
+    applied = of_finest.apply(wide, whole, torch.full_like(wide, torch.nan))
+    residual = of_finest.residual(padded(rhs), wide, whole, torch.full_like(wide, torch.nan))
     torch.testing.assert_close(applied, padded(operator(u)))
-    torch.testing.assert_close(residual, padded(image - operator(u)))
+    torch.testing.assert_close(residual, padded(rhs - operator(u)))
 
 
 @pytest.mark.parametrize("name", screens(torch.ones(1, 1, 12, COARSEST)))
@@ -137,8 +146,118 @@ def test_samples_and_channels_do_not_mix():
 
 
 @pytest.mark.parametrize(
-    ("shape", "wanted"), [((1, 20), (1, 20)), ((21, 5), (22, 6)), ((900, 41), (960, 64))]
+    ("shape", "wanted"),
+    [((1, 20), (1, 20)), ((20, 20), (20, 20)), ((21, 5), (22, 6)), ((900, 41), (960, 64))],
 )
 def test_the_grids_shape_can_be_halved_to_the_coarsest(shape, wanted):
     # 900: halved six times to at most 20, so multiples of 64.
     assert grid_shape(*shape) == wanted
+
+
+# --- one grid's sweeps; in many bands they are what they are in one
+
+
+@pytest.fixture(params=[300, 2**17], ids=["bands of two rows", "one band"])
+def finest(request, monkeypatch):
+    """The finest grid of a disc under a screen, and its planes for two channels."""
+    monkeypatch.setattr(stencil, "BAND", request.param)
+    support = supports()["disc"]
+    screen = 2 * random(1, 1, 41, 37, seed=5) * support
+    operator, _, grids = equation(support, screen)
+    level = grids.levels[0]
+    return level, Workspace(level, 2), lambda u: padded(operator(u[..., :41, :37]))
+
+
+def unknowns(level, seed):
+    """(1, 2, H, W), 0 off the support."""
+    return level.free * random(1, 2, *level.free.shape[2:], seed=seed)
+
+
+def test_a_jacobi_step_adds_the_damped_residual_over_the_diagonal(finest):
+    level, space, operator = finest
+    u, rhs = unknowns(level, 1), unknowns(level, 2)
+    # On the disc every pixel has four neighbours in the frame.
+    diagonal = 4 + level.screen
+    wanted = u + level.free * 0.8 / diagonal * (rhs - operator(u))
+    out = torch.full_like(u, torch.nan)
+    assert jacobi_step(level, space, rhs, u, out) is out
+    torch.testing.assert_close(out, wanted)
+
+
+def test_the_residual_is_restricted_by_sums_of_2_x_2_of_its_share(finest):
+    level, space, operator = finest
+    u, rhs = unknowns(level, 1), unknowns(level, 2)
+    # A screen of 4, a pixel's edges, halves what the coarser grids take.
+    residual = (rhs - operator(u)) * 4 / (4 + level.screen)
+    wanted = 4 * F.avg_pool2d(residual, 2)
+    torch.testing.assert_close(restrict_residual(level, space, rhs, u), wanted)
+
+
+def test_the_prolongation_is_bilinear_between_pixel_centres_times_the_share(finest):
+    level, space, _ = finest
+    u, share = unknowns(level, 1), random(*level.free.shape, seed=3)
+    coarse = random(1, 2, *(side // 2 for side in level.free.shape[2:]), seed=4)
+    wider = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+    wanted = u + share * wider
+    add_prolongation(u, share, coarse, space)
+    torch.testing.assert_close(u, wanted)
+
+
+def test_a_cycle_in_many_bands_is_the_one_in_a_single_band(monkeypatch):
+    support = supports()["ring"]
+    rhs = support * random(1, 3, *support.shape)
+    whole = equation(support)[1](rhs)
+    monkeypatch.setattr(stencil, "BAND", 100)
+    torch.testing.assert_close(equation(support)[1](rhs), whole)
+
+
+# --- the grids
+
+
+def test_a_coarse_pixel_has_half_the_edges_between_and_the_sums_of_what_holds():
+    # 24 x 24, halved once to 12 x 12. The support: rows and columns 1 to 22, without (8, 9).
+    free = torch.zeros(1, 1, 24, 24, dtype=torch.float64)
+    free[..., 1:23, 1:23] = 1
+    free[..., 8, 9] = 0
+    screen = 0.5 * free
+    degree = neighbour_sum(torch.ones_like(free))
+    grids = multigrid(mask_laplacian(free, degree), free, screen)
+    assert [tuple(level.free.shape[2:]) for level in grids.levels] == [(24, 24), (12, 12)]
+    assert [space.u.shape[1] for space in grids.spaces] == [3]
+    coarse = grids.levels[1]
+    assert (coarse.free == 1).all()  # one of four pixels free is enough
+    across, down = coarse.stencil.across[0, 0], coarse.stencil.down[0, 0]
+    assert across[5, 6] == down[5, 6] == 1  # two edges side by side, twice as long
+    assert across[0, 5] == 0.5  # row 0 is not free: one of two
+    # Coarse (4, 4) holds rows and columns 8 and 9: (8, 9) takes one of two edges above and right.
+    assert (across[4, 3], across[4, 4], down[3, 4], down[4, 4]) == (1, 0.5, 0.5, 1)
+    # (8, 8) and (9, 9) have an edge each to it.
+    assert coarse.fixed_edges[0, 0, 4, 4] == 2
+    assert coarse.fixed_edges[0, 0, 5, 5] == 0
+    assert coarse.fixed_edges[0, 0, 0, 0] == 2  # of (1, 1), the only one free, two lead outside
+    assert coarse.screen[0, 0, 5, 5] == 4 * 0.5
+    assert coarse.screen[0, 0, 4, 4] == 3 * 0.5
+    assert coarse.share[0, 0, 5, 5] == 4 / (4 + 2)
+    # Diagonal: four edges of 1, and the screen of 2.
+    assert coarse.stencil.diagonal[0, 0, 5, 5] == 6
+    assert coarse.jacobi[0, 0, 5, 5].item() == pytest.approx(0.8 / 6)
+
+
+def test_off_the_support_no_step_is_taken():
+    support = supports()["ring"]
+    _, _, grids = equation(support)
+    level = grids.levels[0]
+    outside = level.free == 0
+    assert outside.any()
+    assert not level.jacobi[outside].any()
+    assert not level.share[outside].any()
+    assert (level.share[~outside] == 1).all()  # without a screen
+
+
+def test_the_coarsest_grids_inverse_is_that_of_its_matrix():
+    support = random(7, 9, seed=2) < 0.7
+    operator, _, grids = equation(support)
+    assert len(grids.levels) == 1
+    places = support.flatten().nonzero()[:, 0]
+    inverse = grids.inverse[0][places][:, places].numpy()
+    np.testing.assert_allclose(inverse, np.linalg.inv(matrix(operator, support).numpy()))

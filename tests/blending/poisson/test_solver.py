@@ -9,8 +9,15 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from skimage import data
 
-from blending.poisson.multigrid import Multigrid
-from blending.poisson.solver import solve_poisson
+from blending.poisson import stencil
+from blending.poisson.multigrid import Multigrid, multigrid
+from blending.poisson.solver import (
+    LinearSystem,
+    conjugate_gradients,
+    inner_product,
+    pixel_sum,
+    solve_poisson,
+)
 
 LEVEL = 1 / 255
 TOLERANCE = 0.1  # grey levels; the function's default and its promise
@@ -423,13 +430,13 @@ def test_on_a_screened_whole_frame_a_constant_guidance_moves_the_mean():
 
 def cycles(monkeypatch, solving):
     """How many multigrid cycles something takes."""
-    counted, invert = [], Multigrid.invert
+    counted, cycle = [], Multigrid.cycle
 
-    def counting(self, residual, depth=0):
+    def counting(self, rhs, depth=0):
         counted.append(depth)
-        return invert(self, residual, depth)
+        return cycle(self, rhs, depth)
 
-    monkeypatch.setattr(Multigrid, "invert", counting)
+    monkeypatch.setattr(Multigrid, "cycle", counting)
     solving()
     return counted.count(0)
 
@@ -526,3 +533,127 @@ def test_a_screen_without_an_anchor_is_refused():
     picture = np.zeros((3, 4, 5))
     with pytest.raises(ValueError, match="anchor must be given with a screen, got None"):
         solve(picture, ~blank(4, 5), picture, screen=np.ones((4, 5)))
+
+
+@pytest.mark.parametrize("screen", [None, "0 to 1"])
+def test_a_solve_in_many_bands_of_rows_is_the_direct_one(monkeypatch, screen):
+    monkeypatch.setattr(stencil, "BAND", 500)  # two rows of three channels
+    support = MASKS["ring"]
+    source, target = pictures(*support.shape)
+    held = {"screen": SCREENS[screen](support.shape), "anchor": source} if screen else {}
+    wanted = direct_solution(laplacian(source), support, target, *held.values())
+    solved = solve(laplacian(source), support, target, **held)[0].double().numpy()
+    assert np.abs(solved - wanted).max() < TOLERANCE * LEVEL
+
+
+# --- the linear system
+
+
+def linear_system(free, rhs, screen=None, floating=None):
+    """Of a (H, W) support whose frame is its own; plane by plane, float64."""
+    free = torch.from_numpy(free).double()[None, None]
+    ones = np.pad(np.ones(free.shape[2:]), 1)
+    degree = ones[:-2, 1:-1] + ones[2:, 1:-1] + ones[1:-1, :-2] + ones[1:-1, 2:]
+    if screen is not None:
+        screen = torch.from_numpy(screen).double()[None, None]
+    of_support = stencil.mask_laplacian(free, torch.from_numpy(degree)[None, None])
+    rhs = torch.from_numpy(rhs)[None]
+    return LinearSystem(
+        rhs=rhs,
+        laplacian=of_support,
+        grids=multigrid(of_support, free, screen, channels=rhs.shape[1]),
+        screen=screen,
+        floating=None if floating is None else torch.full((1, 1, 1, 1), float(floating)).double(),
+        rhs_sum=rhs.sum((2, 3), keepdim=True),
+    )
+
+
+def system_matrix(free, screen=None):
+    """The left-hand side's matrix over the pixels of (H, W), 0 off the support; edge by edge."""
+    height, width = free.shape
+    matrix = np.zeros((free.size, free.size))
+    for row, column in zip(*np.nonzero(free), strict=True):
+        here = row * width + column
+        matrix[here, here] += 0 if screen is None else screen[row, column]
+        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            if 0 <= r < height and 0 <= c < width:
+                matrix[here, here] += 1
+                if free[r, c]:
+                    matrix[here, r * width + c] = -1
+    return matrix
+
+
+SPOTTED = np.random.default_rng(3).random((9, 7)) < 0.7
+WEAK = 0.3 * SPOTTED * np.random.default_rng(4).random((9, 7))
+
+
+@pytest.mark.parametrize("band", [10, 10_000])
+@pytest.mark.parametrize("screen", [None, WEAK], ids=["no screen", "screen"])
+def test_the_operator_is_the_matrix_and_returns_the_inner_product(monkeypatch, screen, band):
+    monkeypatch.setattr(stencil, "BAND", band)
+    w, rhs = SPOTTED * np.random.default_rng(5).random((2, 2, 9, 7))
+    system = linear_system(SPOTTED, rhs, screen)
+    expected = (w.reshape(2, -1) @ system_matrix(SPOTTED, screen).T).reshape(w.shape)
+    w = torch.from_numpy(w)[None]
+    out = torch.full_like(w, torch.nan)
+    products = system.operator(w, out)
+    np.testing.assert_allclose(out[0].numpy(), expected, atol=1e-14)
+    assert products.shape == (1, 2, 1, 1)
+    np.testing.assert_allclose(products.flatten(), (w[0].numpy() * expected).sum((1, 2)))
+    left = system.residual(w, torch.full_like(w, torch.nan))
+    np.testing.assert_allclose(left[0].numpy(), rhs - expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("screen", [None, WEAK], ids=["no screen", "screen"])
+def test_conjugate_gradients_come_within_the_limit_of_the_matrixs_solution(screen):
+    rhs = SPOTTED * np.random.default_rng(6).normal(size=(3, 9, 7))
+    matrix = system_matrix(SPOTTED, screen)[SPOTTED.ravel()][:, SPOTTED.ravel()]
+    wanted = np.zeros_like(rhs)
+    wanted[:, SPOTTED] = np.linalg.solve(matrix, rhs[:, SPOTTED].T).T
+    solved = conjugate_gradients(linear_system(SPOTTED, rhs, screen), 1e-10)[0].numpy()
+    np.testing.assert_allclose(solved, wanted, atol=1e-9)
+    assert not solved[:, ~SPOTTED].any()
+
+
+def test_only_a_screen_on_a_whole_frame_fixes_its_mean():
+    whole, rhs = np.ones((5, 6), bool), np.zeros((1, 5, 6))
+    screen = np.full((5, 6), 0.1)
+    assert linear_system(whole, rhs, screen, floating=1).has_screened_mean
+    assert not linear_system(whole, rhs, None, floating=1).has_screened_mean
+    assert not linear_system(SPOTTED, SPOTTED[None] * 0.0, WEAK).has_screened_mean
+
+
+def test_a_screened_mean_makes_the_sum_of_all_equations_hold():
+    # The Laplacian's sum over a whole frame is 0: Σ screen·w = Σ rhs, here 0.5·Σ w = 7.5.
+    rhs, w = np.full((1, 5, 6), 0.25), torch.full((1, 1, 5, 6), 3.0).double()
+    system = linear_system(np.ones((5, 6), bool), rhs, np.full((5, 6), 0.5), floating=1)
+    torch.testing.assert_close(system.with_screened_mean(w), torch.full_like(w, 0.5))
+    uneven = w + torch.arange(30).view(5, 6)
+    moved = system.with_screened_mean(uneven)
+    assert (0.5 * moved).sum().item() == pytest.approx(7.5)
+    torch.testing.assert_close(moved - moved.mean(), uneven - uneven.mean())
+
+
+def test_a_mean_that_the_boundary_fixes_is_left_alone():
+    system = linear_system(SPOTTED, np.zeros((1, 9, 7)), WEAK)
+    w = torch.ones(1, 1, 9, 7).double()
+    assert system.with_screened_mean(w) is w
+    assert system.without_free_mean(w) is w
+    assert (w == 1).all()
+
+
+def test_a_free_mean_is_taken_out_in_place_and_a_screened_one_is_not():
+    rhs, whole = np.zeros((1, 5, 6)), np.ones((5, 6), bool)
+    w = torch.arange(30.0).double().view(1, 1, 5, 6)
+    held = linear_system(whole, rhs, np.full((5, 6), 0.1), floating=1)
+    assert held.without_free_mean(w.clone()).sum() == 435
+    freed = linear_system(whole, rhs, None, floating=1).without_free_mean(w)
+    assert freed is w
+    torch.testing.assert_close(w, torch.arange(30.0).double().view(1, 1, 5, 6) - 14.5)
+
+
+def test_sums_and_products_are_over_the_pixels_of_each_channel_and_picture():
+    a = torch.tensor([[[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]], [[[0, 1], [0, 0]], [[2, 0], [0, 2]]]])
+    b = torch.tensor([[[[1.0, 0], [0, 1]], [[1, 1], [1, 1]]], [[[9, 3], [9, 9]], [[1, 9], [9, 2]]]])
+    assert pixel_sum(a).tolist() == [[[[10]], [[26]]], [[[1]], [[4]]]]
+    assert inner_product(a, b).tolist() == [[[[5]], [[26]]], [[[3]], [[6]]]]

@@ -89,9 +89,6 @@ def test_a_perfect_result_has_no_residual(photo):
 def test_figures_are_those_of_the_metrics_for_result_and_paste(case):
     image, placed = case
     (figures,) = laplacian_panels(image, placed).report["pictures"]
-    source, known = torch.zeros(1, 3, 90, 110), torch.zeros(90, 110, dtype=torch.bool)
-    source[..., ROW : ROW + 20, COLUMN : COLUMN + 22] = placed.source
-    known[ROW : ROW + 20, COLUMN : COLUMN + 22] = True
     mask = placed.full_mask
     own = torch.from_numpy(field(placed.source[0].numpy()))
     guidance = torch.from_numpy(field(placed.target[0].numpy()))[None]
@@ -205,3 +202,27 @@ def test_batches_that_do_not_fit_are_refused(photo):
     placed = place(target, target, torch.ones(1, 1, 20, 20))
     with pytest.raises(ValueError, match="batch sizes must be N with N or 1 with N"):
         laplacian_panels(photo(20, 20).repeat(3, 1, 1, 1), placed)
+
+
+def test_the_panels_have_their_names_in_the_order_of_their_making(case):
+    panels = laplacian_panels(*case)
+    assert list(panels.by_name) == ["source", "target", "guidance", "result", "residual"]
+    assert all(getattr(panels, name) is panel for name, panel in panels.by_name.items())
+
+
+def test_a_plain_pastes_profile_is_its_own(photo, disc):
+    placed = place(photo(40, 40), photo(90, 90, 250, 20), disc(40, 40, 14), 20, 25)
+    (profile,) = laplacian_panels(placed.paste, placed).profiles
+    assert profile.result == profile.paste
+    # The steps across the edge are in the pixels on either side and nowhere else.
+    far = [size for d, size in zip(profile.distances, profile.paste, strict=True) if abs(d) > 3]
+    assert max(far) < 1e-3
+    assert np.argmax(profile.paste) in (23, 24)
+
+
+def test_changes_outside_the_mask_are_seen(photo, disc):
+    placed = place(photo(40, 40), photo(90, 90, 250, 20), disc(40, 40, 14), 20, 25)
+    image = placed.paste
+    image[..., 20, :] = 0.9
+    (profile,) = laplacian_panels(image, placed).profiles
+    assert max(profile.result[:10]) > 1

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from blending.placement.place import place
-from blending.quality.laplacian_panels import laplacian_panels
 from blending.quality.seam_profile import seam_profile
 
 
@@ -50,19 +48,23 @@ def test_a_mask_without_an_edge_has_no_profile(value):
     assert seam_profile(*(torch.zeros(1, 3, 5, 6),) * 2, support).distances == []
 
 
-def test_a_plain_pastes_profile_is_its_own(photo, disc):
-    placed = place(photo(40, 40), photo(90, 90, 250, 20), disc(40, 40, 14), 20, 25)
-    (profile,) = laplacian_panels(placed.paste, placed).profiles
-    assert profile.result == profile.paste
-    # The steps across the edge are in the pixels on either side and nowhere else.
-    far = [size for d, size in zip(profile.distances, profile.paste, strict=True) if abs(d) > 3]
-    assert max(far) < 1e-3
-    assert np.argmax(profile.paste) in (23, 24)
-
-
-def test_changes_outside_the_mask_are_seen(photo, disc):
-    placed = place(photo(40, 40), photo(90, 90, 250, 20), disc(40, 40, 14), 20, 25)
-    image = placed.paste
-    image[..., 20, :] = 0.9
-    (profile,) = laplacian_panels(image, placed).profiles
-    assert max(profile.result[:10]) > 1
+def test_distances_are_to_the_nearest_pixel_of_the_other_side(noise):
+    support = noise(1, 1, 17, 23, seed=4) > 0.8
+    support[..., 3:12, 5:16] = True
+    residual, pasted = noise(1, 3, 17, 23) - 0.5, noise(1, 3, 17, 23, seed=1)
+    profile = seam_profile(residual, pasted, support)
+    inside = support[0, 0].numpy()
+    places = np.argwhere(np.ones_like(inside))
+    sizes = {}
+    for row, column in places:
+        other = places[inside.ravel() != inside[row, column]]
+        nearest = np.hypot(*(other - (row, column)).T).min()
+        # From 1 to below 2: the first pixel, half a pixel from the edge.
+        off = (np.floor(nearest) - 0.5) * (1 if inside[row, column] else -1)
+        sizes.setdefault(off, []).append((row, column))
+    assert profile.distances == sorted(sizes)
+    assert len(sizes) > 6
+    for got, field in ((profile.result, residual), (profile.paste, pasted)):
+        levels = 255 * field[0].abs().mean(0).double().numpy()
+        wanted = [np.mean([levels[place] for place in sizes[off]]) for off in profile.distances]
+        assert got == pytest.approx(wanted, rel=1e-6)

@@ -1,0 +1,31 @@
+"""What the joint objective is to do with one picture."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..placement.window import Window
+from ..settings import Weights
+from .fidelity import FidelityWeights
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One picture's window with what its objective compares x with; `objective` makes the terms.
+
+    Attributes:
+        window: in the refine stage its source is the picture to refine.
+        background: (1, 3, h, w), RGB in [0, 1], what x is composited over.
+        guidance: (1, 3, h, w), the Laplacian to match, in image units per pixel².
+        fidelity: pixel weights of the luminance and chroma terms.
+        weights: of the terms.
+        style: Gram matrices to match instead of the target's, (1, C, C), by layer; None: the
+            target's.
+    """
+
+    window: Window
+    background: Tensor
+    guidance: Tensor
+    fidelity: FidelityWeights
+    weights: Weights
+    style: dict[str, Tensor] | None = None

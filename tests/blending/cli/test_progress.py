@@ -1,0 +1,84 @@
+"""The progress bar: what it counts, and when it keeps silent."""
+
+import io
+import sys
+from dataclasses import replace
+
+import pytest
+
+from blending.cli.progress import Progress
+from blending.settings import BlendSettings, PoissonSettings
+from blending.stages.batch import Evaluation
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def progress(stages, settings, stream, monkeypatch):
+    """The bar's count after the evaluations, given as (stage, number)."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    counts = []
+    with Progress(settings) as bar:
+        for stage, number in stages:
+            bar(Evaluation(stage, 0, 1, number, 20, number, {}, lambda: None))
+            counts.append(bar.bar.n)
+    return bar.bar.total, counts
+
+
+def test_the_bar_counts_both_stages_and_jumps_over_what_was_not_needed(monkeypatch):
+    settings = BlendSettings()
+    first, second = settings.poisson.max_evaluations, settings.refine.max_evaluations
+    stages = [("poisson", 1), ("poisson", 2), ("refine", 1), ("refine", second)]
+    total, counts = progress(stages, settings, stream := Terminal(), monkeypatch)
+    assert total == first + second
+    assert counts == [1, 2, first + 1, first + second]
+    assert "refine" in stream.getvalue()
+
+
+def test_without_a_terminal_the_bar_is_silent(monkeypatch):
+    stream = io.StringIO()
+    progress([("poisson", 1), ("refine", 1)], BlendSettings(), stream, monkeypatch)
+    assert stream.getvalue() == ""
+
+
+def test_an_exact_blend_shows_no_bar(monkeypatch):
+    settings = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
+    progress([], settings, stream := Terminal(), monkeypatch)
+    assert stream.getvalue() == ""
+
+
+def test_an_exact_first_stage_leaves_the_whole_bar_to_the_second(monkeypatch):
+    settings = BlendSettings(poisson=PoissonSettings(method="exact"))
+    total, counts = progress(
+        [("poisson", 0), ("refine", 3)], settings, stream := Terminal(), monkeypatch
+    )
+    assert total == settings.refine.max_evaluations
+    assert counts == [0, 3]
+    assert "refine" in stream.getvalue()
+
+
+def test_a_first_stage_alone_has_its_own_budget(monkeypatch):
+    poisson = replace(PoissonSettings(), max_evaluations=7)
+    settings = BlendSettings(poisson=poisson, refine=None)
+    total, counts = progress([("poisson", 7)], settings, stream := Terminal(), monkeypatch)
+    assert (total, counts) == (7, [7])
+    assert "poisson" in stream.getvalue()
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_the_bar_is_closed_when_the_block_ends_well_or_ill(error, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    closed = []
+    try:
+        with Progress(BlendSettings()) as bar:
+            monkeypatch.setattr(bar.bar, "close", lambda: closed.append(True))
+            assert not closed
+            if error:
+                raise error
+    except KeyboardInterrupt:
+        assert error  # passed on
+    else:
+        assert error is None
+    assert closed == [True]
