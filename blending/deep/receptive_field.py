@@ -7,8 +7,8 @@ from ..placement.box import Box
 
 STRIDE = 8  # of the coarsest layer, relu4_3, in image pixels
 # Pixels by which a change spreads up to relu4_3: 2 convolutions at stride 1, 2 at 2, 3 at 4 and 3
-# at 8 spread it by 42; alignment to the pooling's blocks makes that 46 at most.
-REACH = 46
+# at 8 spread it by 42; alignment to the pooling's blocks makes that 49 at most.
+REACH = 49
 HALO = 48  # pixels around a tile that its features depend on: 42, rounded up to the stride of 8
 
 

@@ -79,7 +79,8 @@ def lay_out(tensor: Tensor, at: Box, box: Box) -> Tensor:
     Args:
         tensor: (B, C, h, w), the pixels of the box `at`.
         at: the place of these pixels on the picture, of their size.
-        box: the part of the picture to fill; pixels of `tensor` outside it are cut off.
+        box: the part of the picture to fill, which overlaps `at`; pixels of `tensor` outside it are
+            cut off.
 
     Returns:
         (B, C, H, W), of the size of `box`.

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -85,7 +86,10 @@ def batch(rounds: int) -> list[list[str]]:
     )
     rows = [["eight calls", f"{singly:.1f}", "1.00"]]
     for at_once in (1, 2, 4, 8):
-        with mock.patch("blending.stages.stages._rows", lambda *_, rows=at_once: rows):
+        with ExitStack() as changed:
+            for stage in ("poisson", "refine"):
+                name = f"blending.stages.{stage}.rows_at_once"
+                changed.enter_context(mock.patch(name, lambda *_, rows=at_once: rows))
             found = seconds(lambda: call(sources, targets), rounds)
         rows.append([f"one call, {at_once} at once", f"{found:.1f}", f"{found / singly:.2f}"])
     found = seconds(lambda: call(sources, targets[:1]), rounds)
@@ -153,17 +157,17 @@ def arithmetic(rounds: int) -> list[list[str]]:
     target, mask = painting(512), disc(256)
     placed = place(photograph(256), target, mask, 130, 120)
     area = placed.full_mask
-    first = poisson_stage(placed, None, network, Compute(arithmetic="float32")).image
+    first = poisson_stage(placed, None, network, Compute(precision="float32")).image
     noise = 1e-4 * (2 * torch.rand_like(first) - 1)
     noisy = replace(placed, source=placed.source + noise[..., :256, :256])
 
     def poisson(kind: str, is_noisy: bool = False) -> Tensor:
         given = noisy if is_noisy else placed
-        return poisson_stage(given, None, network, Compute(arithmetic=kind)).image
+        return poisson_stage(given, None, network, Compute(precision=kind)).image
 
     def refine(kind: str, is_noisy: bool = False) -> Tensor:
         image = first + noise * (area > 0) if is_noisy else first
-        return refine_stage(image, target, area, None, network, Compute(arithmetic=kind)).image
+        return refine_stage(image, target, area, None, network, Compute(precision=kind)).image
 
     for stage in (poisson, refine):
         wide, short = (stage(kind) for kind in ("float32", "bfloat16"))

@@ -104,7 +104,7 @@ def measure(
     theirs = authors(case, folder, evaluations) if folder else []
     rows = []
     for preset, arithmetic in choices:
-        settings = replace(PRESETS[preset], compute=Compute(arithmetic=arithmetic))
+        settings = replace(PRESETS[preset], compute=Compute(precision=arithmetic))
         memory = peak_megabytes(lambda s=settings: ours(case, s))
         runs = [ours(case, settings) for _ in range(rounds)]
         seconds = statistics.median(time for time, _ in runs)

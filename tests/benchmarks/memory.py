@@ -1,4 +1,4 @@
-"""Measure what a stage takes beside its pictures, against what blending/memory.py plans.
+"""Measure what a stage takes beside its pictures, against what blending/stages/memory.py plans.
 
     python tests/benchmarks/memory.py [--windows N ...] [--shares F ...] [--tiles N ...]
         [--arithmetics NAME ...] [--evaluations N] [--histogram]

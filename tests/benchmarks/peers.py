@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from blending.placement.window import bounding_box
+from blending.placement.box import bounding_box
 
 
 def opencv_clone(source: Tensor, target: Tensor, mask: Tensor, row: int, column: int) -> Tensor:
@@ -34,10 +34,10 @@ def prepared_clone(
     import cv2
 
     # The box around the mask is centred on the point, rounded down.
-    top, left, height, width = bounding_box(mask > 0)
+    box = bounding_box(mask > 0)
     pictures = _levels(source), _levels(target)
     levels = _levels(mask.expand(-1, 3, -1, -1))
-    centre = (column + left + width // 2, row + top + height // 2)
+    centre = (column + box.left + box.width // 2, row + box.top + box.height // 2)
     # A copy each time: the mask is changed there.
     return lambda: cv2.seamlessClone(*pictures, levels.copy(), centre, cv2.NORMAL_CLONE)
 

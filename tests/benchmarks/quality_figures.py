@@ -6,22 +6,22 @@ from functools import partial
 from statistics import fmean, median
 
 import torch
+from network_figures import Activations, content_error, style_error
 from quality_methods import Result
 from torch import Tensor
 
 from blending.deep.vgg16 import STYLE_LAYERS
+from blending.placement.box import Box, crop
 from blending.placement.place import Placed
-from blending.placement.window import crop
 from blending.poisson.guidance import guidance_field
 from blending.quality.guardrails import MARGIN, guard_rails
-from blending.quality.metrics import background_error, content_error, gradient_error, style_error
+from blending.quality.metrics import background_error, gradient_error
 
 HELD_OUT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # no objective sees them
 RELATIVE = ("style", *HELD_OUT)  # figures given as multiples of the paste's
 MEANS = ("seam ratio", "gradient", "content", *RELATIVE, "ΔE", "seconds")
 
 Figures = dict[str, float | None]
-Activations = Callable[[Tensor, tuple[str, ...]], dict[str, Tensor]]
 
 
 def remembering(network: Activations, picture: Tensor) -> Activations:
@@ -52,14 +52,14 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
         clipped; background difference (levels); seconds. None where there is none.
     """
     rails = guard_rails(result.image, placed)[0]
-    scene = placed.window(0, MARGIN)
-    guidance = guidance_field(scene.source, scene.source_valid, scene.target, scene.support)
-    frame = (placed.row, placed.column, *placed.mask.shape[2:])
+    window = placed.window(0, MARGIN)
+    guidance = guidance_field(window.source, window.source_valid, window.target, window.support)
+    frame = Box(placed.row, placed.column, *placed.mask.shape[2:])
     style = partial(style_error, result.image, placed.target, remembering(network, result.image))
     published = result.image if result.as_published is None else result.as_published
     return {
         "seam ratio": rails["seam_ratio"],
-        "gradient": gradient_error(crop(result.image, scene.box), guidance, scene.mask),
+        "gradient": gradient_error(crop(result.image, window.box), guidance, window.mask),
         "content": content_error(crop(result.image, frame), placed.source, placed.mask, network),
         "style": style(),
         **{layer: style((layer,)) for layer in HELD_OUT},

@@ -8,15 +8,20 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as a script
 
+from network_figures import style_error
 from quality_figures import (
     HELD_OUT,
     RELATIVE,
     geometric_mean,
     held_out_gains,
+    measure,
     relative,
     remembering,
     summary,
 )
+from quality_methods import Result
+
+from blending import place
 
 
 def styles(value):
@@ -67,3 +72,30 @@ def test_a_remembered_picture_is_not_computed_again():
     assert len(calls) == 1
     assert remembered(other, ("relu1_2",)) == {"relu1_2": 0}
     assert calls[1:] == [("relu1_2",)]
+
+
+def test_the_plain_paste_has_its_own_colours_and_seam_and_keeps_the_background(
+    photo, disc, network
+):
+    placed = place(photo(24, 28), photo(50, 60, 250, 20), disc(24, 28, 9), 11, 17)
+    paste, target = placed.paste, placed.target
+    found = measure(Result("copy-paste", paste), placed, network)
+    assert (found["seam ratio"], found["ΔE"], found["background"]) == (1, 0, 0)
+    assert (found["clipped"], found["seconds"]) == (None, None)
+    assert found["content"] == 0  # the mask is hard
+    assert found["style"] == pytest.approx(style_error(paste, target, network))
+    for layer in HELD_OUT:
+        assert found[layer] == pytest.approx(style_error(paste, target, network, (layer,)))
+
+
+def test_content_is_measured_on_the_sources_frame_and_the_background_as_published(
+    photo, disc, network
+):
+    placed = place(photo(24, 28), photo(50, 60, 250, 20), disc(24, 28, 9), 11, 17)
+    outside, inside = placed.paste, placed.paste
+    outside[..., 0, 0] += 3 / 255
+    inside[..., 11 + 12, 17 + 14] += 0.25
+    assert measure(Result("a", outside), placed, network)["content"] == 0
+    assert measure(Result("a", inside), placed, network)["content"] > 0
+    as_published = Result("a", placed.paste, as_published=outside)
+    assert measure(as_published, placed, network)["background"] == pytest.approx(3, rel=1e-3)

@@ -5,16 +5,17 @@ import re
 
 import pytest
 import torch
-from blending.stages.stages import poisson_stage, refine_stage
 
-import blending
+from blending import pipeline
+from blending.deep import vgg16
 from blending.pipeline import blend
 from blending.placement.place import place
 from blending.poisson.guidance import guidance_field
 from blending.quality import metrics
-from blending.report import machine_report
 from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from blending.stages.batch import Evaluation
+from blending.stages.poisson import poisson_stage
+from blending.stages.refine import refine_stage
 
 EXACT = BlendSettings(poisson=PoissonSettings(method="exact"), refine=None)
 
@@ -150,13 +151,6 @@ def test_the_report_is_json_with_sizes_place_stages_and_machine(scenery, quick):
     assert torch.__version__.startswith(report["versions"]["torch"])
 
 
-def test_the_machine_report_counts_memory_in_bytes():
-    report = machine_report(torch.device("cpu"))
-    # python with torch takes more than 100 MB and less than this test may
-    assert 100e6 < report["peak_memory_bytes"] < 64e9
-    assert set(report["versions"]) == {"python", "torch", "torchvision", "kornia", "numpy"}
-
-
 def test_evaluations_of_both_stages_are_handed_on(scenery, quick):
     seen: list[Evaluation] = []
     source, target, mask = scenery
@@ -203,6 +197,59 @@ def test_a_device_that_cannot_compute_is_named(device, scenery):
         blend(source, target, mask, settings=settings)
 
 
+def test_where_nothing_needs_the_network_no_weights_are_read(scenery, monkeypatch, tmp_path):
+    source, target, mask = scenery
+    monkeypatch.setattr(vgg16, "BUNDLED", tmp_path / "none.safetensors")
+    for refine in (None, RefineSettings(strength=0)):
+        settings = BlendSettings(EXACT.poisson, refine)
+        assert torch.isfinite(blend(source, target, mask, settings=settings).image).all()
+    for settings in (
+        BlendSettings(EXACT.poisson),
+        BlendSettings(PoissonSettings(max_evaluations=1), refine=None),
+    ):
+        with pytest.raises(FileNotFoundError, match=r"none\.safetensors"):
+            blend(source, target, mask, settings=settings)
+
+
+def test_both_stages_share_a_network_that_is_read_once(scenery, quick, monkeypatch):
+    source, target, mask = scenery
+    load_features, read = pipeline.load_features, []
+
+    def watched(*arguments):
+        read.append(arguments)
+        return load_features(*arguments)
+
+    monkeypatch.setattr(pipeline, "load_features", watched)
+    monkeypatch.setattr(vgg16, "BUNDLED", None)  # nor is the bundled one looked for
+    settings = quick()
+    report = blend(source, target, mask, settings=settings).report
+    assert read == [(settings.weights_file, "standardised")]
+    assert report["weights"] == settings.weights_file
+    assert report["input_scale"] == "standardised"
+
+
+def test_the_report_names_the_bundled_weights_and_the_scale(scenery):
+    source, target, mask = scenery
+    report = blend(source, target, mask, scale=0.5, row=-2, settings=EXACT).report
+    assert (report["weights"], report["input_scale"]) == ("bundled", "caffe")
+    assert report["place"] == {"row": -2, "column": 0, "scale": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("region", "free"), [("object", 0), ("band", 3), ("picture", 100)], ids=lambda x: str(x)
+)
+def test_outside_the_region_the_image_has_the_targets_bits(region, free, scenery, quick):
+    source, target, mask = scenery
+    result = blend(source, target, mask, row=3, column=5, settings=quick(region=region, band=3))
+    rows = torch.arange(32)[:, None] - (3 + 11.5)
+    columns = torch.arange(36)[None] - (5 + 12.5)
+    beyond = rows**2 + columns**2 > (9 + free) ** 2 + 1e-6
+    assert torch.equal(result.image[..., beyond], target[..., beyond])
+    changed = (result.image != target).any(1)[0]
+    if free:  # it reaches out of the mask
+        assert changed[(result.mask == 0)[0, 0]].float().mean() > 0.05
+
+
 def test_missing_weights_are_named(scenery, tmp_path):
     source, target, mask = scenery
     missing = str(tmp_path / "none.safetensors")
@@ -238,27 +285,20 @@ def test_arguments_that_cannot_be_blended_are_named(change, error, message, scen
         blend(**(given | change), settings=EXACT)
 
 
-def test_the_package_offers_its_public_names():
-    for name in set(blending.__all__) - {"PRESETS"}:
-        assert getattr(blending, name).__name__ == name
-    assert "painting" in blending.PRESETS
-    assert blending.blend is blend
-    with pytest.raises(AttributeError, match="blnd"):
-        _ = blending.blnd
-
-
 @pytest.mark.weights
-def test_the_default_blend_of_a_photograph_beats_its_paste_at_the_seam(photo, disc, bundled):
+def test_the_default_blend_of_a_photograph_beats_its_paste_at_the_seam(
+    photo, disc, bundled, style_error
+):
     source, target, mask = photo(40, 40), photo(56, 56, 250, 20), disc(40, 40, 14)
     result = blend(source, target, mask, row=8, column=8)
     placed = place(source, target, mask, 8, 8)
-    scene = placed.window(0, margin=56)
-    guidance = guidance_field(scene.source, scene.source_valid, target, scene.support)
+    window = placed.window(0, margin=56)
+    guidance = guidance_field(window.source, window.source_valid, target, window.support)
 
     def seam(image):
         return metrics.seam_error(image, guidance, result.mask)
 
     assert seam(result.image) < 0.5 * seam(result.paste)
-    style = [metrics.style_error(x, target, bundled) for x in (result.image, result.paste)]
+    style = [style_error(x, target, bundled) for x in (result.image, result.paste)]
     assert style[0] < style[1]
     assert metrics.background_error(result.image, target, result.mask) == 0

@@ -5,21 +5,25 @@ import math
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from blending.checks import check_choice, check_range
 from blending.settings import (
     GRADIENTS,
     METHODS,
+    PRECISIONS,
     BlendSettings,
+    Compute,
     PoissonSettings,
     RefineSettings,
     Weights,
+    check_input_scale,
 )
 
 STAGES = (PoissonSettings, RefineSettings)
+OWN_WEIGHTS = partial(BlendSettings, weights_file="w.safetensors")
 TERMS = tuple(field.name for field in dataclasses.fields(Weights))
 
 
@@ -148,9 +152,10 @@ def test_the_bleed_is_half_where_the_deep_method_imports_and_else_whole(method, 
     expected = 0.5 if (method, gradients) == ("deep", "import") else 1.0
     own = PoissonSettings(method=method, gradients=gradients)
     assert own.bleed is None
-    assert own.own_bleed == expected
+    assert own.resolved_bleed == own.own_bleed == expected
     for bleed in (0, 0.25, 1.0):  # 0 is a bleed, not its lack
-        assert dataclasses.replace(own, bleed=bleed).own_bleed == bleed
+        changed = dataclasses.replace(own, bleed=bleed)
+        assert changed.resolved_bleed == changed.own_bleed == bleed
 
 
 @pytest.mark.parametrize(
@@ -160,30 +165,127 @@ def test_the_bleed_is_half_where_the_deep_method_imports_and_else_whole(method, 
         (PoissonSettings, "start", "paste, exact"),
         (PoissonSettings, "gradients", "import, mixed, monochrome"),
         (RefineSettings, "region", "object, band, picture"),
-        (BlendSettings, "input_scale", "caffe, standardised"),
+        (
+            partial(BlendSettings, weights_file="w.safetensors"),
+            "input_scale",
+            "caffe, standardised",
+        ),
+        (Compute, "precision", "auto, float32, bfloat16"),
     ],
 )
 def test_a_choice_takes_only_its_words(settings, name, choices):
     for choice in choices.split(", "):
         assert getattr(settings(**{name: choice}), name) == choice
-    for wrong in ("Exact", "", None):
+    for wrong in ("Exact", "float16", "BFLOAT16", "", None):
         words = f"{name} must be one of {choices}, got {wrong!r}"
         with pytest.raises(ValueError, match=f"^{words}$"):
             settings(**{name: wrong})
 
 
-def test_check_range_takes_whole_numbers_as_numbers_and_has_no_upper_end_by_default():
-    check_range("row", 3, 0)
-    check_range("row", 1e300, 0)
-    with pytest.raises(ValueError, match=r"row must be in \[0, inf\], got -1"):
-        check_range("row", -1, 0)
-    with pytest.raises(ValueError, match=r"row must be in \[0, inf\], got nan"):
-        check_range("row", math.nan, 0)
+def test_the_defaults_leave_everything_to_the_machine():
+    assert Compute() == Compute(None, "auto", None)
+    assert BlendSettings().compute == Compute()
 
 
-def test_check_choice_compares_whole_words():
-    with pytest.raises(ValueError, match="mode must be one of abc, d, got 'a'"):
-        check_choice("mode", "a", ("abc", "d"))
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_a_precision_may_be_named_by_its_former_name_too(precision):
+    assert precision in PRECISIONS
+    assert Compute(precision=precision).precision == precision
+    assert Compute(precision=precision).arithmetic == precision
+    assert Compute(arithmetic=precision) == Compute(precision=precision)
+    assert Compute("cpu", precision, 5) == Compute(device="cpu", arithmetic=precision, memory=5)
+
+
+def test_the_former_name_counts_where_both_are_given():
+    assert Compute(precision="float32", arithmetic="bfloat16").precision == "bfloat16"
+    changed = dataclasses.replace(Compute("cpu", "float32", 5), arithmetic="auto")
+    assert changed == Compute("cpu", "auto", 5)
+
+
+def test_a_report_of_where_to_compute_has_the_new_name_alone():
+    named = {"device": "cpu", "precision": "float32", "memory": 5}
+    assert dataclasses.asdict(Compute("cpu", arithmetic="float32", memory=5)) == named
+
+
+@pytest.mark.parametrize("wrong", ["float16", "BFLOAT16", ""])
+def test_no_other_arithmetic_is_taken(wrong):
+    words = f"arithmetic must be one of auto, float32, bfloat16, got {wrong!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
+        Compute(arithmetic=wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, b"cpu", True])
+def test_a_device_is_a_name(wrong):
+    with pytest.raises(TypeError, match=f"device must be str or NoneType, got {wrong!r}"):
+        Compute(device=wrong)
+
+
+@pytest.mark.parametrize("wrong", [1.0, "1", True])
+def test_memory_is_a_whole_number_of_bytes(wrong):
+    with pytest.raises(TypeError, match=f"memory must be a whole number, got {wrong!r}"):
+        Compute(memory=wrong)
+
+
+def test_memory_is_not_below_0():
+    assert Compute(memory=0).memory == 0
+    with pytest.raises(ValueError, match=r"memory must be in \[0, inf\], got -1"):
+        Compute(memory=-1)
+
+
+@pytest.mark.parametrize("wrong", ["cpu", None])
+def test_a_blends_compute_is_a_compute(wrong):
+    with pytest.raises(TypeError, match=f"compute must be Compute, got {wrong!r}"):
+        BlendSettings(compute=wrong)
+
+
+@pytest.mark.parametrize("stage", [PoissonSettings, RefineSettings])
+def test_a_sequence_is_true_or_false(stage):
+    assert stage().sequence is False
+    assert stage(sequence=True).sequence is True
+    for wrong in (0, 1, None, "yes"):
+        with pytest.raises(TypeError, match=f"sequence must be bool, got {wrong!r}"):
+            stage(sequence=wrong)
+
+
+@pytest.mark.parametrize(
+    ("scale", "file"),
+    [("caffe", None), ("caffe", "w.safetensors"), ("standardised", "w.safetensors")],
+)
+def test_an_input_scale_goes_with_weights_that_have_it(scale, file):
+    check_input_scale(scale, file)
+    assert BlendSettings(weights_file=file, input_scale=scale).input_scale == scale
+
+
+@pytest.mark.parametrize(
+    ("scale", "file", "words"),
+    [
+        ("standardised", None, "input_scale standardised must come with a weights file, got none"),
+        ("big", None, "input_scale must be one of caffe, standardised, got 'big'"),
+        ("big", "w.safetensors", "input_scale must be one of caffe, standardised, got 'big'"),
+    ],
+)
+def test_an_input_scale_that_the_weights_do_not_have_is_refused(scale, file, words):
+    for refusing in (
+        lambda: check_input_scale(scale, file),
+        lambda: BlendSettings(weights_file=file, input_scale=scale),
+    ):
+        with pytest.raises(ValueError, match=f"^{words}"):
+            refusing()
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "kind"),
+    [
+        (PoissonSettings, "weights", "Weights"),
+        (RefineSettings, "weights", "Weights"),
+        (BlendSettings, "poisson", "PoissonSettings"),
+        (BlendSettings, "refine", "RefineSettings or NoneType"),
+    ],
+)
+def test_settings_within_settings_are_of_their_kind(settings, name, kind):
+    for wrong in ("many", 1, {}):
+        with pytest.raises(TypeError, match=f"{name} must be {kind}, got {wrong!r}"):
+            settings(**{name: wrong})
 
 
 def test_the_settings_load_without_torch():

@@ -184,20 +184,18 @@ def test_stage_exact_is_method_exact_and_the_first_stage_alone(method):
 
 
 def test_stage_exact_contradicts_the_deep_method():
-    with pytest.raises(
-        ValueError, match="^--stage exact must go with --method exact, got deep$"
-    ):
+    with pytest.raises(ValueError, match=r"^--stage exact must go with --method exact, got deep$"):
         parsed("--stage", "exact", "--method", "deep")
 
 
 def test_memory_is_not_below_0():
     assert parsed("--memory", "0").memory == 0
-    with pytest.raises(ValueError, match="^--memory must be 0 megabytes or more, got -1$"):
+    with pytest.raises(ValueError, match=r"^--memory must be 0 megabytes or more, got -1$"):
         parsed("--memory=-1")
 
 
 def test_another_input_scale_needs_other_weights():
-    words = "^--input-scale standardised must come with --weights, got none: .* expect caffe$"
+    words = r"^--input-scale standardised must come with --weights, got none: .* expect caffe$"
     with pytest.raises(ValueError, match=words):
         parsed("--input-scale", "standardised")
     given = parsed("--input-scale", "standardised", "--weights", "w.safetensors")

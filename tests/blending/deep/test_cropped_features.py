@@ -166,9 +166,7 @@ def test_a_layer_on_a_part_of_its_map_gives_what_the_whole_layer_gives(noise):
 
 def test_a_backward_pass_of_a_convolution_through_an_overwritten_buffer_is_refused(noise):
     layer, box = make_layer(noise(1, 3, 9, 11, seed=1).double())
-    first, second = (
-        noise(1, 3, *box.size, seed=s).double().requires_grad_() for s in (2, 3)
-    )
+    first, second = (noise(1, 3, *box.size, seed=s).double().requires_grad_() for s in (2, 3))
     older, newer = layer.run(first), layer.run(second)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         older.square().sum().backward()
@@ -234,4 +232,5 @@ def test_a_request_is_answered_by_the_targets_sums_and_the_bases_surroundings(
     for name, expected in double(picture, STYLE_LAYERS).items():
         gram = features.gram(name, activations[name])
         torch.testing.assert_close(gram, gram_matrix(expected), **EXACT)
-    assert set(found.maps) == set(features.fixed_maps) == (set(STYLE_LAYERS) if keep_maps else set())
+    stored = set(STYLE_LAYERS) if keep_maps else set()
+    assert set(found.maps) == set(features.fixed_maps) == stored

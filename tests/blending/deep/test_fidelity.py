@@ -10,13 +10,14 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from blending.deep.fidelity import CONTOUR, EDGE, HUE, NOISE, TEXTURE, edge_emphasis, edge_ramp
+from blending.placement.box import Box
 from blending.placement.window import Window
 
 
-def make_window(source, mask, known=None):
+def make_window(source, mask, valid=None):
     """A window whose target does not matter."""
-    known = torch.ones_like(mask) if known is None else known
-    return Window(source, mask, known, torch.zeros_like(source), (0, 0, *mask.shape[2:]))
+    valid = torch.ones_like(mask) if valid is None else valid
+    return Window(source, mask, valid, torch.zeros_like(source), Box(0, 0, *mask.shape[2:]))
 
 
 def strip(columns=60, first=10, height=3):
@@ -39,12 +40,12 @@ def shortest_ways(window, reach):
     """By Dijkstra's algorithm on the graph of pixels, from a point that all outside are."""
     height, width = window.mask.shape[2:]
     number = np.arange(height * width).reshape(height, width)
-    known, source = window.source_valid[0, 0].numpy(), window.source[0].numpy()
+    valid, source = window.source_valid[0, 0].numpy(), window.source[0].numpy()
     starts, ends, costs = [], [], []
     for axis in (0, 1):
         first, second = (np.delete(number, end, axis) for end in (-1, 0))
         step = np.abs(np.diff(source, axis=axis + 1)).max(0)
-        both = np.delete(known, -1, axis) * np.delete(known, 0, axis)
+        both = np.delete(valid, -1, axis) * np.delete(valid, 0, axis)
         cost = 1 + CONTOUR * both * np.maximum(step - NOISE, 0)
         starts += [first, second]
         ends += [second, first]
@@ -120,10 +121,10 @@ def test_the_channel_with_the_largest_step_counts():
 
 def test_pixels_that_the_source_does_not_know_cost_nothing(noise):
     mask, rim = strip(), 8
-    known = mask.clone()  # the source ends with the mask
-    known[..., 30:40] = 0  # and has a gap
-    rough = torch.where(known > 0, grey(mask), noise(1, 3, 3, 60).double())
-    found = edge_ramp(make_window(rough, mask, known), rim).luminance
+    valid = mask.clone()  # the source ends with the mask
+    valid[..., 30:40] = 0  # and has a gap
+    rough = torch.where(valid > 0, grey(mask), noise(1, 3, 3, 60).double())
+    found = edge_ramp(make_window(rough, mask, valid), rim).luminance
     expected = edge_ramp(make_window(grey(mask), mask), rim).luminance
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
@@ -146,8 +147,8 @@ def test_the_way_is_the_shortest_through_the_source(seed, noise, disc):
     mask = disc(*shape, 8) * (noise(1, 1, *shape, seed=seed + 20) > 0.02)
     if seed == 3:
         mask[..., :6, :] = 1  # at the frame's edge
-    known = (noise(1, 1, *shape, seed=seed + 30) > 0.1).double()
-    window = make_window(source.double() / 2, mask.double(), known)
+    valid = (noise(1, 1, *shape, seed=seed + 30) > 0.1).double()
+    window = make_window(source.double() / 2, mask.double(), valid)
     rim = 5
     ways = shortest_ways(window, 3 * rim)
     inside = mask[0, 0].numpy() > 0

@@ -298,4 +298,5 @@ def test_a_request_is_answered_by_the_targets_sums_and_the_bases_surroundings(
     grams, _ = features.gram_and_content(image[:1])
     for name, activation in double(image[:1], STYLE_LAYERS).items():
         torch.testing.assert_close(grams[name], gram_matrix(activation), **EXACT)
-    assert set(found.maps) == set(features.fixed_maps) == (set(STYLE_LAYERS) if keep_maps else set())
+    stored = set(STYLE_LAYERS) if keep_maps else set()
+    assert set(found.maps) == set(features.fixed_maps) == stored

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from blending.deep import vgg16
-from blending.deep.vgg16 import BUNDLED, load_features
+from blending.deep.vgg16 import BUNDLED, in_layer_dtype, load_features
 
 # Name of the activation, torchvision's index of its convolution; None pools.
 CHAIN = (
@@ -43,8 +43,8 @@ def caffe(image):
     return 255 * image - torch.tensor([123.68, 116.779, 103.939]).view(1, 3, 1, 1)
 
 
-def expected_taps(x, tensors):
-    taps = {}
+def expected_activations(x, tensors):
+    activations = {}
     for step in CHAIN:
         if step is None:
             x = F.max_pool2d(x, 2)
@@ -52,8 +52,8 @@ def expected_taps(x, tensors):
         name, index = step
         weight, bias = (tensors[f"features.{index}.{kind}"].double() for kind in ("weight", "bias"))
         x = F.relu(F.conv2d(x, weight, bias, padding=1))
-        taps[name] = x
-    return taps
+        activations[name] = x
+    return activations
 
 
 def refusal(path, error=ValueError, **options):
@@ -69,8 +69,8 @@ def refusal(path, error=ValueError, **options):
 )
 def test_activations_equal_plain_convolutions_with_the_bundled_weights(input_scale, prepare, photo):
     image = photo(33, 46).double()
-    expected = expected_taps(prepare(image), load_file(BUNDLED))
-    found = load_features(input_scale=input_scale).double()(image, NAMES)
+    expected = expected_activations(prepare(image), load_file(BUNDLED))
+    found = load_features(BUNDLED, input_scale).double()(image, NAMES)
     assert tuple(found) == NAMES
     for name in NAMES:
         # The mean is kept in float32 by the module: 1e-7 of the picture, up to 1e-5 of a sum.
@@ -79,17 +79,17 @@ def test_activations_equal_plain_convolutions_with_the_bundled_weights(input_sca
 
 def test_another_file_gives_its_own_activations(random_weights, random_tensors, photo):
     image = photo(16, 16).double()
-    expected = expected_taps(caffe(image), random_tensors)["relu4_3"]
+    expected = expected_activations(caffe(image), random_tensors)["relu4_3"]
     found = load_features(random_weights).double()(image, ("relu4_3",))["relu4_3"]
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (37, 51), (64, 9)])
 def test_each_block_halves_the_size_rounded_down(height, width, network, noise):
-    taps = network(noise(2, 3, height, width), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"))
+    activations = network(noise(2, 3, height, width), ("relu1_2", "relu2_2", "relu3_3", "relu4_3"))
     channels = {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512}
     for power, (name, count) in enumerate(channels.items()):
-        assert taps[name].shape == (2, count, height // 2**power, width // 2**power)
+        assert activations[name].shape == (2, count, height // 2**power, width // 2**power)
 
 
 def test_a_batch_gives_what_its_pictures_give(network, noise):
@@ -113,6 +113,50 @@ def test_an_early_layer_needs_no_pooled_pixels(network, noise):
 def test_an_unknown_layer_is_refused(network, noise):
     with pytest.raises(KeyError, match="relu9_9"):
         network(noise(1, 3, 8, 8), ("relu9_9",))
+
+
+def test_the_first_layer_is_neither_rounded_nor_shortened(network):
+    own = network.prepared(torch.zeros(1), torch.bfloat16)
+    types = [p.dtype for p in own.parameters()]
+    assert types == [torch.float32] * 2 + [torch.bfloat16] * 18
+    assert own.precision == torch.bfloat16
+    assert torch.equal(own.features[0].weight, network.features[0].weight)
+    assert torch.equal(own.features[2].weight, network.features[2].weight.bfloat16())
+
+
+def test_a_prepared_network_leaves_the_first_as_it_was(network):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    own = network.prepared(torch.zeros(1).double(), torch.bfloat16)
+    assert own.features[0].weight.dtype == own.mean.dtype == torch.float64
+    assert network.precision == torch.float32
+    for name, tensor in network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[name])
+    assert not any(parameter.requires_grad for parameter in own.parameters())
+
+
+def test_what_needs_no_conversion_is_in_memory_once(network):
+    own = network.prepared(torch.zeros(1), torch.float32)
+    pairs = zip(own.parameters(), network.parameters(), strict=True)
+    assert all(ours.data_ptr() == theirs.data_ptr() for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_activations_are_of_the_pictures_type_and_near_the_exact_ones(precision, network, noise):
+    image, layers = noise(1, 3, 16, 24), ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    activations = network.prepared(image, precision)(image, layers)
+    # bfloat16 rounds to 2^-9 at each of up to 10 layers, by chance up or down
+    error = {torch.float32: 1e-5, torch.bfloat16: 2**-9 * 10}[precision]
+    for name, exact in network.double()(image.double(), layers).items():
+        assert activations[name].dtype == torch.float32
+        assert (activations[name] - exact).norm() < error * exact.norm()
+
+
+def test_a_layers_input_takes_the_type_of_its_weights_if_it_has_any():
+    x = torch.ones(1, 3, 4, 4)
+    assert in_layer_dtype(x, torch.nn.Conv2d(3, 2, 3).bfloat16()).dtype == torch.bfloat16
+    assert in_layer_dtype(x, torch.nn.ReLU()) is x
+    assert in_layer_dtype(x, torch.nn.MaxPool2d(2)) is x
 
 
 def test_the_network_is_frozen_float32_on_the_cpu(bundled):
@@ -209,6 +253,13 @@ def test_whole_numbers_are_no_weights(tmp_path, random_tensors):
     wrong = torch.zeros(64, dtype=torch.int32)
     save_file(random_tensors | {"features.0.bias": wrong}, path)
     assert "features.0.bias as float (64,), got torch.int32" in refusal(path)
+
+
+def test_the_bundled_weights_have_their_own_input_scale_unless_they_are_named_as_a_file():
+    with pytest.raises(ValueError, match="standardised must come with a weights file"):
+        load_features(input_scale="standardised")
+    same, named = load_features(), load_features(BUNDLED)
+    assert torch.equal(same.deviation, named.deviation)
 
 
 def test_an_unknown_input_scale_is_refused_before_the_file_is_looked_for(tmp_path):

@@ -1,4 +1,8 @@
-"""L-BFGS on problems with known minima; its budget, its best point, its guard against NaN."""
+"""L-BFGS on problems with known minima; its budget, its best point, its guard against NaN.
+
+On the joint objective its inner loop asks nothing back from the device, and what it finds is at
+least torch's own.
+"""
 
 import itertools
 import math
@@ -6,16 +10,28 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from blending.deep.fidelity import FidelityWeights
+from blending.deep.objective import joint_objective
+from blending.deep.preconditioner import spectral_preconditioner
+from blending.deep.problem import Problem
+from blending.optimize.line_search import Search
 from blending.optimize.minimize import StopReason
 from blending.optimize.minimize import minimize as minimize_rows
+from blending.placement.box import Box
+from blending.placement.window import Window
+from blending.poisson.guidance import guidance_field
+from blending.settings import Weights
 
 
 def minimize(objective, x0, *, precondition=None, on_evaluation=None, **settings):
     """A single row: an objective of the point itself, its terms as numbers."""
 
-    def told(number, rows, points):
-        on_evaluation(number, rows[0], points[0])
+    def told(evaluation):
+        assert evaluation.row == 0
+        assert evaluation.done == evaluation.number  # there is no other row
+        on_evaluation(evaluation.number, evaluation.terms, evaluation.x[0])
 
     (solution,) = minimize_rows(
         lambda x: {name: term[None] for name, term in objective(x[0]).items()},
@@ -349,17 +365,36 @@ def test_a_row_that_stops_at_nan_does_not_spoil_the_others():
 
 
 def test_rows_that_have_stopped_are_told_of_no_more():
-    told = []
-
-    def listen(number, rows, points):
-        told.append([index for index, terms in enumerate(rows) if terms is not None])
-
+    told, counted = [], Counted(shifted_rosenbrocks)
     found = minimize_rows(
-        shifted_rosenbrocks, STARTS, max_evaluations=200, tolerance=1e-6, on_evaluation=listen
+        counted, STARTS, max_evaluations=200, tolerance=1e-6, on_evaluation=told.append
     )
-    assert len(told) == max(solution.evaluations for solution in found)
-    for index, solution in enumerate(found):
-        assert sum(index in rows for rows in told) == solution.evaluations
+    assert len({solution.evaluations for solution in found}) > 1
+    assert len(counted.points) == max(solution.evaluations for solution in found)
+    for row, solution in enumerate(found):
+        own = [evaluation for evaluation in told if evaluation.row == row]
+        assert [evaluation.number for evaluation in own] == [*range(1, solution.evaluations + 1)]
+        assert [evaluation.terms for evaluation in own] == list(solution.trace)
+        for evaluation, points in zip(own, counted.points, strict=False):
+            assert torch.equal(evaluation.x, points[row : row + 1])
+
+
+def test_what_is_over_counts_the_rows_that_have_stopped_as_if_they_went_on():
+    # A bar of rows times the budget: it goes on evenly and never back.
+    told = []
+    minimize_rows(
+        shifted_rosenbrocks, STARTS, max_evaluations=200, tolerance=1e-6, on_evaluation=told.append
+    )
+    assert all(evaluation.done == 4 * evaluation.number for evaluation in told)
+    assert [evaluation.done for evaluation in told] == sorted(e.done for e in told)
+
+
+@pytest.mark.parametrize(
+    ("budget", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError), ("9", TypeError)]
+)
+def test_a_budget_that_is_no_whole_number_from_1_on_is_refused(budget, error):
+    with pytest.raises(error, match="max_evaluations"):
+        minimize(rosenbrock, START, max_evaluations=budget)
 
 
 def test_a_host_that_hears_an_evaluation_late_changes_nothing(monkeypatch):
@@ -367,11 +402,88 @@ def test_a_host_that_hears_an_evaluation_late_changes_nothing(monkeypatch):
     monkeypatch.setattr("blending.optimize.minimize._lag", lambda device: 1)
     counted = Counted(shifted_rosenbrocks)
 
-    def listen(number, rows, points):
-        heard.append((number, len(counted.points)))
+    def listen(evaluation):
+        heard.append((evaluation.number, len(counted.points)))
 
     late = minimize_rows(counted, STARTS, max_evaluations=60, on_evaluation=listen)
     for ours, theirs in zip(late, prompt, strict=True):
         assert torch.equal(ours.x, theirs.x)
         assert ours.trace == theirs.trace
+    longest = max(solution.evaluations for solution in prompt)
+    assert {number for number, _ in heard} == set(range(1, longest + 1))
     assert all(begun == min(number + 1, 60) for number, begun in heard)
+
+
+EVERY = Weights(histogram=0.1, tv=0.1)
+
+
+class NoAnswers(TorchDispatchMode):
+    """Fails where the host asks the device for a value, or for a size that depends on values."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "unique")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        assert name not in self.FORBIDDEN, name
+        if name in ("index", "index_put", "index_put_"):
+            assert not any(i is not None and i.dtype == torch.bool for i in args[1]), name
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def problems(noise, disc):
+    """Two pictures, one with a soft mask."""
+    made = []
+    for seed in (1, 2):
+        mask = disc(24, 32, 8).double()
+        mask = mask * (0.5 + 0.5 * noise(1, 1, 24, 32, seed=9).double()) if seed == 2 else mask
+        source, target = (noise(1, 3, 24, 32, seed=seed + s).double() for s in (0, 10))
+        window = Window(source, mask, torch.ones_like(mask), target, Box(0, 0, 24, 32))
+        guidance = guidance_field(source, window.source_valid, target, window.support)
+        fidelity = FidelityWeights(window.support.double(), window.support.double(), 1.5)
+        made.append(Problem(window, target, guidance, fidelity, EVERY))
+    return made
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+def test_an_evaluation_and_a_step_wait_for_nothing(tile, problems, network):
+    objective, _ = joint_objective(problems, network.double(), tile=tile)
+    x0 = torch.cat([problem.window.source for problem in problems])
+    search = Search(x0, 3, 1e-5, spectral_preconditioner(problems))
+    objective(x0)  # sorts for the histogram, once
+    for _ in range(5):
+        with NoAnswers():
+            leaf = search.trial.clone().requires_grad_()
+            values = torch.stack(list(objective(leaf).values())).sum(0)
+            (gradient,) = torch.autograd.grad(values.sum(), leaf)
+            search.update(values.detach(), gradient.flatten(1))
+
+
+@pytest.mark.parametrize("ask", [lambda x: x.sum().item(), lambda x: x[x > 0], bool])
+def test_that_would_be_noticed(ask):
+    with pytest.raises(AssertionError), NoAnswers():
+        ask(torch.ones(1))
+
+
+def test_torchs_own_finds_nothing_better_in_as_many_evaluations(problems, network):
+    problem, budget = problems[0], 25
+    objective, _ = joint_objective([problem], network.double())
+    (ours,) = minimize_rows(
+        objective,
+        problem.window.source,
+        max_evaluations=budget,
+        precondition=spectral_preconditioner([problem]),
+    )
+    x, values = problem.window.source.clone().requires_grad_(), []
+    theirs = torch.optim.LBFGS([x], max_iter=budget, max_eval=budget, line_search_fn="strong_wolfe")
+
+    def closure():
+        theirs.zero_grad()
+        value = torch.stack(list(objective(x).values())).sum()
+        value.backward()
+        values.append(value.item())
+        return value
+
+    theirs.step(closure)
+    assert sum(ours.terms.values()) < min(values[:budget])
+    assert ours.evaluations <= budget

@@ -81,16 +81,16 @@ def test_grey_becomes_rgb_along_its_own_curve(grey_profile):
 
 @pytest.mark.parametrize(("own", "wanted"), [(b"nonsense", None), (None, b"nonsense")])
 def test_a_profile_that_is_none_is_refused(own, wanted):
-    with pytest.raises(ValueError, match="^must have a usable ICC profile, got: "):
+    with pytest.raises(ValueError, match=r"^must have a usable ICC profile, got: "):
         convert_profile(rgb(), own, wanted or srgb_profile())
 
 
 def test_a_profile_of_another_kind_than_the_image_is_refused(grey_profile):
-    with pytest.raises(ValueError, match="^must have a usable ICC profile, got: "):
+    with pytest.raises(ValueError, match=r"^must have a usable ICC profile, got: "):
         convert_profile(rgb(), grey_profile, srgb_profile())
 
 
 def test_no_image_from_the_conversion_is_refused(monkeypatch, swapped):
     monkeypatch.setattr(ImageCms, "profileToProfile", lambda *_, **__: None)
-    with pytest.raises(ValueError, match="^must have a usable ICC profile$"):
+    with pytest.raises(ValueError, match=r"^must have a usable ICC profile$"):
         convert_profile(rgb(), None, swapped)

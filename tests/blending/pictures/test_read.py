@@ -344,6 +344,16 @@ def test_a_gif_of_one_frame_is_a_picture(tmp_path):
     assert read_picture(tmp_path / "a.gif").pixels[0, :3, 0, 0].tolist() == [0, 1, 0]
 
 
+def test_a_phones_picture_is_read_without_the_previews_behind_it(tmp_path):
+    first, second = (Image.new("RGB", (16, 8), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=[second], quality=95)
+    with Image.open(tmp_path / "a.mpo") as image:
+        assert (image.format, image.n_frames) == ("MPO", 2)
+    found = read_picture(tmp_path / "a.mpo").pixels
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand(1, 3, 8, 16)
+    assert (found - red).abs().max() <= 2 / 255
+
+
 def test_a_missing_file_is_named(tmp_path):
     path = tmp_path / "none.png"
     with pytest.raises(FileNotFoundError, match=re.escape(f"picture file not found: {path}")):
@@ -483,3 +493,28 @@ def test_a_channel_of_pixels_is_picked_without_a_file(noise):
         assert torch.equal(pick_channel(pixels, channel, "a.png"), pixels[:, place : place + 1])
     with pytest.raises(ValueError, match=r"^a\.png must have alpha, got none"):
         pick_channel(pixels[:, :3], "alpha", "a.png")
+
+
+def test_a_picture_beyond_pillows_limit_is_called_that_and_not_damaged(tmp_path, monkeypatch):
+    path = tmp_path / "large.png"
+    Image.fromarray(np.zeros((10, 11), np.uint8)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 54)  # refuses what has more than twice as many
+    with pytest.raises(ValueError, match=r"at most 108 pixels.*MAX_IMAGE_PIXELS.*got 110$") as said:
+        read_picture(path)
+    assert str(said.value).startswith(str(path))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 55)
+    assert read_picture(path).pixels.shape == (1, 3, 10, 11)
+
+
+def test_a_picture_that_the_memory_does_not_hold_is_called_that_and_not_damaged(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "sound.png"
+    Image.fromarray(np.zeros((10, 11), np.uint8)).save(path)
+
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "convert", short)
+    with pytest.raises(ValueError, match=r"fit into the free memory, got 11 x 10"):
+        read_picture(path)

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -255,3 +256,52 @@ def test_a_picture_may_have_a_name_as_long_as_the_file_system_allows(tmp_path):
     path = tmp_path / ("n" * 251 + ".png")  # 255 bytes, the limit of ext4, NTFS and APFS
     write_picture(path, planes(levels()), overwrite=False)
     assert names(tmp_path) == [path.name]
+
+
+def test_two_writers_in_one_folder_do_not_meet(tmp_path, monkeypatch):
+    """The second begins and ends while the first is at work."""
+    encode, others = write.encode_png16, iter([tmp_path / "other.png"])
+
+    def interrupted(array, icc):
+        for other in others:
+            write_picture(other, torch.zeros(1, 3, 4, 5), bits=16, overwrite=False)
+        return encode(array, icc)
+
+    monkeypatch.setattr(write, "encode_png16", interrupted)
+    write_picture(tmp_path / "own.png", torch.ones(1, 3, 6, 7), bits=16, overwrite=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.png", "other.png"}
+    assert read_picture(tmp_path / "own.png").pixels.min() == 1
+    assert read_picture(tmp_path / "other.png").pixels.max() == 0
+
+
+def test_many_threads_write_into_one_folder_and_lose_nothing(tmp_path):
+    def work(number):
+        level = torch.full((1, 3, 3, 4), number / 255)
+        write_picture(tmp_path / f"{number}.png", level, overwrite=False)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(64)))  # raises what a thread raised
+    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.png" for n in range(64)}
+    for number in range(64):
+        with Image.open(tmp_path / f"{number}.png") as image:
+            assert image.getpixel((0, 0)) == (number,) * 3
+
+
+def test_a_leftover_of_a_killed_run_stops_nobody_and_is_not_ours_to_clear(tmp_path):
+    leftover = tmp_path / f".blending-{os.getpid()}.part"
+    leftover.write_bytes(b"half a picture")
+    write_text(tmp_path / "report.json", "{}", overwrite=False)
+    with pytest.raises(FileExistsError):
+        write_text(tmp_path / "report.json", "{}", overwrite=False)
+    assert (tmp_path / "report.json").read_text() == "{}"
+    assert leftover.read_bytes() == b"half a picture"
+
+
+def test_a_write_that_fails_leaves_no_part_behind(tmp_path, monkeypatch):
+    def full(array, icc):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(write, "encode_png16", full)
+    with pytest.raises(OSError, match="no space"):
+        write_picture(tmp_path / "a.png", torch.zeros(1, 3, 2, 2), bits=16, overwrite=False)
+    assert not list(tmp_path.iterdir())

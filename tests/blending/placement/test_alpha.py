@@ -165,7 +165,7 @@ def test_sides_beyond_the_limits_are_refused_by_the_arguments_name(size):
 
 def test_a_scale_beyond_the_limits_is_refused_with_what_it_was_asked_of():
     plane = torch.zeros(1, 1, 2, 40)
-    with pytest.raises(ValueError, match="scale must keep .* got 820 for 40 x 2 pixels"):
+    with pytest.raises(ValueError, match=r"scale must keep .* got 820 for 40 x 2 pixels"):
         rescale(plane.expand(-1, 3, -1, -1), plane, plane, 820.0)
     assert math.prod(rescale(plane, plane, plane, 10.0)[0].shape[2:]) == 20 * 400
 
@@ -206,8 +206,8 @@ def test_scaled_colours_that_reach_the_guidance_stay_near_their_range_under_a_ro
 
 
 def test_scaling_a_flat_source_keeps_its_colour_and_mask():
-    placed = place(torch.full((1, 3, 5, 7), 0.3), random(1, 3, 20, 20), torch.ones(1, 1, 5, 7), scale=1.9)
+    placed = place(
+        torch.full((1, 3, 5, 7), 0.3), random(1, 3, 20, 20), torch.ones(1, 1, 5, 7), scale=1.9
+    )
     torch.testing.assert_close(placed.source, torch.full_like(placed.source, 0.3))
     torch.testing.assert_close(placed.mask, torch.ones_like(placed.mask))
-
-

@@ -171,7 +171,12 @@ def test_fit_factors_are_down_and_across():
 
 
 def test_directions_of_quarter_turns_are_exact_and_others_are_on_the_circle():
-    assert [direction(angle) for angle in (0, 90.0, 180, 270.0)] == [(1, 0), (0, 1), (-1, 0), (0, -1)]
+    assert [direction(angle) for angle in (0, 90.0, 180, 270.0)] == [
+        (1, 0),
+        (0, 1),
+        (-1, 0),
+        (0, -1),
+    ]
     assert direction(60) == pytest.approx((0.5, math.sqrt(0.75)))
     assert direction(90.25) == pytest.approx((math.cos(1.575159650), math.sin(1.575159650)))
     assert direction(225.0) == pytest.approx((-math.sqrt(0.5), -math.sqrt(0.5)))

@@ -215,7 +215,11 @@ def test_the_window_is_the_masks_box_with_a_margin():
     window = place(source, target, mask, 40, 50).window(0, 16)
     assert window.box == Box(25, 36, 35, 36)
     assert torch.equal(window.target, target[:, :3, 25:60, 36:72])
-    for name, tensor in (("source", source), ("mask", mask), ("source_valid", torch.ones_like(mask))):
+    for name, tensor in (
+        ("source", source),
+        ("mask", mask),
+        ("source_valid", torch.ones_like(mask)),
+    ):
         wanted = torch.zeros(1, tensor.shape[1], 35, 36)
         wanted[..., 15:25, 14:24] = tensor
         assert torch.equal(getattr(window, name), wanted), name

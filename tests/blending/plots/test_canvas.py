@@ -123,6 +123,7 @@ def test_a_bar_goes_from_its_first_to_its_last_colour(canvas):
     assert row[0] < 0.05
     assert row[-1] > 0.95
     assert (row.diff() >= 0).all()
+    assert row.diff().max() < 0.05  # without a step
 
 
 def test_a_bar_fills_its_box_and_no_more(canvas):

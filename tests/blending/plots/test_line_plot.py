@@ -75,6 +75,10 @@ def test_nothing_to_draw_is_the_title_alone():
 def test_an_axis_shows_six_decades_at_most():
     rows, _ = pixels_of(drawn([(0, 1), (1, 1e-20)], is_log=True))
     assert rows.max() <= HEIGHT - BOTTOM + 3  # lower values lie on the axis
+    # From 1e-6 / 1.3 to 1.3: 1e-3 lies in the middle.
+    rows, columns = pixels_of(drawn([(0, 1), (1, 1e-3), (2, 1e-20)], is_log=True))
+    middle = rows[(columns - (LEFT + WIDTH - RIGHT) / 2).abs() < 2].float().mean()
+    assert middle == pytest.approx((TOP + HEIGHT - BOTTOM) / 2, abs=3)
 
 
 def has(plot, colour, rows=slice(None), columns=slice(None)):

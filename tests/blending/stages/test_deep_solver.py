@@ -1,27 +1,27 @@
 """Pictures solved together, in what memory there is, and as a film: what single calls give."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
 import torch
-from blending.stages.stages import poisson_stage, refine_stage
 
+from blending.deep import context, feature_targets
 from blending.placement.place import place
 from blending.settings import Compute, PoissonSettings, RefineSettings
-from blending.stages import deep_solver, memory, stages
-from blending.stages.memory import Plan
+from blending.stages import deep_solver, memory, poisson, refine
+from blending.stages import device as devices
+from blending.stages.memory import Extent, Plan
+from blending.stages.poisson import poisson_stage
+from blending.stages.refine import refine_stage
 
 LEVEL = 1 / 255
 SAME = 1e-6 * LEVEL  # float64: the same sums in another order
 DEEP = PoissonSettings(max_evaluations=4, margin=16)
 REFINE = RefineSettings(max_evaluations=4, margin=16)
+SETTINGS = {"poisson": DEEP, "refine": REFINE}
 BUDGET = 4
 SHORT = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
-
-
-@pytest.fixture
-def double(network):
-    return network.double()
 
 
 def run(name, placed, network, settings=None, **options):
@@ -38,10 +38,15 @@ def figures(result):
     ]
 
 
+def solve_together(monkeypatch, rows):
+    for stage in (poisson, refine):
+        monkeypatch.setattr(stage, "rows_at_once", lambda settings, device: rows)
+
+
 @pytest.fixture
 def together(monkeypatch):
     """As on a GPU: several rows at once."""
-    monkeypatch.setattr(stages, "_rows", lambda settings, device: 8)
+    solve_together(monkeypatch, 8)
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def test_several_rows_at_once_give_what_single_calls_give(
         masks = masks.clone()
         for n in range(1, 4):
             masks[n, :, 8 : 9 + n, 8:12] = 0
-    settings = {"poisson": DEEP, "refine": REFINE}[name]
+    settings = SETTINGS[name]
     result = run(name, place(sources, targets, masks, 3, 4), double, settings)
     assert groups == [(4, None)]
     for n in range(4):
@@ -123,7 +128,7 @@ def progress(name, placed, network, settings=None):
 @pytest.mark.parametrize("way", ["single", "together", "split", "anew"])
 def test_progress_rises_to_at_most_the_stages_budget(name, way, batch, double, monkeypatch):
     if way != "single":
-        monkeypatch.setattr(stages, "_rows", lambda settings, device: 3)
+        solve_together(monkeypatch, 3)
     if way == "split":  # one group by its windows, but memory for one row at a time
         monkeypatch.setattr(deep_solver, "plans", lambda *_: [Plan(1, None)])
     if way == "anew":  # memory is short in the third evaluation of the whole group
@@ -154,10 +159,10 @@ def fail_late(monkeypatch):
     joint_objective, made = deep_solver.joint_objective, []
 
     def short(problems, network, **options):
-        objective, behind = joint_objective(problems, network, **options)
+        objective, context = joint_objective(problems, network, **options)
         made.append(0)
         if len(made) > 1:
-            return objective, behind
+            return objective, context
         calls = []
 
         def failing(x):
@@ -166,7 +171,7 @@ def fail_late(monkeypatch):
                 raise SHORT
             return objective(x)
 
-        return failing, behind
+        return failing, context
 
     monkeypatch.setattr(deep_solver, "joint_objective", short)
 
@@ -176,7 +181,7 @@ def failing(monkeypatch, error, times):
     joint_objective, asked = deep_solver.joint_objective, []
 
     def short(problems, network, **options):
-        asked.append((len(problems), options["tile"], options["former"] is None))
+        asked.append((len(problems), options["tile"], options["context"] is None))
         if len(asked) <= times:
             raise error
         return joint_objective(problems, network, **options)
@@ -239,7 +244,7 @@ def test_a_style_picture_falls_back_to_tiles_too(batch, double, photo, monkeypat
         return picture_grams(network, image, tile)
 
     monkeypatch.setattr(deep_solver, "picture_grams", short)
-    solver = deep_solver.Solver(REFINE, double, 0)
+    solver = deep_solver.DeepSolver(REFINE, double, 0)
     found = solver.grams(photo(24, 40).double())
     assert asked == [None, 16]
     for name, gram in picture_grams(double, photo(24, 40).double(), None).items():
@@ -251,7 +256,7 @@ def test_with_hardly_any_memory_the_picture_is_the_same(name, photo, double, mon
     monkeypatch.setattr(memory, "TILES", (64,))
     source, target = photo(12, 230, 60, 20).double(), photo(16, 260, 300, 40).double()
     placed = place(source, target, torch.ones_like(source[:, :1]), 2, 10)
-    settings = replace({"poisson": DEEP, "refine": REFINE}[name], max_evaluations=2)
+    settings = replace(SETTINGS[name], max_evaluations=2)
     plain = run(name, placed, double, settings)
     tiled = run(name, placed, double, settings, compute=Compute(memory=1))
     assert plain.report["pictures"][0]["tile"] is None
@@ -285,7 +290,7 @@ def settings_of(name, is_film, **changes):
     return kinds[name](margin=16, max_evaluations=20, sequence=is_film, **changes)
 
 
-FLOAT = Compute(arithmetic="float32")
+FLOAT = Compute(precision="float32")
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -369,3 +374,193 @@ def test_empty_frames_do_not_break_a_film(film, network):
     first, empty, last = told.report["pictures"]
     assert empty["empty"]
     assert last["evaluations"] < first["evaluations"]
+
+
+@pytest.mark.parametrize("budget", [1, 2, 7])
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_the_budget_is_never_exceeded(budget, name, scenery, network):
+    placed = place(*scenery)
+    seen = []
+    if name == "poisson":
+        settings = PoissonSettings(max_evaluations=budget, margin=16)
+        result = poisson_stage(placed, settings, network, on_evaluation=seen.append)
+    else:
+        settings = RefineSettings(max_evaluations=budget, margin=16)
+        given = (placed.paste, placed.target, placed.full_mask)
+        result = refine_stage(*given, settings, network, on_evaluation=seen.append)
+    figures = result.report["pictures"][0]
+    assert figures["evaluations"] == len(seen) <= budget
+    assert (figures["stop_reason"] == "budget spent") == (len(seen) == budget)
+
+
+@pytest.mark.parametrize("name", ["deep", "refine", "picture"])
+def test_the_objective_is_lowered(name, scenery, stage):
+    figures = stage(name, *scenery).report["pictures"][0]
+    start, end = (sum(figures[key].values()) for key in ("terms_start", "terms_end"))
+    assert end < 0.9 * start
+    assert figures["terms_start"]["content"] == 0
+    assert figures["terms_start"]["luminance"] == figures["terms_start"]["chroma"] == 0
+
+
+def test_a_network_that_fails_hands_on_the_start_and_says_so(scenery, network):
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    placed = place(*scenery)
+    result = poisson_stage(placed, DEEP, network)
+    assert torch.equal(result.image, placed.paste)
+    assert result.report["pictures"][0]["stop_reason"] == "non-finite"
+
+
+@pytest.fixture
+def placed(photo, disc):
+    return place(photo(24, 26), photo(32, 32, 250, 20), disc(24, 26, 8), 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "told"), [("float32", "float32"), ("bfloat16", "bfloat16"), ("auto", "float32")]
+)
+def test_the_report_names_the_precision(precision, told, placed, network, monkeypatch):
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: False)
+    result = poisson_stage(placed, DEEP, network, Compute(precision=precision))
+    assert result.report["pictures"][0]["arithmetic"] == told
+
+
+def test_a_stage_leaves_the_network_as_it_is(placed, network):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    poisson_stage(placed, DEEP, network, Compute(precision="bfloat16"))
+    wide = place(placed.source.double(), placed.target.double(), placed.mask.double())
+    poisson_stage(wide, DEEP, network)
+    after = network.state_dict()
+    assert after.keys() == before.keys()
+    for name, tensor in after.items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[name])
+
+
+def test_float32_after_bfloat16_is_exactly_float32(placed, network):
+    single = Compute(precision="float32")
+    expected = poisson_stage(placed, DEEP, network, single).image
+    other = poisson_stage(placed, DEEP, network, Compute(precision="bfloat16")).image
+    assert not torch.equal(other, expected)
+    assert torch.equal(poisson_stage(placed, DEEP, network, single).image, expected)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_bfloat16_stays_within_a_level_of_float32(name, bundled):
+    from blending.cli.options import DEMO, DEMO_PLACE
+    from blending.pictures.read import read_mask, read_picture
+
+    # The bundled rocket in part, at its place.
+    part = (..., slice(40, 168), slice(20, 106))
+    source = read_picture(DEMO / "rocket.png").pixels[part]
+    mask = read_mask(DEMO / "rocket_mask.png", "luminance")[part]
+    target = read_picture(DEMO / "starry_night.jpg").pixels
+    placed = place(source, target, mask, DEMO_PLACE[1] + 40, DEMO_PLACE[0] + 20)
+    images = []
+    for precision in ("float32", "bfloat16"):
+        how = Compute(precision=precision)
+        if name == "poisson":
+            result = poisson_stage(placed, replace(DEEP, max_evaluations=6), bundled, how)
+        else:
+            given = placed.paste, target, placed.full_mask
+            settings = RefineSettings(margin=16, max_evaluations=6)
+            result = refine_stage(*given, settings, bundled, how)
+        images.append(result.image)
+    inside = (placed.full_mask > 0).expand_as(images[0])
+    change = (images[0] - placed.paste)[inside].abs().mean()
+    assert change > 2 * LEVEL
+    assert 0 < (images[0] - images[1])[inside].abs().mean() < LEVEL
+
+
+ONCE = {name: replace(each, max_evaluations=1) for name, each in SETTINGS.items()}
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Of each pass over the surroundings, how many contexts of before were still held."""
+    made, held = [], []
+    fixed_context = feature_targets.fixed_context
+
+    def watched(*arguments, **options):
+        found = fixed_context(*arguments, **options)
+        made.append(weakref.ref(found))
+        return found
+
+    def watch(name):
+        pass_over = getattr(context, name)
+
+        def counted(*arguments):
+            held.append(sum(former() is not None for former in made))
+            return pass_over(*arguments)
+
+        monkeypatch.setattr(context, name, counted)
+
+    monkeypatch.setattr(feature_targets, "fixed_context", watched)
+    watch("cropped_context")
+    watch("tiled_context")
+    return held
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_the_former_context_is_gone_before_the_next_ones_pass(
+    name, tile, batch, network, passes, monkeypatch
+):
+    # It is as large as that pass: both together would be twice the memory that was planned.
+    monkeypatch.setattr(deep_solver, "plans", lambda *_: [Plan(1, tile)])
+    placed = place(*(tensor[:3].float() for tensor in batch), 3, 4)  # targets of their own
+    run(name, placed, network, ONCE[name])
+    assert passes == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["poisson", "refine"])
+def test_pictures_of_one_target_share_one_pass(name, batch, network, passes):
+    sources, targets, masks = (tensor[:3].float() for tensor in batch)
+    run(name, place(sources, targets[:1], masks[:1], 3, 4), network, ONCE[name])
+    assert passes == [0]
+    passes.clear()
+    masks[1, :, 9, 9] = 0  # of the same box; its surroundings are not the others'
+    run(name, place(sources, targets[:1], masks, 3, 4), network, ONCE[name])
+    assert passes == [0, 0, 0]
+
+
+@pytest.mark.parametrize("histogram", [0.0, 1.0])
+def test_memory_is_planned_for_the_windows_and_all_that_changes_in_them(
+    histogram, photo, double, together, monkeypatch
+):
+    asked = []
+
+    def watched(*arguments):
+        asked.append(arguments)
+        return [Plan(1, None)]
+
+    monkeypatch.setattr(deep_solver, "plans", watched)
+    masks = torch.zeros(2, 1, 30, 40).double()
+    masks[0, :, 5:9, 12:15] = masks[1, :, 7:20, 30:31] = 1  # rows 5 to 20, columns 12 to 31
+    source, target = photo(30, 40).double(), photo(30, 40, 250, 20).double()
+    weights = replace(DEEP.weights, histogram=histogram)
+    settings = replace(DEEP, max_evaluations=1, weights=weights, margin=None)
+    placed = place(source, target, masks)
+    run("poisson", placed, double, settings, compute=Compute(memory=12345))
+    assert asked == [(Extent((30, 40), (15, 19), bool(histogram)), 2, 12345)]
+
+
+def test_memory_is_what_was_named_or_else_what_is_free(placed, network, monkeypatch):
+    monkeypatch.setattr(deep_solver, "free_memory", lambda device: 4321.0)
+    cpu = torch.device("cpu")
+    for memory_, expected in ((None, 4321.0), (0, 0), (99, 99)):
+        how = Compute(memory=memory_)
+        assert deep_solver.deep_solver(DEEP, network, placed, how, cpu).memory == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "computed"), [(torch.float16, torch.float32), (torch.float64, torch.float64)]
+)
+def test_the_network_comes_in_the_type_that_the_pictures_are_computed_in(
+    dtype, computed, placed, network
+):
+    given = replace(placed, target=placed.target.to(dtype))
+    how = Compute(precision="float32")
+    own = deep_solver.deep_solver(DEEP, network, given, how, torch.device("cpu")).network
+    assert {parameter.dtype for parameter in own.parameters()} == {computed}

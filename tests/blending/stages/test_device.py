@@ -1,29 +1,26 @@
-"""The arithmetic that is chosen, and what it may cost: a level in the mean, never the weights."""
+"""Device and precision that are chosen, memory that may be taken, and what its lack looks like."""
 
-from dataclasses import replace
+import math
 
 import pytest
 import torch
-from blending.stages.stages import poisson_stage, refine_stage
 
-from blending.placement.place import place
-from blending.settings import Compute, PoissonSettings, RefineSettings
+from blending.settings import Compute
 from blending.stages import device as devices
-from blending.stages.device import multiplies_bfloat16, resolve_device, resolve_precision
+from blending.stages.device import (
+    free_memory,
+    is_out_of_memory,
+    multiplies_bfloat16,
+    resolve_device,
+    resolve_precision,
+)
 
-LEVEL = 1 / 255
 CPU = torch.device("cpu")
-DEEP = PoissonSettings(max_evaluations=3, margin=16)
-
-
-@pytest.fixture
-def placed(photo, disc):
-    return place(photo(24, 26), photo(32, 32, 250, 20), disc(24, 26, 8), 3, 5)
 
 
 @pytest.mark.parametrize("has_units", [False, True])
 @pytest.mark.parametrize(
-    ("arithmetic", "dtype", "without", "with_units"),
+    ("precision", "dtype", "without", "with_units"),
     [
         ("auto", torch.float32, torch.float32, torch.bfloat16),
         ("float32", torch.float32, torch.float32, torch.float32),
@@ -34,10 +31,10 @@ def placed(photo, disc):
     ],
 )
 def test_bfloat16_is_taken_where_it_is_named_or_the_machine_has_units(
-    arithmetic, dtype, without, with_units, has_units, monkeypatch
+    precision, dtype, without, with_units, has_units, monkeypatch
 ):
     monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: has_units)
-    found = resolve_precision(Compute(arithmetic=arithmetic), CPU, dtype)
+    found = resolve_precision(Compute(precision=precision), CPU, dtype)
     assert found == (with_units if has_units else without)
 
 
@@ -65,84 +62,73 @@ def test_without_a_name_the_pictures_stay_where_they_are():
     assert resolve_device(Compute("cpu"), torch.device("meta")) == CPU
 
 
+def test_what_the_processor_says_when_memory_is_short_is_understood():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
 @pytest.mark.parametrize(
-    ("arithmetic", "told"), [("float32", "float32"), ("bfloat16", "bfloat16"), ("auto", "float32")]
+    ("available", "left", "expected"),
+    [(1000, math.inf, 800), (1000, 500.0, 400), (1000, 0.0, 0), (300, 500.0, 240)],
 )
-def test_the_report_names_the_arithmetic(arithmetic, told, placed, network, monkeypatch):
-    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: False)
-    result = poisson_stage(placed, DEEP, network, Compute(arithmetic=arithmetic))
-    assert result.report["pictures"][0]["arithmetic"] == told
+def test_of_what_system_and_container_leave_four_fifths_may_be_taken(
+    available, left, expected, monkeypatch
+):
+    import psutil
+
+    memory = type("Memory", (), {"available": available})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(devices, "cgroup_free_memory", lambda: left)
+    assert free_memory(CPU) == pytest.approx(expected)
 
 
-def test_a_stage_leaves_the_network_as_it_is(placed, network):
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    poisson_stage(placed, DEEP, network, Compute(arithmetic="bfloat16"))
-    wide = place(placed.source.double(), placed.target.double(), placed.mask.double())
-    poisson_stage(wide, DEEP, network)
-    after = network.state_dict()
-    assert after.keys() == before.keys()
-    for name, tensor in after.items():
-        assert tensor.dtype == torch.float32
-        assert torch.equal(tensor, before[name])
+def test_of_a_gpu_what_is_free_and_what_torch_keeps_unused_may_be_taken(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 8000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
+    assert free_memory(torch.device("cuda")) == pytest.approx(0.8 * (1000 + 700 - 200))
 
 
-def test_float32_after_bfloat16_is_exactly_float32(placed, network):
-    single = Compute(arithmetic="float32")
-    expected = poisson_stage(placed, DEEP, network, single).image
-    other = poisson_stage(placed, DEEP, network, Compute(arithmetic="bfloat16")).image
-    assert not torch.equal(other, expected)
-    assert torch.equal(poisson_stage(placed, DEEP, network, single).image, expected)
+def test_where_memory_cannot_be_asked_for_there_is_no_end_of_it():
+    assert free_memory(torch.device("meta")) == math.inf
 
 
-def test_the_first_layer_is_neither_rounded_nor_shortened(network):
-    own = network.prepared(torch.zeros(1), torch.bfloat16)
-    types = [p.dtype for p in own.parameters()]
-    assert types == [torch.float32] * 2 + [torch.bfloat16] * 18
-    assert own.arithmetic == torch.bfloat16
-    assert torch.equal(own.features[0].weight, network.features[0].weight)
-    assert torch.equal(own.features[2].weight, network.features[2].weight.bfloat16())
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("nonsense", "Expected one of cpu"),
+        ("meta", "Cannot copy out of meta tensor"),
+        ("", ""),
+        ("cuda:99", ""),
+    ],
+)
+def test_a_device_that_cannot_compute_is_refused_in_one_line(device, reason):
+    with pytest.raises(ValueError, match="device must be one to compute on") as caught:
+        resolve_device(Compute(device), CPU)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"device must be one to compute on, got {device!r}: ")
+    told = line.split(": ", 1)[1]
+    assert told
+    assert reason in told
+    assert "." not in told  # the first sentence of what torch says
+    assert isinstance(caught.value.__cause__, RuntimeError | AssertionError | ImportError)
 
 
-def test_what_needs_no_conversion_is_in_memory_once(network):
-    own = network.prepared(torch.zeros(1), torch.float32)
-    pairs = zip(own.parameters(), network.parameters(), strict=True)
-    assert all(ours.data_ptr() == theirs.data_ptr() for ours, theirs in pairs)
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        RuntimeError("[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried"),
+        torch.cuda.OutOfMemoryError("whatever it says"),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_other_errors(error):
+    assert is_out_of_memory(error)
 
 
-@pytest.mark.parametrize("arithmetic", [torch.float32, torch.bfloat16])
-def test_taps_are_of_the_pictures_type_and_near_the_exact_ones(arithmetic, network, noise):
-    image, layers = noise(1, 3, 16, 24), ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-    taps = network.prepared(image, arithmetic)(image, layers)
-    # bfloat16 rounds to 2^-9 at each of up to 10 layers, by chance up or down
-    error = {torch.float32: 1e-5, torch.bfloat16: 2**-9 * 10}[arithmetic]
-    for name, exact in network.double()(image.double(), layers).items():
-        assert taps[name].dtype == torch.float32
-        assert (taps[name] - exact).norm() < error * exact.norm()
-
-
-@pytest.mark.weights
-@pytest.mark.parametrize("name", ["poisson", "refine"])
-def test_bfloat16_stays_within_a_level_of_float32(name, bundled):
-    from blending.cli.options import DEMO, DEMO_PLACE
-    from blending.pictures.read import read_mask, read_picture
-
-    # The bundled rocket in part, at its place.
-    part = (..., slice(40, 168), slice(20, 106))
-    source = read_picture(DEMO / "rocket.png").pixels[part]
-    mask = read_mask(DEMO / "rocket_mask.png", "luminance")[part]
-    target = read_picture(DEMO / "starry_night.jpg").pixels
-    placed = place(source, target, mask, DEMO_PLACE[1] + 40, DEMO_PLACE[0] + 20)
-    images = []
-    for arithmetic in ("float32", "bfloat16"):
-        how = Compute(arithmetic=arithmetic)
-        if name == "poisson":
-            result = poisson_stage(placed, replace(DEEP, max_evaluations=6), bundled, how)
-        else:
-            given = placed.paste, target, placed.full_mask
-            settings = RefineSettings(margin=16, max_evaluations=6)
-            result = refine_stage(*given, settings, bundled, how)
-        images.append(result.image)
-    inside = (placed.full_mask > 0).expand_as(images[0])
-    change = (images[0] - placed.paste)[inside].abs().mean()
-    assert change > 2 * LEVEL
-    assert 0 < (images[0] - images[1])[inside].abs().mean() < LEVEL
+@pytest.mark.parametrize("words", ["out of range", "CUDA error: invalid argument", ""])
+def test_other_errors_are_no_lack_of_memory(words):
+    assert not is_out_of_memory(RuntimeError(words))

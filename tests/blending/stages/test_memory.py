@@ -10,22 +10,27 @@ import torch
 from blending.placement.place import place
 from blending.settings import PoissonSettings, RefineSettings
 from blending.stages.memory import (
+    EVALUATION,
     EXACT,
     HISTOGRAM,
+    KEPT,
     PASS,
+    PLANES,
     TILES,
     Extent,
     Plan,
     estimated_memory,
-    free_memory,
-    is_out_of_memory,
     pass_plans,
     planned_bytes,
     plans,
+    rows_at_once,
 )
+from blending.stages.refine import region_mask
 
+OBJECT = RefineSettings(margin=16)
 LARGE = Extent((3000, 2000), (2500, 1500), False)
 EVERYTHING = math.inf
+SPREAD, HALO = 49, 48  # pixels by which a change spreads at most; that a tile sees around it
 
 
 def sizes(extent, found):
@@ -141,18 +146,70 @@ def test_without_the_network_the_solve_of_the_largest_masks_box_is_estimated():
     assert wanted == EXACT * 36 * 42
 
 
-def test_what_the_processor_says_when_memory_is_short_is_understood():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**55)
-    assert is_out_of_memory(caught.value)
-    assert is_out_of_memory(torch.cuda.OutOfMemoryError("CUDA out of memory"))
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+@pytest.fixture
+def placed():
+    """A disc's box of 11 x 11 pixels on 160 x 200, near the left edge."""
+    mask = torch.zeros(1, 1, 160, 200)
+    mask[..., 60:71, 10:21] = 1
+    picture = torch.zeros(1, 3, 160, 200)
+    return place(picture, picture, mask)
 
 
-def test_a_part_of_what_is_free_may_be_taken(monkeypatch):
-    import psutil
+@pytest.mark.parametrize("settings", [replace(OBJECT, region="band", band=40), OBJECT])
+def test_a_region_wants_what_its_mask_wants(placed, settings):
+    grown = place(placed.source, placed.target, region_mask(placed.mask, settings))
+    wanted = estimated_memory(placed, settings)
+    assert wanted == estimated_memory(grown, OBJECT)
+    assert (wanted > estimated_memory(placed, OBJECT)) == (settings.region == "band")
 
-    memory = type("Memory", (), {"available": 1000})
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    assert free_memory(torch.device("cpu")) == pytest.approx(800)
-    assert free_memory(torch.device("meta")) == math.inf
+
+def test_a_whole_picture_wants_as_much_whatever_its_mask(placed):
+    settings = replace(OBJECT, region="picture")
+    whole = planned_bytes(Extent((160, 200), (160, 200), False), Plan(1, None))
+    assert estimated_memory(placed, settings) == whole
+    nothing = replace(placed, mask=torch.zeros_like(placed.mask))
+    assert estimated_memory(nothing, settings) == whole
+
+
+def test_a_large_style_picture_counts(placed):
+    style = torch.zeros(2, 3, 900, 1200)
+    assert estimated_memory(placed, OBJECT, style) == PASS * 900 * 1200
+    assert estimated_memory(placed, OBJECT, style[..., :8, :8]) == estimated_memory(placed, OBJECT)
+
+
+def test_strength_0_wants_nothing(placed):
+    assert estimated_memory(placed, replace(OBJECT, strength=0), placed.target) == 0
+
+
+def test_the_exact_method_wants_planes_of_the_masks_box(placed):
+    settings = PoissonSettings(method="exact")
+    assert estimated_memory(placed, settings) == EXACT * 11 * 11
+
+
+@pytest.mark.parametrize(
+    ("window", "changing", "has_histogram"),
+    [((900, 800), (60, 70), False), ((300, 200), (280, 190), True), ((120, 500), (10, 480), False)],
+)
+def test_what_is_planned_by_hand(window, changing, has_histogram):
+    area = window[0] * window[1]
+    reached = math.prod(
+        min(side + 2 * SPREAD, most) for side, most in zip(changing, window, strict=True)
+    )
+    tile = math.prod(min(256 + 2 * HALO, most) for most in window)
+    common = (PLANES + (HISTOGRAM if has_histogram else 0)) * area
+    # The pass over the surroundings is over when the evaluations begin.
+    whole = common + max(PASS * area, EVALUATION * reached)
+    tiled = common + KEPT * reached + PASS * tile + EVALUATION * tile
+    extent = Extent(window, changing, has_histogram)
+    assert planned_bytes(extent, Plan(3, None)) == 3 * whole
+    assert planned_bytes(extent, Plan(1, 256)) == tiled
+
+
+@pytest.mark.parametrize("kind", [PoissonSettings, RefineSettings])
+def test_a_processor_takes_one_picture_at_once_a_gpu_eight_and_a_film_its_frames_in_turn(kind):
+    found = [
+        rows_at_once(kind(sequence=is_film), torch.device(device))
+        for device in ("cpu", "cuda", "mps")
+        for is_film in (False, True)
+    ]
+    assert found == [1, 1, 8, 1, 8, 1]

@@ -7,23 +7,26 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
+from blending.deep.fidelity import edge_emphasis, edge_ramp
 from blending.image.filters import gaussian_blur
+from blending.placement.box import full_box
 from blending.placement.window import Window
 from blending.poisson.boundary_match import match_boundary
 from blending.poisson.guidance import guidance_field, without_contours
 from blending.poisson.solver import solve_poisson
-from blending.settings import GRADIENTS, PoissonSettings, Weights
-from blending.stages.prepare import fidelity_scale, prepare
+from blending.settings import GRADIENTS, PoissonSettings, RefineSettings, Weights
+from blending.stages.prepare import fidelity_scale, poisson_start, prepare, refine_start
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
 NOT_HELD = ("gradient", "content", "style", "histogram", "tv")
 
 
-def make_window(source, target, mask, known=None):
-    known = torch.ones_like(mask) if known is None else known
-    return Window(source, mask, known, target, (0, 0, *mask.shape[2:]))
+def make_window(source, target, mask, valid=None):
+    valid = torch.ones_like(mask) if valid is None else valid
+    return Window(source, mask, valid, target, full_box(mask.shape))
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def one_scene(noise, disc):
     return make_window((target - 0.1) / 0.8, target, disc(48, 48, 15))
 
 
-def test_the_hold_by_the_bleed():
+def test_the_fidelity_scale_by_the_bleed():
     # (1 − b) / (b + 1/64), in units of its value at a half: 0.5 / (33/64) = 32/33; at 0 it is 64.
     assert fidelity_scale(1) == 0
     assert fidelity_scale(0.5) == pytest.approx(1)
@@ -129,7 +132,7 @@ def test_one_scene_is_matched_bleeds_freely_and_the_figures_say_so(method, bleed
     # At the boundary's middle, not at black: T − 0.8 · S there is the 0.1 of the making.
     assert figures["match"]["offset"] == pytest.approx([0.1] * 3, abs=0.01)
     assert figures["match"]["confidence"] == figures["bleed"] == prepared.match_confidence == 1
-    assert prepared.hold == 0
+    assert prepared.fidelity_scale == 0
     weights = prepared.joint_weights(Weights())
     assert weights.style == weights.luminance == weights.chroma == 0
     assert torch.equal(prepared.guidance, guidance_of(prepared.window))
@@ -149,7 +152,7 @@ def test_a_half_trusted_match_bleeds_half_the_way_more(one_scene, noise):
     for bleed in (0.0, 0.5):
         prepared = prepare(mixed, PoissonSettings(bleed=bleed, match=True))
         assert prepared.figures["bleed"] == pytest.approx(bleed + trust * (1 - bleed))
-        assert prepared.hold == pytest.approx(fidelity_scale(prepared.figures["bleed"]))
+        assert prepared.fidelity_scale == pytest.approx(fidelity_scale(prepared.figures["bleed"]))
         assert prepared.joint_weights(Weights(style=3.0)).style == pytest.approx(3 * (1 - trust))
 
 
@@ -167,4 +170,104 @@ def test_nothing_is_matched_unless_asked(one_scene):
     assert prepared.window is one_scene
     assert prepared.match_confidence == 0
     assert prepared.figures == {"bleed": 0.5}
-    assert prepared.hold == pytest.approx(1)
+    assert prepared.fidelity_scale == pytest.approx(1)
+
+
+def test_weights_raised_by_a_small_bleed_stay_within_what_weights_may_be(window):
+    largest = Weights(luminance=1e9, chroma=1e8)
+    found = prepare(window, PoissonSettings(bleed=0)).joint_weights(largest)
+    assert found.luminance == found.chroma == 1e9
+    found = prepare(window, PoissonSettings(bleed=0.25)).joint_weights(largest)
+    assert found.luminance == 1e9
+    assert found.chroma == pytest.approx(1e8 * 0.75 / (17 / 64) * 33 / 32)
+
+
+def minus_laplace(image):
+    """The 5-point stencil with 4 in the middle, by SciPy; at the frame as if continued."""
+    planes = [-ndimage.laplace(plane.double().numpy(), mode="nearest") for plane in image[0]]
+    return torch.from_numpy(np.stack(planes))[None]
+
+
+def test_a_new_object_sees_the_target_that_it_hides(window):
+    prepared = prepare(window, PoissonSettings())
+    found = prepared.joint_guidance()
+    away = ndimage.binary_dilation(window.support[0, 0].numpy())  # and its ring
+    beyond = torch.from_numpy(~away).expand_as(found[0])
+    wanted = minus_laplace(window.target)[0][beyond]
+    torch.testing.assert_close(found[0][beyond].double(), wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("confidence", [1.0, 0.25])
+def test_the_surer_the_match_the_more_the_ring_sees_of_the_exact_blend(confidence, window):
+    plain = prepare(window, PoissonSettings(bleed=1))
+    sure = replace(plain, match_confidence=confidence)
+    found, unsure = sure.joint_guidance(), plain.joint_guidance()
+    inside = window.support.expand_as(found)
+    assert torch.equal(found[inside], unsure[inside])
+    blend = minus_laplace(plain.exact)  # outside the mask that is the target
+    wanted = (1 - confidence) * unsure.double() + confidence * blend
+    torch.testing.assert_close(found[~inside].double(), wanted[~inside], atol=1e-5, rtol=0)
+    assert (found - unsure)[~inside].abs().max() > 0.05 * confidence
+
+
+def test_an_import_starts_from_the_paste_and_an_exact_start_from_the_solution(window):
+    for bleed in (0.25, 1.0):
+        settings = PoissonSettings(bleed=bleed, rim=7)
+        prepared = prepare(window, settings)
+        for start, x0 in (("paste", window.source), ("exact", prepared.exact)):
+            found = poisson_start(prepared, replace(settings, start=start))
+            assert torch.equal(found.x0, x0)
+            problem = found.problem
+            assert problem.window is window
+            assert problem.background is window.target
+            assert problem.style is None
+            assert torch.equal(problem.guidance, prepared.joint_guidance())
+            assert problem.weights == prepared.joint_weights(settings.weights)
+            ramp = edge_ramp(window, 7)
+            assert torch.equal(problem.fidelity.luminance, ramp.luminance)
+            assert torch.equal(problem.fidelity.chroma, ramp.chroma)
+
+
+@pytest.mark.parametrize(("confidence", "is_new"), [(0.0, True), (0.49, True), (0.5, False)])
+def test_what_continues_the_target_more_likely_than_not_starts_from_the_solution(
+    confidence, is_new, window
+):
+    settings = PoissonSettings()
+    prepared = replace(prepare(window, settings), match_confidence=confidence)
+    expected = window.source if is_new else prepared.exact
+    assert torch.equal(poisson_start(prepared, settings).x0, expected)
+
+
+@pytest.mark.parametrize("gradients", ["mixed", "monochrome"])
+def test_with_other_gradients_the_solution_is_start_and_reference(gradients, window):
+    # A source that is brighter than its place by far: the solution leaves [0, 1].
+    window = replace(
+        window, source=1.5 * window.source, source_valid=(window.source[:, :1] > 0.2) * 1.0
+    )
+    settings = PoissonSettings(gradients=gradients, start="paste")
+    prepared = prepare(window, settings)
+    found = poisson_start(prepared, settings)
+    assert torch.equal(found.x0, prepared.exact)
+    assert torch.equal(found.problem.window.source, prepared.exact.clamp(0, 1))
+    assert found.x0.max() > 1 or found.x0.min() < 0
+    assert (found.problem.window.source_valid == 1).all()
+    assert torch.equal(found.problem.window.mask, window.mask)
+    assert torch.equal(found.problem.guidance, prepared.guidance)  # its contours are no cut's
+
+
+def test_refining_starts_from_the_blend_with_its_own_laplacian_under_the_mask(window):
+    settings = RefineSettings(weights=Weights(tv=3.0))
+    style = {"relu1_2": torch.zeros(1, 2, 2)}
+    found = refine_start(window, settings, style)
+    assert found.x0 is window.source
+    assert found.problem.window is window
+    assert found.problem.background is window.source
+    assert found.problem.weights is settings.weights
+    assert found.problem.style is style
+    assert refine_start(window, settings, None).problem.style is None
+    inside = window.support
+    wanted = torch.where(inside, minus_laplace(window.source), minus_laplace(window.target))
+    torch.testing.assert_close(found.problem.guidance.double(), wanted, atol=1e-5, rtol=0)
+    edge = edge_emphasis(window)
+    assert torch.equal(found.problem.fidelity.luminance, edge.luminance)
+    assert found.problem.fidelity.texture == edge.texture > 0
