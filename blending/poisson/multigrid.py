@@ -38,6 +38,7 @@ class Level:
         share: (B, 1, H, W), 0 to 1, the factor of residuals on their way to the coarser grid and of
             the corrections that come back.
         jacobi: (B, 1, H, W), damping / diagonal at the unknowns, 0 elsewhere.
+        extent: rows and columns that stand for the support's box; what lies beyond is padding.
     """
 
     stencil: Stencil
@@ -46,6 +47,7 @@ class Level:
     free: Tensor
     share: Tensor
     jacobi: Tensor
+    extent: tuple[int, int]
 
 
 class Workspace:
@@ -100,7 +102,9 @@ class Multigrid:
             if visit:
                 u, other = jacobi_step(level, space, rhs, u, other), u
             coarse_rhs = restrict_residual(level, space, rhs, u)
-            add_prolongation(u, level.share, self.cycle(coarse_rhs, depth + 1), space)
+            correction = self.cycle(coarse_rhs, depth + 1)
+            repeat_edge(correction, self.levels[depth + 1].extent)
+            add_prolongation(u, level.share, correction, space)
         return jacobi_step(level, space, rhs, u, other)
 
 
@@ -121,7 +125,11 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
 
 
 def multigrid(
-    laplacian: Stencil, free: Tensor, screen: Tensor | None = None, channels: int = 3
+    laplacian: Stencil,
+    free: Tensor,
+    screen: Tensor | None = None,
+    channels: int = 3,
+    extent: tuple[int, int] | None = None,
 ) -> Multigrid:
     """Build the grids for the Laplacian of a support plus a screen.
 
@@ -130,6 +138,8 @@ def multigrid(
         free: (B, 1, H, W), float, 1 on the support, 0 elsewhere; of a shape from `grid_shape`.
         screen: (B, 1, H, W), >= 0, 0 off the support. None: 0.
         channels: C of the right-hand sides.
+        extent: rows and columns, from the top left, that the support's box takes up; what lies
+            beyond is padding. None: all.
 
     Returns:
         The grids, from this shape down to at most 20 pixels a side.
@@ -139,7 +149,7 @@ def multigrid(
     across, down = laplacian.across, laplacian.down
     fixed_edges = laplacian.diagonal - _edge_sum(across, down)
     screen = torch.zeros_like(free) if screen is None else screen
-    levels = [_level(free, across, down, fixed_edges, screen)]
+    levels = [_level(free, across, down, fixed_edges, screen, extent or _shape(free))]
     while max(levels[-1].free.shape[2:]) > COARSEST:
         levels.append(_coarsened(levels[-1]))
     spaces = tuple(Workspace(level, channels) for level in levels[:-1])
@@ -208,6 +218,19 @@ def add_prolongation(u: Tensor, share: Tensor, coarse: Tensor, space: Workspace)
             u[..., fine, :].addcmul_(share[..., fine, :], between)
 
 
+def repeat_edge(u: Tensor, extent: tuple[int, int]) -> None:
+    """Continue a coarse grid's values, (B, C, H, W), by a row and a column beyond its extent.
+
+    Interpolated against the zeros of the padding, the last pixels of a thin support would get three
+    quarters of their correction only, on every grid: strips took over 60 cycles instead of 7.
+    """
+    height, width = extent
+    if height < u.shape[2]:
+        u[..., height, :] = u[..., height - 1, :]
+    if width < u.shape[3]:
+        u[..., width] = u[..., width - 1]
+
+
 def _widen(coarse: Tensor, first: int, out: Tensor) -> None:
     """Interpolate coarse rows from `first` on to twice the width; edge pixels repeated beyond."""
     last = first + out.shape[2]
@@ -224,12 +247,22 @@ def _widen(coarse: Tensor, first: int, out: Tensor) -> None:
 
 
 def _level(
-    free: Tensor, across: Tensor, down: Tensor, fixed_edges: Tensor, screen: Tensor
+    free: Tensor,
+    across: Tensor,
+    down: Tensor,
+    fixed_edges: Tensor,
+    screen: Tensor,
+    extent: tuple[int, int],
 ) -> Level:
     diagonal = _edge_sum(across, down) + fixed_edges + screen
     jacobi = torch.where(free > 0, DAMPING / diagonal.clamp_min(1e-30), 0)
     share = free * (DEGREE / (DEGREE + screen))
-    return Level(Stencil(diagonal, across, down), fixed_edges, screen, free, share, jacobi)
+    stencil = Stencil(diagonal, across, down)
+    return Level(stencil, fixed_edges, screen, free, share, jacobi, extent)
+
+
+def _shape(plane: Tensor) -> tuple[int, int]:
+    return plane.shape[2], plane.shape[3]
 
 
 def _edge_sum(across: Tensor, down: Tensor) -> Tensor:
@@ -246,6 +279,7 @@ def _coarsened(level: Level) -> Level:
         (down[..., ::2] + down[..., 1::2]) / 2,
         _block_sum(level.fixed_edges),
         _block_sum(level.screen),
+        (-(-level.extent[0] // 2), -(-level.extent[1] // 2)),
     )
 
 

@@ -14,6 +14,7 @@ from blending.poisson.multigrid import (
     grid_shape,
     jacobi_step,
     multigrid,
+    repeat_edge,
     restrict_residual,
 )
 from blending.poisson.stencil import mask_laplacian
@@ -261,3 +262,30 @@ def test_the_coarsest_grids_inverse_is_that_of_its_matrix():
     places = support.flatten().nonzero()[:, 0]
     inverse = grids.inverse[0][places][:, places].numpy()
     np.testing.assert_allclose(inverse, np.linalg.inv(matrix(operator, support).numpy()))
+
+
+@pytest.mark.parametrize("shape", [(2, 200), (3, 100), (100, 3), (5, 41), (1, 90), (33, 21)])
+def test_a_cycle_wins_as_much_on_strips_as_elsewhere(shape):
+    """Held at one end: beyond the strip's last row lies padding, no fixed pixel."""
+    free = torch.zeros(1, 1, *shape, dtype=torch.float64)
+    free[..., 1:] = 1
+    free = free[..., 1:]  # the boundary is the column before
+    degree = neighbour_sum(torch.ones_like(free))
+    degree[..., 0] += 1
+    laplacian = mask_laplacian(padded(free), padded(degree))
+    grids = multigrid(laplacian, padded(free), channels=1, extent=tuple(free.shape[2:]))
+    error = free * random(1, 1, *free.shape[2:])
+    for _ in range(8):  # plain iterations, u - cycle(A u)
+        wide = padded(error)
+        image = laplacian.apply(wide, slice(0, wide.shape[2]), torch.empty_like(wide))
+        error = error - grids.cycle(image)[..., : free.shape[2], : free.shape[3]]
+    assert error.norm() < 0.6**8 * free.norm()
+
+
+def test_what_lies_beyond_the_extent_repeats_the_last_row_and_column():
+    u = torch.arange(12.0).view(1, 1, 3, 4)
+    repeat_edge(u, (2, 2))
+    assert u[0, 0].tolist() == [[0, 1, 1, 3], [4, 5, 5, 7], [4, 5, 5, 7]]
+    whole = torch.arange(12.0).view(1, 1, 3, 4)
+    repeat_edge(whole, (3, 4))
+    assert torch.equal(whole, torch.arange(12.0).view(1, 1, 3, 4))
