@@ -18,8 +18,8 @@ from .stencil import Stencil, bands, mask_laplacian
 SAFETY = 0.8
 MAX_ITERATIONS = 60  # most masks need 6
 TINY = 1e-30  # smaller than any sum that is not 0
-# Levels of error that float32 leaves by unit of stiffness, twice what was measured against float64 on
-# strips that are held at a short end: 0.16 level at 2 x 512, 0.6 at 64 x 4096, 5 at 3 x 8192.
+# Levels of error that float32 leaves by unit of stiffness: twice what was measured against float64
+# on strips that are held at a short end, 0.16 level at 2 x 512, 0.6 at 64 x 4096, 5 at 3 x 8192.
 ROUNDING = 4e-5
 
 
