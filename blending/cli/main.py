@@ -35,9 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from ..pictures.atomic import check_output
     from ..pictures.icc import srgb_profile
     from ..pictures.read import read_picture
-    from ..pictures.write import check_format, check_output, write_picture, write_text
+    from ..pictures.write import check_format, write_picture, write_text
     from ..pipeline import blend
     from .progress import Progress
 

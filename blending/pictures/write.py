@@ -1,16 +1,12 @@
-"""Writing files whole or not at all, and never over one that is there unless told to."""
+"""Picture and text files: formats, bits, profiles."""
 
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from .atomic import whole_file
 from .png16 import encode_png16
 
 # By suffix: Pillow's name of the format, whether it has alpha, and how it is saved.
@@ -22,28 +18,6 @@ FORMATS = {
     ".tif": ("TIFF", True, {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
-
-
-def check_output(path: str | Path, *, overwrite: bool) -> None:
-    """Raise, before work begins, if a file could not be written afterwards.
-
-    Args:
-        path: of the file to write.
-        overwrite: whether an existing file may be replaced.
-
-    Raises:
-        FileExistsError: it exists and `overwrite` is False.
-        NotADirectoryError, IsADirectoryError, PermissionError: no place for a file.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} must be a file to write, got a folder")
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"{path} must lie in an existing folder, found none")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"{path} must lie in a writable folder")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; it is overwritten only with --overwrite")
 
 
 def check_format(path: str | Path, channels: int, bits: int) -> None:
@@ -88,7 +62,7 @@ def write_picture(
     array = pixels[0].permute(1, 2, 0).clamp(0, 1).cpu().double().numpy()
     rounded = np.rint(array * (2**bits - 1)).astype(np.uint16 if bits == 16 else np.uint8)
     name, _, options = FORMATS[Path(path).suffix.lower()]
-    with _whole(Path(path), overwrite) as file:
+    with whole_file(Path(path), overwrite=overwrite) as file:
         if bits == 16:
             file.write(encode_png16(rounded, icc))
         else:
@@ -106,25 +80,5 @@ def write_text(path: str | Path, text: str, *, overwrite: bool) -> None:
     Raises:
         OSError: no place for the file, see `check_output`.
     """
-    with _whole(Path(path), overwrite) as file:
+    with whole_file(Path(path), overwrite=overwrite) as file:
         file.write(text.encode())
-
-
-@contextmanager
-def _whole(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
-    """A temporary file beside `path` that takes its place when the block ends well.
-
-    Its name is one that no other writer has, in this process, another or another container; what
-    is cleared away is what was made here.
-    """
-    check_output(path, overwrite=overwrite)
-    part = path.with_name(f".blending-{secrets.token_hex(8)}.part")
-    file = part.open("xb")  # not mkstemp: the file keeps the user's permissions
-    try:
-        with file:
-            yield file
-        check_output(path, overwrite=overwrite)  # one may have come meanwhile
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from blending.pictures import write
 from blending.pictures.read import read_picture
-from blending.pictures.write import check_format, check_output, write_picture, write_text
+from blending.pictures.write import check_format, write_picture, write_text
 
 LOSSLESS = (".png", ".tif", ".tiff", ".webp")
 EVERY = (*LOSSLESS, ".jpg", ".jpeg")
@@ -216,29 +216,11 @@ def test_a_missing_folder_is_refused_and_not_made(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_file_is_no_folder(tmp_path):
-    (tmp_path / "b").write_bytes(b"")
-    with pytest.raises(NotADirectoryError, match="must lie in an existing folder"):
-        check_output(tmp_path / "b" / "a.png", overwrite=True)
-
-
 def test_a_folder_is_not_written_over(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(IsADirectoryError, match="must be a file to write, got a folder"):
         write_picture(tmp_path / "a.png", planes(levels()), overwrite=True)
     assert (tmp_path / "a.png").is_dir()
-
-
-def test_a_folder_without_write_permission_is_refused(tmp_path, monkeypatch):
-    real = os.access  # root may write anywhere: say what another user would be told
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and real(path, mode))
-    with pytest.raises(PermissionError, match="must lie in a writable folder"):
-        check_output(tmp_path / "a.png", overwrite=False)
-
-
-def test_a_free_place_is_accepted_and_nothing_is_written(tmp_path):
-    check_output(tmp_path / "a.png", overwrite=False)
-    assert names(tmp_path) == []
 
 
 def test_text_is_written_as_utf_8_and_not_over_a_file(tmp_path):
@@ -285,16 +267,6 @@ def test_many_threads_write_into_one_folder_and_lose_nothing(tmp_path):
     for number in range(64):
         with Image.open(tmp_path / f"{number}.png") as image:
             assert image.getpixel((0, 0)) == (number,) * 3
-
-
-def test_a_leftover_of_a_killed_run_stops_nobody_and_is_not_ours_to_clear(tmp_path):
-    leftover = tmp_path / f".blending-{os.getpid()}.part"
-    leftover.write_bytes(b"half a picture")
-    write_text(tmp_path / "report.json", "{}", overwrite=False)
-    with pytest.raises(FileExistsError):
-        write_text(tmp_path / "report.json", "{}", overwrite=False)
-    assert (tmp_path / "report.json").read_text() == "{}"
-    assert leftover.read_bytes() == b"half a picture"
 
 
 def test_a_write_that_fails_leaves_no_part_behind(tmp_path, monkeypatch):

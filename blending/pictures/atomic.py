@@ -1,0 +1,190 @@
+"""Files written whole or not at all, and never in the place of something that is no file."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+MOST_SLOTS = 64  # parts of other writers in a folder that are looked at before a name is drawn
+KINDS = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def check_output(path: str | Path, *, overwrite: bool) -> None:
+    """Raise before the work begins if a file could not be written there afterwards.
+
+    Args:
+        path: of the file; a link to a file means that file.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        FileExistsError: a file is there and `overwrite` is False; or something that is no file (a
+            device, a pipe, a socket, a link to nothing or to itself), which is never replaced.
+        NotADirectoryError: the folder is not there.
+        IsADirectoryError: `path` is a folder.
+        PermissionError: the folder is not writable.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind == "a folder":
+        raise IsADirectoryError(f"{path} must be a file to write, got a folder")
+    if kind not in ("", "a file"):
+        raise FileExistsError(f"{path} must be a file or nothing, got {kind}; it is not replaced")
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path} must lie in an existing folder, found none")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{path} must lie in a writable folder")
+    if kind and not overwrite:
+        raise FileExistsError(f"{path} exists; it is overwritten only with --overwrite")
+
+
+def _kind(path: Path) -> str:
+    """What is there, links followed, in words; "": nothing."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if not path.is_symlink():
+            return ""
+        is_dangling = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return "a link to nothing" if is_dangling else "a link that leads nowhere"
+    return next((words for is_kind, words in KINDS if is_kind(mode)), "something else")
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """A temporary file beside `path` that takes its place when the block ends well.
+
+    Writers do not meet, be they threads, processes or containers: each holds the lock of its part.
+    A part without a holder is what a killed run has left; the next writer takes it over.
+
+    Args:
+        path: of the file; a link to a file means that file.
+        overwrite: replace a file that is there. Otherwise one that comes while the block runs stays
+            as it is.
+
+    Yields:
+        The temporary file, empty, open for writing.
+
+    Raises:
+        OSError: as `check_output`, before the block or after it; the disk is full.
+    """
+    check_output(path, overwrite=overwrite)
+    final = Path(os.path.realpath(path))
+    part, file = _open_part(final.parent)
+    try:
+        with file:
+            try:
+                yield file
+                file.flush()
+                if fcntl:
+                    _publish(part, final, overwrite)
+            except BaseException:
+                if fcntl:  # while it is still locked: afterwards it may be another's
+                    part.unlink(missing_ok=True)
+                raise
+        if not fcntl:  # Windows neither renames nor deletes an open file
+            _publish(part, final, overwrite)
+    finally:
+        if not fcntl:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, final: Path, overwrite: bool) -> None:
+    """Give a part its final name, in a step that no other writer can come between."""
+    check_output(final, overwrite=overwrite)  # for its words; what follows decides
+    if overwrite:
+        os.replace(part, final)
+    elif os.name == "nt":
+        os.rename(part, final)  # replaces nothing, there
+    else:
+        try:
+            os.link(part, final)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: take the name first
+            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.replace(part, final)
+        else:
+            part.unlink()
+
+
+def _open_part(folder: Path) -> tuple[Path, BinaryIO]:
+    """A part that is this writer's alone, empty; not by mkstemp: it keeps the user's permissions.
+
+    Its name is one of a few, so that what killed runs leave is found without reading the folder,
+    which may hold a million pictures.
+    """
+    for slot in range(MOST_SLOTS if fcntl else 0):
+        part = folder / f".blending-{slot}.part"
+        with suppress(OSError):  # of another writer or user, gone meanwhile, or no locks here
+            file = _taken_over(part) if os.path.lexists(part) else _created(part)
+            if file is not None:
+                return part, file
+    part = folder / f".blending-{secrets.token_hex(8)}.part"
+    return part, part.open("xb")
+
+
+def _created(part: Path) -> BinaryIO | None:
+    """A new part, locked; None where another writer locked it first.
+
+    Raises:
+        OSError: it cannot be created, or this file system has no locks.
+    """
+    file = part.open("x+b")
+    try:
+        if _is_locked(part, file):
+            return file
+    except OSError:
+        part.unlink(missing_ok=True)
+        file.close()
+        raise
+    file.close()
+    return None
+
+
+def _taken_over(part: Path) -> BinaryIO | None:
+    """What a killed run has left, locked and emptied; None where its writer lives.
+
+    Raises:
+        OSError: it cannot be opened, or this file system has no locks.
+    """
+    file = os.fdopen(os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK), "r+b")
+    try:
+        if _is_locked(part, file):
+            if os.fstat(file.fileno()).st_nlink == 1:
+                file.truncate()
+                return file
+            part.unlink()  # a finished picture, whose writer was killed before its part went
+    except OSError:
+        file.close()
+        raise
+    file.close()
+    return None
+
+
+def _is_locked(part: Path, file: BinaryIO) -> bool:
+    """Lock a part; False where another has it, or it has become another's or a picture by now."""
+    assert fcntl
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        own, there = os.fstat(file.fileno()), part.lstat()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    is_own = (own.st_ino, own.st_dev) == (there.st_ino, there.st_dev)
+    return is_own and stat.S_ISREG(own.st_mode)
