@@ -17,7 +17,7 @@ from ..blending.settings import (
     RefineSettings,
     Weights,
 )
-from .inputs import BlendSettingsLink, choice, form, number, switch, whole
+from . import fields
 
 # What each weight scales, and the widget's step: the page rounds to it, whatever `round` says.
 TERMS = {
@@ -37,7 +37,7 @@ class BlendSettingsNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "BlendSettings",
             "Blend Settings",
             description="Every number of the Poisson Stage and the Style Refine Stage. Linked to a "
@@ -49,7 +49,7 @@ class BlendSettingsNode(io.ComfyNode):
                 *_weight_inputs("poisson", PoissonSettings().weights),
                 *_refine_inputs(),
                 *_weight_inputs("refine", RefineSettings().weights),
-                choice(
+                fields.choice(
                     "arithmetic",
                     PRECISIONS,
                     "auto",
@@ -58,7 +58,7 @@ class BlendSettingsNode(io.ComfyNode):
                 ),
             ],
             outputs=[
-                BlendSettingsLink.Output(
+                fields.BlendSettingsLink.Output(
                     display_name="settings",
                     tooltip="For the settings socket of one stage or of both.",
                 )
@@ -101,34 +101,34 @@ def _margin(pixels: int) -> int | None:
 def _poisson_inputs() -> list[io.Input]:
     own = PoissonSettings()
     return [
-        choice(
+        fields.choice(
             "method",
             METHODS,
             own.method,
             "Of the Poisson Stage. deep: the joint objective, with the network. exact: the "
             "Poisson equation alone, at once; start, evaluations and weights then do nothing.",
         ),
-        switch(
+        fields.switch(
             "match",
             own.match,
             "Bring a source that continues the target (a patch of the same scene) to its "
             "colours first; a new object is left as it is.",
         ),
-        choice(
+        fields.choice(
             "start",
             STARTS,
             own.start,
             "Where the deep method starts. paste: the plain paste, keeps the object's own "
             "colours. exact: the Poisson equation's solution, lets the target's colours in.",
         ),
-        whole(
+        fields.whole(
             "rim",
             own.rim,
             (0, 256),
             "Pixels from the mask's edge inwards over which the hold of the source's "
             "colours sets in, 0 to 256; a contour of the source counts as many.",
         ),
-        whole(
+        fields.whole(
             "margin",
             own.margin,
             (0, LARGEST_MARGIN),
@@ -142,7 +142,7 @@ def _poisson_inputs() -> list[io.Input]:
 def _refine_inputs() -> list[io.Input]:
     own = RefineSettings()
     return [
-        whole(
+        fields.whole(
             "band",
             own.band,
             (1, 256),
@@ -157,13 +157,13 @@ def _evaluations_input(name: str, default: int, stage: str) -> io.Input:
     tooltip = (
         f"Most evaluations (steps) of the {stage} for a picture, 1 to 1000; it may end before."
     )
-    return whole(name, default, (1, 1000), tooltip)
+    return fields.whole(name, default, (1, 1000), tooltip)
 
 
 def _weight_inputs(stage: str, weights: Weights) -> list[io.Input]:
     words = {"poisson": "Poisson Stage", "refine": "Style Refine Stage"}[stage]
     return [
-        number(
+        fields.number(
             f"{stage}_{term}",
             getattr(weights, term),
             (0.0, LARGEST_WEIGHT, step),

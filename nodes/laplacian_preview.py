@@ -6,8 +6,8 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..blending.settings import GRADIENTS
+from . import fields
 from .adapters import planes_to_image, show_text
-from .inputs import choice, form, mask, picture, picture_output, place_inputs, report_output
 from .planes import image_planes
 from .summary import seam_of_panels
 from .traps import checked_cut_out
@@ -21,7 +21,7 @@ class LaplacianPreview(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "LaplacianPreview",
             "Laplacian Preview",
             shows_text=True,
@@ -32,12 +32,12 @@ class LaplacianPreview(io.ComfyNode):
             search_aliases=["diagnose", "seam", "residual", "heat map", "gradient", "debug"],
             is_output_node=True,
             inputs=[
-                picture("result", "The blend to look at; the target's size."),
-                picture("target", "The target of that blend."),
-                picture("source", "The source of that blend."),
-                mask("mask", "The mask of that blend (1 = take); the source's size."),
-                *place_inputs(),
-                choice(
+                fields.picture("result", "The blend to look at; the target's size."),
+                fields.picture("target", "The target of that blend."),
+                fields.picture("source", "The source of that blend."),
+                fields.mask("mask", "The mask of that blend (1 = take); the source's size."),
+                *fields.place_inputs(),
+                fields.choice(
                     "gradients",
                     GRADIENTS,
                     "import",
@@ -46,16 +46,16 @@ class LaplacianPreview(io.ComfyNode):
                 ),
             ],
             outputs=[
-                picture_output(
+                fields.picture_output(
                     "panels",
                     "Five pictures each: source, target, guidance, result, residual, "
                     "with their names and scales in levels (0 to 255).",
                 ),
-                report_output(
+                fields.report_output(
                     "Seam and gradient error in squared levels, background difference in "
                     "levels, full scale of the panels, as JSON."
                 ),
-                picture_output(
+                fields.picture_output(
                     "profile",
                     "One plot each: mean size of the residual in levels (0 to 255) by "
                     "distance from the mask's edge in pixels (outside negative), beside plain "

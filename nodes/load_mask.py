@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..blending.placement.layout import RESIZES
 from ..blending.settings import LARGEST_PART, MASK_CHANNELS
+from . import fields
 from .adapters import planes_to_image, planes_to_mask
-from .inputs import choice, form, mask_output, number, picture, switch, whole
 from .planes import image_planes
 
 
@@ -23,7 +23,7 @@ class LoadMask(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "LoadMask",
             "Load Mask",
             description="Reads one channel of a picture as a mask: 1 (white) takes the source. "
@@ -38,26 +38,26 @@ class LoadMask(io.ComfyNode):
                     image_folder=io.FolderType.input,
                     tooltip="Picture file in ComfyUI's input folder.",
                 ),
-                choice(
+                fields.choice(
                     "channel",
                     MASK_CHANNELS,
                     "alpha",
                     "Channel to read: alpha (opaque = 1), red, green, blue or luminance.",
                 ),
-                switch("invert", False, "Take what the channel leaves out (1 - mask)."),
-                number(
+                fields.switch("invert", False, "Take what the channel leaves out (1 - mask)."),
+                fields.number(
                     "threshold",
                     0.0,
                     (0.0, 1.0, 0.01),
                     "Value from which a pixel is wholly taken, 0 to 1; 0 keeps the greys.",
                 ),
-                whole(
+                fields.whole(
                     "grow",
                     0,
                     (-256, 256),
                     "Pixels to grow the mask by on every side; negative shrinks it.",
                 ),
-                whole(
+                fields.whole(
                     "feather",
                     0,
                     (0, 256),
@@ -65,7 +65,7 @@ class LoadMask(io.ComfyNode):
                 ),
                 _upload_button(),
                 *_part_inputs(),
-                choice(
+                fields.choice(
                     "resize",
                     RESIZES,
                     "off",
@@ -75,14 +75,14 @@ class LoadMask(io.ComfyNode):
                     "off: refuses another size.",
                     optional=True,
                 ),
-                picture(
+                fields.picture(
                     "reference",
                     "Picture whose size in pixels the mask is to have, such as the source.",
                     optional=True,
                 ),
             ],
             outputs=[
-                mask_output(
+                fields.mask_output(
                     "mask",
                     "1 takes the source, 0 the target; the file's size or the reference's.",
                 )
@@ -151,7 +151,7 @@ def _part_inputs() -> list[io.Input]:
     """What is done to holes and specks."""
     area = 0, LARGEST_PART
     return [
-        whole(
+        fields.whole(
             "fill_holes",
             0,
             area,
@@ -159,7 +159,7 @@ def _part_inputs() -> list[io.Input]:
             "reaches the picture's edge is no hole.",
             optional=True,
         ),
-        whole(
+        fields.whole(
             "drop_specks",
             0,
             area,

@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io, ui
 
+from . import fields
 from .adapters import planes_to_image
-from .inputs import form, picture_output
 
 
 class LossCurves(io.ComfyNode):
@@ -12,7 +12,7 @@ class LossCurves(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "LossCurves",
             "Loss Curves",
             description="Draws the weighted terms of a stage over its evaluations, on a "
@@ -29,7 +29,7 @@ class LossCurves(io.ComfyNode):
                 ),
             ],
             outputs=[
-                picture_output(
+                fields.picture_output(
                     "curves",
                     "Plots of 960 x 600 pixels: weighted terms (no unit) by evaluation. "
                     "One for each picture; of more than 8 pictures one, with each term's median, "

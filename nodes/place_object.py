@@ -6,18 +6,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
+from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
-from .inputs import (
-    choice,
-    form,
-    mask,
-    mask_output,
-    number,
-    picture,
-    picture_output,
-    scale_input,
-)
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
@@ -27,7 +18,7 @@ class PlaceObject(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "PlaceObject",
             "Place Object",
             shows_text=True,
@@ -36,12 +27,12 @@ class PlaceObject(io.ComfyNode):
             "column 0, row 0.",
             search_aliases=["position", "paste", "overlay", "composite", "move", "rotate", "flip"],
             inputs=[
-                picture("target", "Picture to put the object on; any size, in pixels."),
-                picture("source", "Picture to cut the object from; any size, in pixels."),
+                fields.picture("target", "Picture to put the object on; any size, in pixels."),
+                fields.picture("source", "Picture to cut the object from; any size, in pixels."),
                 *_place_inputs(),
                 *_size_inputs(),
                 *_pose_inputs(),
-                mask(
+                fields.mask(
                     "mask",
                     "What to take of the source (1 = take); the source's size. Without it "
                     "the source's alpha is the mask.",
@@ -50,13 +41,15 @@ class PlaceObject(io.ComfyNode):
                 *box_input(),
             ],
             outputs=[
-                picture_output("paste", "The target with the object pasted on it."),
-                picture_output(
+                fields.picture_output("paste", "The target with the object pasted on it."),
+                fields.picture_output(
                     "placed source",
                     "The source at its place, RGBA, the target's size; alpha is 1 where "
                     "the source has pixels, 0 elsewhere.",
                 ),
-                mask_output("placed mask", "The mask at its place (1 = take), the target's size."),
+                fields.mask_output(
+                    "placed mask", "The mask at its place (1 = take), the target's size."
+                ),
             ],
         )
 
@@ -89,28 +82,28 @@ def _place_inputs() -> list[io.Input]:
     """Where the object comes to lie."""
     span = -FARTHEST, FARTHEST, 0.01
     return [
-        number(
+        fields.number(
             "column",
             50.0,
             span,
             "Column of the target on which the anchor lands, from its left edge, in "
             "percent of its width or in pixels (see unit); may be negative.",
         ),
-        number(
+        fields.number(
             "row",
             50.0,
             span,
             "Row of the target on which the anchor lands, from its top edge, in percent "
             "of its height or in pixels (see unit); may be negative.",
         ),
-        choice(
+        fields.choice(
             "unit",
             UNITS,
             "percent",
             "Of column, row, fit_width and fit_height: pixels of the target, or percent "
             "of its width and height.",
         ),
-        choice(
+        fields.choice(
             "anchor",
             ANCHORS,
             "centre",
@@ -122,7 +115,7 @@ def _place_inputs() -> list[io.Input]:
 def _size_inputs() -> list[io.Input]:
     """How large the object becomes."""
     sides = [
-        number(
+        fields.number(
             f"fit_{side}",
             100.0,
             (1.0, float(FARTHEST), 0.01),
@@ -132,10 +125,10 @@ def _size_inputs() -> list[io.Input]:
         for side in ("width", "height")
     ]
     return [
-        scale_input(
+        fields.scale_input(
             "Factor by which the object is enlarged, 0.01 to 16, after fit; 1 keeps its size."
         ),
-        choice(
+        fields.choice(
             "fit",
             FITS,
             "off",
@@ -149,13 +142,13 @@ def _size_inputs() -> list[io.Input]:
 def _pose_inputs() -> list[io.Input]:
     """How the object is turned and flipped."""
     return [
-        number(
+        fields.number(
             "rotation",
             0.0,
             (-360.0, 360.0, 0.5),
             "Degrees clockwise, -360 to 360. Multiples of 90 move pixels without resampling them.",
         ),
-        choice(
+        fields.choice(
             "flip",
             FLIPS,
             "off",

@@ -9,22 +9,9 @@ from ..blending.presets import PRESETS, changed_poisson, poisson_preset
 from ..blending.report import picture_size
 from ..blending.settings import GRADIENTS, BlendSettings
 from ..blending.stages.memory import estimated_memory
+from . import fields
 from .adapters import compute_with, planes_to_image, planes_to_mask, show_text
 from .feedback import Feedback
-from .inputs import (
-    choice,
-    form,
-    mask,
-    mask_output,
-    number,
-    picture,
-    picture_output,
-    place_inputs,
-    report_output,
-    sequence_input,
-    settings_input,
-    steps_input,
-)
 from .network import borrowed_network
 from .reports import stage_report
 from .summary import LINKED, summary
@@ -37,7 +24,7 @@ class PoissonStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "PoissonStage",
             "Poisson Stage",
             shows_text=True,
@@ -53,11 +40,11 @@ class PoissonStage(io.ComfyNode):
                 "gradient domain",
             ],
             inputs=[
-                picture("target", "Picture to blend into; any size in pixels."),
-                picture("source", "Picture to cut from; its alpha counts, too."),
-                mask("mask", "What to take of the source (1 = take); the source's size."),
-                *place_inputs(),
-                choice(
+                fields.picture("target", "Picture to blend into; any size in pixels."),
+                fields.picture("source", "Picture to cut from; its alpha counts, too."),
+                fields.mask("mask", "What to take of the source (1 = take); the source's size."),
+                *fields.place_inputs(),
+                fields.choice(
                     "preset",
                     PRESETS,
                     "painting",
@@ -65,31 +52,31 @@ class PoissonStage(io.ComfyNode):
                     "the same scene is matched. seam repair: the Poisson equation alone, at once. "
                     "paper: the published objective. fast: at most 6 evaluations.",
                 ),
-                choice(
+                fields.choice(
                     "gradients",
                     GRADIENTS,
                     "import",
                     "import: the source's. mixed: the stronger of both at each pixel, for "
                     "glass and holes. monochrome: the source's without its colours.",
                 ),
-                number(
+                fields.number(
                     "bleed",
                     0.0,
                     (-1.0, 1.0, 0.05),
                     "Share, -1 to 1. 0 is the preset's own; towards 1 the target's colours "
                     "seep in, towards -1 the source keeps its colours.",
                 ),
-                steps_input(),
-                sequence_input(),
-                settings_input("gradients, bleed and max_evaluations"),
+                fields.steps_input(),
+                fields.sequence_input(),
+                fields.settings_input("gradients, bleed and max_evaluations"),
             ],
             outputs=[
-                picture_output("blend", "The target with the source in it; its size."),
-                mask_output(
+                fields.picture_output("blend", "The target with the source in it; its size."),
+                fields.mask_output(
                     "placed mask", "The mask at its place on the target (1 = source), its size."
                 ),
-                picture_output("paste", "Plain copy and paste, to compare; same size."),
-                report_output(
+                fields.picture_output("paste", "Plain copy and paste, to compare; same size."),
+                fields.report_output(
                     "What was done, as JSON: settings, place, evaluations, seconds, stop "
                     "reasons, guard rails in levels and shares, warnings."
                 ),

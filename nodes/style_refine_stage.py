@@ -9,20 +9,9 @@ from ..blending.presets import REFINING, changed_refine, refine_preset
 from ..blending.report import picture_size
 from ..blending.settings import REGIONS, BlendSettings
 from ..blending.stages.memory import estimated_memory
+from . import fields
 from .adapters import compute_with, planes_to_image, show_text
 from .feedback import Feedback
-from .inputs import (
-    choice,
-    form,
-    mask,
-    number,
-    picture,
-    picture_output,
-    report_output,
-    sequence_input,
-    settings_input,
-    steps_input,
-)
 from .network import borrowed_network
 from .planes import image_planes
 from .reports import stage_report
@@ -36,7 +25,7 @@ class StyleRefineStage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """The form."""
-        return form(
+        return fields.form(
             "StyleRefineStage",
             "Style Refine Stage",
             shows_text=True,
@@ -52,42 +41,46 @@ class StyleRefineStage(io.ComfyNode):
                 "texture",
             ],
             inputs=[
-                picture("blend", "The Poisson Stage's blend, or any composite; any size."),
-                picture("target", "Picture whose style is wanted; the blend's size in pixels."),
-                mask("mask", "The placed mask: what may change (1 = object); the blend's size."),
-                choice(
+                fields.picture("blend", "The Poisson Stage's blend, or any composite; any size."),
+                fields.picture(
+                    "target", "Picture whose style is wanted; the blend's size in pixels."
+                ),
+                fields.mask(
+                    "mask", "The placed mask: what may change (1 = object); the blend's size."
+                ),
+                fields.choice(
                     "preset",
                     REFINING,
                     "painting",
                     "painting: at most 20 evaluations. paper: the published objective, to "
                     "compare with. fast: at most 8 evaluations.",
                 ),
-                choice(
+                fields.choice(
                     "region",
                     REGIONS,
                     "object",
                     "object: only pixels under the mask change. band: these and 24 pixels "
                     "around them (Blend Settings: band). picture: all of them.",
                 ),
-                number(
+                fields.number(
                     "strength",
                     1.0,
                     (0.0, 1.0, 0.05),
                     "Share of the change that is applied, 0 to 1; 0 returns the blend.",
                 ),
-                steps_input(),
-                sequence_input(),
-                picture(
+                fields.steps_input(),
+                fields.sequence_input(),
+                fields.picture(
                     "style",
                     "Picture whose style is wanted instead of the target's; any size in "
                     "pixels, one for all or one for each.",
                     optional=True,
                 ),
-                settings_input("region, strength and max_evaluations"),
+                fields.settings_input("region, strength and max_evaluations"),
             ],
             outputs=[
-                picture_output("refined", "The blend in the wanted style; its size."),
-                report_output(
+                fields.picture_output("refined", "The blend in the wanted style; its size."),
+                fields.report_output(
                     "What was done, as JSON: settings, evaluations, seconds, stop reasons, "
                     "guard rails against the blend in levels and shares, warnings."
                 ),

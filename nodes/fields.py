@@ -1,7 +1,7 @@
 """What the nodes' forms are made of: inputs and outputs, and the inputs that several share."""
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 
 from comfy_api.latest import io
@@ -22,7 +22,7 @@ def form(node_id: str, name: str, shows_text: bool = False, **described: Any) ->
         shows_text: whether the node calls `show_text`, which wants its id.
         described: as io.Schema has it.
     """
-    known = {field.name for field in fields(io.Schema)}
+    known = {field.name for field in dataclasses.fields(io.Schema)}
     kept = {
         field: value
         for field, value in described.items()
