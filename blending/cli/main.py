@@ -3,10 +3,13 @@
 import argparse
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from typing import TextIO, cast
 
 from ..presets import PRESETS
 from ..settings import BlendSettings, Compute
+from .console import Console
 from .options import EXIT_USAGE, parse_options
 
 MEGABYTE = 2**20
@@ -15,6 +18,9 @@ MEGABYTE = 2**20
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
+    Words on standard output and standard error, whoever writes them, do not change the exit status,
+    not even where they cannot be written.
+
     Args:
         arguments: without the program's name; None: those of the process.
 
@@ -22,7 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0; 2 after an error and 130 after an interrupt, each with a message of one
         line on standard error.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    output, errors = (cast(TextIO, Console(stream)) for stream in (sys.stdout, sys.stderr))
+    with redirect_stdout(output), redirect_stderr(errors):
+        return _status(sys.argv[1:] if arguments is None else arguments)
+
+
+def _status(arguments: list[str]) -> int:
     try:
         _run(parse_options(arguments))
     except (ValueError, TypeError, OSError) as error:

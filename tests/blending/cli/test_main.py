@@ -594,3 +594,186 @@ def test_mistakes_about_the_settings_are_named(run, folder, changes, message):
     assert status == 2
     assert message in errors
     assert not (folder / "out.png").exists()
+
+
+class Broken:
+    """A terminal that is gone: it takes no words."""
+
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+    def write(self, _):
+        raise BrokenPipeError("gone")
+
+    def flush(self):
+        raise OSError("full")
+
+
+class Typewriter(io.TextIOWrapper):
+    """A console of few characters."""
+
+    def __init__(self, encoding, *, is_terminal=False):
+        super().__init__(io.BytesIO(), encoding)
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+    def words(self):
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+def closed():
+    (stream := io.StringIO()).close()
+    return stream
+
+
+NO_CONSOLES = {"broken": Broken, "none": lambda: None, "closed": closed, "no stream": object}
+no_console = pytest.mark.parametrize("console", NO_CONSOLES.values(), ids=NO_CONSOLES)
+
+
+@pytest.fixture
+def run_on(folder, monkeypatch):
+    """run_on(words, console): the exit status with a console as standard output and error."""
+
+    def call(words, console):
+        with monkeypatch.context() as streams:
+            streams.setattr(sys, "stdout", console)
+            streams.setattr(sys, "stderr", console)
+            try:
+                status = main(words)
+            except SystemExit as end:
+                status = end.code
+            assert sys.stdout is sys.stderr is console
+        return status
+
+    return call
+
+
+@no_console
+def test_without_a_console_the_status_tells_all(console, run_on, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    assert run_on(arguments(), console()) == 0
+    assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
+    assert run_on(["--help"], console()) == 0
+    assert run_on(["--nonsense"], console()) == 2
+    assert run_on(arguments(source="none.png", out="other.png"), console()) == 2
+    monkeypatch.setattr(pipeline, "blend", interrupted)
+    assert run_on(arguments(out="other.png"), console()) == 130
+
+
+@no_console
+def test_what_libraries_print_ends_nothing(console, run_on, monkeypatch):
+    def telling(*given, **rest):
+        for stream in (sys.stdout, sys.stderr):
+            print("ΔE of a library", file=stream, flush=True)
+        return blend(*given, **rest)
+
+    blend = pipeline.blend
+    monkeypatch.setattr(pipeline, "blend", telling)
+    assert run_on(arguments(), console()) == 0
+
+
+@pytest.mark.parametrize("encoding", [None, "ascii"])
+def test_a_progress_bar_that_cannot_be_shown_ends_nothing(encoding, run_on, random_weights):
+    console = Typewriter(encoding, is_terminal=True) if encoding else Broken()
+    words = arguments(stage="poisson", weights=random_weights, evaluations=2)
+    assert run_on(words, console) == 0
+    assert encoding is None or "poisson: 100%|##########| 2/2" in console.words()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437", "latin-1", "utf-8"])
+def test_where_the_console_lacks_a_letter_another_stands_for_it(encoding, run_on):
+    console = Typewriter(encoding)
+    assert run_on(arguments(out="Δ−雪é.png"), console) == 0
+    name = {"cp1252": "d-?é", "ascii": "d-??", "cp437": "d-?é", "latin-1": "d-?é"}
+    unit = "ΔE" if encoding == "utf-8" else "dE"
+    assert console.words().startswith(f"{name.get(encoding, 'Δ−雪é')}.png: poisson ")
+    assert f" {unit}, hues turned " in console.words()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are Unicode")
+def test_names_that_are_no_text_are_read_written_and_reported(run_on):
+    source, out, report = (os.fsdecode(b"\xff" + suffix) for suffix in (b"", b".png", b".json"))
+    os.rename("source.png", source)
+    words = arguments(source=source, out=out, report=report)
+    assert run_on(words, console := Typewriter("utf-8")) == 0
+    assert console.words().startswith("?.png: poisson ")
+    assert np.array_equal(result(b"\xff.png")[~INSIDE], TARGET[~INSIDE])
+    files = json.loads(Path(report).read_bytes().decode("utf-8"))["files"]
+    assert (files["source"], files["out"]) == (source, out)
+    for mistake in (
+        words,  # the result is there already
+        arguments(source="no" + source, out="other.png"),
+        arguments(source=source, out="other.png", stage="poisson", weights="no" + source),
+        arguments(out="other.png", device=source),
+        [source],
+    ):
+        assert run_on(mistake, console := Typewriter("utf-8")) == 2
+        assert console.words().startswith("blending: error: ")
+        assert len(console.words().splitlines()) == 1
+
+
+def program(words, redirection="", environment=None, **options):
+    """A run of the program by a shell, with Python's buffers, which a test runner may forbid."""
+    inherited = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    added = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", **(environment or {})}
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "blending"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run([*command, *words], env=inherited | added, check=False, **streams)
+
+
+@pytest.fixture
+def broken_pipe():
+    """A pipe's end for writing; nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+unix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs sh and /dev/full")
+
+
+@unix
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["", "unbuffered"])
+@pytest.mark.parametrize("redirection", [">&- 2>&-", ">/dev/full 2>/dev/full", "pipe"])
+def test_python_s_own_end_leaves_the_status_as_it_is(redirection, unbuffered, broken_pipe):
+    streams = {"stdout": broken_pipe, "stderr": broken_pipe} if redirection == "pipe" else {}
+    redirection = "" if streams else redirection
+    for words, status in ((["--help"], 0), (["--nonsense"], 2), (["--demo", "--source", "a"], 2)):
+        done = program(words, redirection, unbuffered, **streams)
+        assert (done.returncode, done.stdout, done.stderr) in (
+            (status, b"", b""),
+            (status, None, None),
+        )
+
+
+@unix
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_without_a_standard_output_standard_error_stays_clean(redirection):
+    done = program(["--help"], redirection)
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = program(["--nonsense"], redirection)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+
+
+@unix
+def test_a_blend_whose_words_find_no_console_ends_well(folder, broken_pipe):
+    for number, (redirection, streams) in enumerate(
+        [(">&- 2>&-", {}), ("2>/dev/full", {"stdout": broken_pipe})]
+    ):
+        done = program(arguments(out=f"{number}.png"), redirection, cwd=folder, **streams)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert np.array_equal(result(f"{number}.png")[~INSIDE], TARGET[~INSIDE])
+
+
+@unix
+def test_a_blend_on_a_windows_console_ends_well(folder):
+    done = program(arguments(), "", {"PYTHONIOENCODING": "cp1252"}, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b" dE, hues turned " in done.stdout

@@ -1,11 +1,13 @@
 """The progress bar: what it counts, and when it keeps silent."""
 
 import io
+import os
 import sys
 from dataclasses import replace
 
 import pytest
 
+from blending.cli.console import Console
 from blending.cli.progress import Progress
 from blending.settings import BlendSettings, PoissonSettings
 from blending.stages.batch import Evaluation
@@ -82,3 +84,31 @@ def test_the_bar_is_closed_when_the_block_ends_well_or_ill(error, monkeypatch):
     else:
         assert error is None
     assert closed == [True]
+
+
+class Gone(Terminal):
+    """A terminal whose window was closed."""
+
+    def write(self, _):
+        raise OSError(5, "Input/output error")
+
+    flush = None  # of no use either
+
+
+@pytest.mark.parametrize("stream", [None, object(), Gone()], ids=["none", "no stream", "gone"])
+def test_a_console_that_shows_no_bar_stops_nothing(stream, monkeypatch):
+    settings = BlendSettings()
+    total, counts = progress(
+        [("poisson", 1), ("refine", 1)], settings, Console(stream), monkeypatch
+    )
+    assert counts in ([1, settings.poisson.max_evaluations + 1], [0, 0])  # [0, 0]: no terminal
+    assert total > 2
+
+
+def test_the_bar_on_a_console_is_as_wide_as_the_terminal(monkeypatch):
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((60, 20)))
+    terminal = Terminal()
+    terminal.fileno = lambda: 2
+    progress([("poisson", 1)], BlendSettings(), Console(terminal), monkeypatch)
+    lines = terminal.getvalue().replace("\n", "").split("\r")
+    assert {len(line) for line in lines if line} == {59}
