@@ -15,8 +15,16 @@ from torch import Tensor
 from ..checks import check_choice
 from ..settings import MASK_CHANNELS
 from .icc import convert_profile, is_rgb, srgb_profile
-from .png16 import decode_png16, is_png16
+from .png16 import SIGNATURE, decode_png16, is_png16, png_size
 
+# Still pictures, by Pillow's names; JPEG has MPO in it, HEIF is there where a plugin registers it.
+# None that another program decodes (Pillow starts Ghostscript for EPS), no vectors, no films.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF"),
+    *("ICO", "PSD", "QOI", "TGA"),  # TGA last: it has no signature
+)
+# What decoders say, in errors of any kind, where memory is short: Pillow, zlib, kornia_rs.
+SHORT_OF_MEMORY = re.compile(r"allocat|out of memory|decoder error -9\b|Error -4 while")
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
 # How to turn an (H, W, C) array upright, by EXIF orientation.
@@ -54,7 +62,7 @@ def read_picture(path: str | Path, icc: bytes | None = None) -> Picture:
     """Read a picture; greyscale, palettes and CMYK become RGB, with alpha where the file has it.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF or whatever Pillow reads; 8 or 16 bits a channel.
+        path: PNG, JPEG, WebP, TIFF or another of `FORMATS`; 8 or 16 bits a channel.
         icc: convert the colours to this RGB profile; 16 bits are rounded to 8 for that. None: keep
             the file's own RGB profile; greys and CMYK with a profile of their own become sRGB.
 
@@ -73,7 +81,7 @@ def read_mask(path: str | Path, channel: str = "luminance") -> Tensor:
     """Read one channel of a picture as a mask; a colour profile is not applied to it.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF or whatever Pillow reads; 8 or 16 bits a channel.
+        path: PNG, JPEG, WebP, TIFF or another of `FORMATS`; 8 or 16 bits a channel.
         channel: "alpha" (opaque = 1), "red", "green", "blue" or "luminance" (ITU-R BT.601).
 
     Returns:
@@ -141,26 +149,39 @@ def _read(path: Path, to_rgb: ToRgb, icc: bytes | None) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with the file is told by an error
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=_formats()) as image:
                 size = f"{image.width} x {image.height}"
+                if data.startswith(SIGNATURE) and png_size(data) != image.size:
+                    raise ValueError(f"PNG must have one size, got {png_size(data)} and {size}")
                 if is_png16(data) or image.mode.startswith("I;16"):
                     return _deep(data, image, icc)
                 return _plain(image, to_rgb)
-    except _RefusedError as error:
-        raise ValueError(f"{path} {error}") from error
-    except Image.DecompressionBombError as error:
-        limit, counted = 2 * (Image.MAX_IMAGE_PIXELS or 0), re.search(r"\d+", str(error))
-        raise ValueError(
-            f"{path} must have at most {limit} pixels (Pillow's limit against decompression bombs, "
-            f"twice Image.MAX_IMAGE_PIXELS), got {counted[0] if counted else 'more'}"
-        ) from error
-    except MemoryError as error:
-        raise ValueError(
-            f"{path} must fit into the free memory, got {size} that does not"
-        ) from error
     except Exception as error:
-        got = "no picture" if isinstance(error, UnidentifiedImageError) else "a damaged one"
-        raise ValueError(f"{path} must be a whole picture file, got {got}") from error
+        raise ValueError(f"{path} {_fault(error, size)}") from error
+
+
+def _formats() -> list[str]:
+    """Those of `FORMATS` that this Pillow knows; of another it would raise KeyError."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _fault(error: Exception, size: str) -> str:
+    """What is wrong with a file, by the error in reading it."""
+    if isinstance(error, _RefusedError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        limit, counted = 2 * (Image.MAX_IMAGE_PIXELS or 0), re.search(r"\d+", str(error))
+        return (
+            f"must have at most {limit} pixels (Pillow's limit against decompression bombs, "
+            f"twice Image.MAX_IMAGE_PIXELS), got {counted[0] if counted else 'more'}"
+        )
+    if isinstance(error, MemoryError) or SHORT_OF_MEMORY.search(str(error)):
+        return f"must fit into the free memory, got {size} that does not"
+    if isinstance(error, UnidentifiedImageError):
+        names = ", ".join(_formats())
+        return f"must be a whole picture file, got no picture (of the kinds {names})"
+    return "must be a whole picture file, got a damaged one"
 
 
 def _plain(image: Image.Image, to_rgb: ToRgb) -> Picture:

@@ -84,5 +84,6 @@ def free_memory(device: torch.device) -> float:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch could not allocate memory; on a processor that is a plain RuntimeError."""
     kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
-    words = ("not enough memory", "can't allocate memory")  # on Windows; elsewhere
+    # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
+    words = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
     return isinstance(error, kinds) or any(said in str(error) for said in words)

@@ -492,6 +492,35 @@ def test_an_interrupt_writes_nothing_and_has_its_own_status(run, monkeypatch):
     assert not Path("out.png").exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("std::bad_alloc"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+    ],
+)
+def test_short_memory_ends_in_one_line(run, monkeypatch, error):
+    def short(*_, **__):
+        raise error
+
+    monkeypatch.setattr(pipeline, "blend", short)
+    status, output, errors = run(arguments())
+    assert (status, output) == (2, "")
+    assert errors.count("\n") == 1
+    assert errors.startswith("blending: error: --memory must be less, or more be free")
+    assert not Path("out.png").exists()
+
+
+def test_another_runtime_error_is_not_called_short_memory(run, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(pipeline, "blend", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        run(arguments())
+
+
 def test_help_names_every_option_and_ends_well(run):
     status, output, errors = run(["--help"])
     assert (status, errors) == (0, "")

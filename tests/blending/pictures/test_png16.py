@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from blending.pictures.png16 import decode_png16, encode_png16, is_png16
+from blending.pictures import png16
+from blending.pictures.png16 import decode_png16, encode_png16, is_png16, png_size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -95,6 +96,86 @@ def test_damage_raises(kind):
     data = unfiltered(noise(20, 20, channels), kind)
     with pytest.raises(Exception):  # noqa: B017, of any kind, as promised
         decode_png16(data[: len(data) // 2])
+
+
+def header(width, height, depth=16, colour_type=2):
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
+
+
+def pixels(count):
+    return chunk(b"IDAT", bytes(count))
+
+
+END = chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "size"),
+    [
+        ((header(7, 5), pixels(40), END), (7, 5)),
+        ((header(7, 5, 8), pixels(20), pixels(20), END), (7, 5)),
+        ((header(7, 5), chunk(b"tEXt", b"IHDR"), pixels(40), END), (7, 5)),
+        ((header(7, 5), pixels(40), END, header(9, 9)), (7, 5)),
+        ((header(7, 5), pixels(40)), (7, 5)),  # the decoder misses the end, if it wants one
+        ((header(7, 5), pixels(40)[:-9]), (7, 5)),
+        ((header(1032, 1, 8, 0), pixels(1), END), (1032, 1)),  # as many as a byte can stand for
+        ((header(8 * 1032, 1, 1, 0), pixels(1), END), (8 * 1032, 1)),
+    ],
+    ids=["16 bits", "8 bits", "text", "behind the end", "no end", "cut", "8 full", "1 full"],
+)
+def test_the_size_is_the_only_headers(chunks, size):
+    assert png_size(SIGNATURE + b"".join(chunks)) == size
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (),
+        (header(7, 5)[:20],),
+        (header(7, 5)[:-4],),
+        (header(7, 5), header(7, 5), pixels(40), END),
+        (header(7, 5), pixels(40), header(7, 5), END),
+        (chunk(b"tEXt", b""), header(7, 5), pixels(40), END),
+        (pixels(40), header(7, 5), END),
+        (chunk(b"IHDR", header(7, 5)[8:20]), pixels(40), END),
+        (chunk(b"IHDR", header(7, 5)[8:21] + b"0"), pixels(40), END),
+        (header(0, 5), pixels(40), END),
+        (header(7, 0), pixels(40), END),
+        (header(7, 5, 16, 5), pixels(40), END),
+        (header(7, 5), END),
+        (header(7, 5), END, pixels(40)),
+        (header(1033, 1, 8, 0), pixels(1), END),
+        (header(2**32 - 1, 2**32 - 1, 16, 6), pixels(40), END),
+    ],
+    ids=str,
+)
+def test_a_file_without_one_size_that_its_bytes_can_hold_is_refused(chunks):
+    data = SIGNATURE + b"".join(chunks)
+    with pytest.raises(ValueError, match="PNG"):
+        png_size(data)
+    with pytest.raises(ValueError, match="PNG"):
+        decode_png16(data)
+
+
+def test_a_panic_of_the_decoder_is_damage_and_an_interruption_is_none(monkeypatch):
+    panic = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+    for raised, seen in (
+        (panic("range end index 9 out of range"), ValueError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (SystemExit(), SystemExit),
+        (GeneratorExit(), GeneratorExit),
+        (MemoryError(), MemoryError),
+    ):
+        monkeypatch.setattr(png16, "_decode", raising(raised))
+        with pytest.raises(seen):
+            decode_png16(unfiltered(noise(2, 3, 3), 2))
+
+
+def raising(error):
+    def decode(*_):
+        raise error
+
+    return decode
 
 
 @pytest.mark.parametrize("channels", [3, 4])

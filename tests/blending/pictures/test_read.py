@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import Image, ImageCms
+from PIL import EpsImagePlugin, Image, ImageCms
 
+from blending.pictures import read
 from blending.pictures.read import pick_channel, read_mask, read_picture, read_raw
 
 REPOSITORY = Path(__file__).parents[3]
@@ -518,3 +520,285 @@ def test_a_picture_that_the_memory_does_not_hold_is_called_that_and_not_damaged(
     monkeypatch.setattr(Image.Image, "convert", short)
     with pytest.raises(ValueError, match=r"fit into the free memory, got 11 x 10"):
         read_picture(path)
+
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = chunk(b"IEND", b"")
+
+
+def header(width, height, depth=16, colour_type=2, interlace=0):
+    values = width, height, depth, colour_type, 0, 0, interlace
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", *values))
+
+
+def packed(width, height, samples=3, depth=16):
+    return chunk(b"IDAT", zlib.compress((b"\0" + bytes(width * samples * depth // 8)) * height))
+
+
+def png(*chunks):
+    return SIGNATURE + b"".join(chunks) + END
+
+
+def peak(path):
+    """What the reader says of a file and the most bytes that numpy and Python held meanwhile."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))} must ") as said:
+            read_raw(path)
+        return str(said.value).removeprefix(str(path)), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+FORGED = struct.pack(">IIBBBBB", 60000, 60000, 16, 2, 0, 0, 0)  # of IHDR, in a comment's place
+DAMAGED = {
+    "large, then small": png(header(60000, 60000), header(2, 2), packed(2, 2)),
+    "13000, then small": png(header(13000, 13000), header(2, 2), packed(2, 2)),
+    "small, then 13000": png(header(2, 2), header(13000, 13000), packed(2, 2)),
+    "the same twice": png(header(2, 2, 8), header(2, 2, 8), packed(2, 2, depth=8)),
+    "8 bits, then 16": png(header(2, 2, 8), header(2, 2), packed(2, 2)),
+    "16 bits, then 8": png(header(2, 2), header(2, 2, 8), packed(2, 2)),
+    "behind the pixels": png(header(2, 2), packed(2, 2), header(60000, 60000)),
+    "behind the pixels, 8 bits": png(header(2, 2, 8), packed(2, 2, depth=8), header(9, 9, 8)),
+    "not the first": png(chunk(b"tEXt", b"a\0b"), header(2, 2), packed(2, 2)),
+    "not the first, 8 bits": png(chunk(b"tEXt", b"a\0b"), header(2, 2, 8), packed(2, 2, depth=8)),
+    "another first in its place": png(chunk(b"tEXt", FORGED), header(2, 2), packed(2, 2)),
+    "too long": png(chunk(b"IHDR", header(2, 2)[8:21] + b"more"), packed(2, 2)),
+    "no width": png(header(0, 2), packed(2, 2)),
+    "no height": png(header(2, 0), packed(2, 2)),
+    "no pixels": png(header(2, 2)),
+    "lying grey": png(header(13000, 13000, colour_type=0), packed(2, 2)),
+    "lying grey with alpha": png(header(13000, 13000, colour_type=4), packed(2, 2)),
+    "lying RGB": png(header(13000, 13000), packed(2, 2)),
+    "lying RGB, interlaced": png(header(13000, 13000, interlace=1), packed(2, 2)),
+    "lying RGBA": png(header(13000, 13000, colour_type=6), packed(2, 2)),
+    "lying RGBA in many pieces": png(header(13000, 13000, colour_type=6), packed(2, 2) * 100),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_png_of_two_sizes_or_too_few_bytes_is_damaged_and_takes_no_memory(name, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(DAMAGED[name])
+    said, held = peak(path)
+    assert said.startswith(" must be a whole picture file, got ")
+    assert held < 8e6  # 13000 x 13000 grey pixels of 16 bits are 338 MB
+
+
+def tiff16(width, height):
+    """A grey TIFF of 16 bits that has 64 bytes of pixels; Adobe, TIFF 6.0."""
+    count = min(2 * width * height, 2**32 - 1)
+    longs = {256: width, 257: height, 258: 16, 259: 1, 262: 1, 273: 200, 277: 1, 278: height}
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in longs.items())
+    tags += struct.pack("<HHII", 279, 4, 1, count)
+    return (b"II*\0" + struct.pack("<IH", 8, 9) + tags).ljust(200, b"\0") + bytes(64)
+
+
+def test_the_tiff_that_the_next_tests_vary_is_sound(tmp_path):
+    (tmp_path / "a.tif").write_bytes(tiff16(4, 8))
+    assert read_raw(tmp_path / "a.tif").shape == (1, 3, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(header(60000, 60000), packed(2, 2)), "at most .* pixels .* got 3600000000$"),
+        (png(header(2, 2), header(60000, 60000), packed(2, 2)), "at most .* got 3600000000$"),
+        (png(header(2**31 - 1, 1), packed(2, 2)), "at most .* got 2147483647$"),
+        (tiff16(60000, 60000), "at most .* got 3600000000$"),
+        (tiff16(2**32 - 1, 2**32 - 1), "at most .* got 18446744065119617025$"),
+        (tiff16(0, 4), "a whole picture file, got no picture"),
+        (tiff16(13000, 13000), "a whole picture file, got a damaged one$"),
+    ],
+    ids=["png", "second header", "one row", "tiff", "largest tiff", "empty tiff", "lying tiff"],
+)
+def test_a_claimed_size_takes_no_memory_before_it_is_judged(data, expected, tmp_path):
+    (tmp_path / "a.png").write_bytes(data)
+    said, held = peak(tmp_path / "a.png")
+    assert re.search(f"^ must (be|have) {expected}", said)
+    assert held < 8e6
+
+
+def test_without_pillows_limit_a_lying_size_still_takes_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    (tmp_path / "a.png").write_bytes(png(header(60000, 60000), packed(2, 2)))
+    said, held = peak(tmp_path / "a.png")
+    assert said.endswith("must be a whole picture file, got a damaged one")
+    assert held < 8e6
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_smallest_file_that_can_hold_its_size_is_read(depth, tmp_path):
+    # deflate shrinks zeros 1032 times at most, so that its own overhead tips no sound file over
+    (tmp_path / "a.png").write_bytes(png(header(3000, 1000, depth), packed(3000, 1000, 3, depth)))
+    found = read_raw(tmp_path / "a.png")
+    assert found.shape == (1, 3, 1000, 3000)
+    assert not found.any()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_what_lies_behind_the_end_of_a_png_is_not_looked_at(depth, tmp_path):
+    data = png(header(3, 2, depth), packed(3, 2, 3, depth)) + header(60000, 60000)
+    (tmp_path / "a.png").write_bytes(data)
+    assert read_raw(tmp_path / "a.png").shape == (1, 3, 2, 3)
+
+
+def test_an_interlaced_png_of_16_bits_is_read(tmp_path):
+    # one pixel: the first of the seven passes is all of it
+    row = b"\0" + struct.pack(">HHH", 1, 2, 65535)
+    data = png(header(1, 1, interlace=1), chunk(b"IDAT", zlib.compress(row)))
+    (tmp_path / "a.png").write_bytes(data)
+    assert (65535 * read_raw(tmp_path / "a.png")).flatten().tolist() == [1, 2, 65535]
+
+
+def test_a_16_bit_png_beyond_the_free_memory_is_called_that_and_the_process_survives(tmp_path):
+    pytest.importorskip("resource")  # of POSIX
+    (tmp_path / "a.png").write_bytes(png(header(6000, 6000), packed(6000, 6000)))  # 216 MB
+    code = (
+        "import re, resource, sys\n"
+        "from pathlib import Path\n"
+        "from blending.pictures.read import read_picture\n"
+        "status = Path('/proc/self/status')\n"
+        "if not status.exists():\n    sys.exit(5)\n"
+        "used = 1024 * int(re.search(r'VmSize:\\s+(\\d+)', status.read_text())[1])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 100_000_000,) * 2)\n"
+        "try:\n    read_picture(sys.argv[1])\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.png"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if run.returncode == 5:
+        pytest.skip("no /proc")
+    assert "must fit into the free memory, got 6000 x 6000 that does not" in run.stdout
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 8 bytes"),  # numpy's own kind is one of these
+        OSError("out of memory error when reading image file"),  # Pillow before 11
+        OSError("decoder error -9"),  # Pillow's name of the same
+        OSError(12, "Cannot allocate memory"),
+        zlib.error("Error -4 while decompressing data"),  # Z_MEM_ERROR
+        Exception("cannot allocate a buffer of 8 bytes"),  # kornia_rs
+    ],
+    ids=repr,
+)
+def test_every_codecs_word_for_short_memory_is_called_that(error, tmp_path, monkeypatch):
+    Image.new("RGB", (11, 10)).save(tmp_path / "a.png")
+
+    def short(*_):
+        raise error
+
+    monkeypatch.setattr(Image.Image, "convert", short)
+    with pytest.raises(ValueError, match=r"a\.png must fit into the free memory, got 11 x 10"):
+        read_raw(tmp_path / "a.png")
+
+
+def test_pillows_bound_on_text_is_damage_and_not_short_memory(tmp_path):
+    profile = b"icc\0\0" + zlib.compress(bytes(2_000_000))  # twice what Pillow unpacks
+    data = png(header(2, 2, 8), chunk(b"iCCP", profile), packed(2, 2, depth=8))
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a whole picture file, got a damaged one$"):
+        read_raw(tmp_path / "a.png")
+
+
+EPS = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    b"0 0 moveto 9 9 lineto stroke\nshowpage\n%%EOF\n"
+)
+
+
+@pytest.mark.parametrize("call", [read_picture, read_raw, read_mask])
+@pytest.mark.parametrize("name", ["a.png", "a.eps"])
+def test_postscript_starts_no_program(call, name, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: started.append(1))
+    (tmp_path / name).write_bytes(EPS)
+    with Image.open(tmp_path / name) as image:
+        assert image.format == "EPS"  # unless it is told what to read
+    with pytest.raises(ValueError, match="must be a whole picture file, got no picture"):
+        call(tmp_path / name)
+    assert not started
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%PDF-1.4\n1 0 obj\n",
+        struct.pack("<IHHHHHHI", 0x9AC6CDD7, 0, 0, 0, 9, 9, 72, 0) + b"\0\0\1\0\x09\0" + bytes(40),
+        b"\1\0\0\0".ljust(40, b"\0") + b" EMF" + bytes(60),
+        b"\0\0\1\xb3\x10\0\x10\x13\xff\xff\xe0\x18",
+        b"\x89HDF\r\n\x1a\n" + bytes(64),
+        b"GRIB\0\0\0\1" + bytes(64),
+        b"BUFR\0\0\0\1" + bytes(64),
+    ],
+    ids=["PDF", "WMF", "EMF", "MPEG", "HDF5", "GRIB", "BUFR"],
+)
+def test_what_is_no_still_picture_is_none(data, tmp_path):
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match="got no picture") as said:
+        read_raw(tmp_path / "a.png")
+    assert "PNG, JPEG" in str(said.value)  # what would be one
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("BMP", {}),
+        ("DIB", {}),
+        ("PPM", {}),
+        ("TGA", {}),
+        ("JPEG2000", {}),
+        ("ICO", {"sizes": [(16, 16)], "bitmap_format": "bmp"}),
+        ("ICO", {"sizes": [(16, 16)]}),
+        ("JPEG", {"quality": 95}),
+        ("AVIF", {"quality": 95}),
+        ("GIF", {}),
+        ("QOI", {}),
+    ],
+)
+def test_every_usual_kind_of_still_picture_is_read(kind, options, tmp_path):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow does not write {kind}")
+    flat = Image.new("RGB", (16, 16), (200, 100, 50))
+    try:
+        flat.save(tmp_path / "a", format=kind, **options)
+    except OSError:
+        pytest.skip(f"this Pillow is built without {kind}")
+    found = read_raw(tmp_path / "a")[:, :3]
+    expected = torch.tensor([200, 100, 50]).view(1, 3, 1, 1).expand(1, 3, 16, 16)
+    assert (255 * found - expected).abs().max() <= 2.01  # of loss
+
+
+def test_a_format_that_this_pillow_lacks_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "FORMATS", ("NEXT", *read.FORMATS))
+    Image.fromarray(rgb()).save(tmp_path / "a.png")
+    assert torch.equal(read_raw(tmp_path / "a.png"), pixels(rgb()))
+    (tmp_path / "b.png").write_bytes(EPS)
+    with pytest.raises(ValueError, match="got no picture") as said:
+        read_raw(tmp_path / "b.png")
+    assert "NEXT" not in str(said.value)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_an_interruption_passes(error, tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(png16(rgb16(), 2))
+
+    def interrupted(*_):
+        raise error
+
+    monkeypatch.setattr("blending.pictures.png16._decode", interrupted)
+    with pytest.raises(error):
+        read_raw(tmp_path / "a.png")

@@ -122,6 +122,7 @@ def test_a_device_that_cannot_compute_is_refused_in_one_line(device, reason):
     [
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
         RuntimeError("[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried"),
+        RuntimeError("unable to mmap 15272248 bytes from file <w>: Cannot allocate memory (12)"),
         torch.cuda.OutOfMemoryError("whatever it says"),
     ],
 )
