@@ -207,11 +207,12 @@ def stiffness(support: Tensor, screen: Tensor | None) -> float:
     Returns:
         The largest L² / √n of the batch; 0 where nothing fixes a support.
     """
-    free = support.float()
-    fixed = free * (neighbour_sum(torch.ones_like(free[:1])) - neighbour_sum(free))
+    pixels = support.flatten(1).sum(1)
+    down = support[..., 1:, :] != support[..., :-1, :]
+    across = support[..., 1:] != support[..., :-1]
+    fixed = down.flatten(1).sum(1) + across.flatten(1).sum(1)  # edges of the mask's outline
     if screen is not None:
-        fixed = fixed + free * screen
-    pixels, fixed = (plane.flatten(1).sum(1, dtype=torch.float32) for plane in (free, fixed))
+        fixed = fixed + (support * screen).flatten(1).sum(1)
     return torch.where(fixed > 0, (pixels / fixed).square() / pixels.sqrt(), 0).max().item()
 
 
