@@ -40,7 +40,9 @@ def _status(arguments: list[str]) -> int:
         sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
         return EXIT_USAGE
     except (MemoryError, RuntimeError) as error:
-        if not _is_short_of_memory(error):
+        from ..stages.device import is_out_of_memory
+
+        if not is_out_of_memory(error):
             raise
         words = "--memory must be less, or more be free: the run took more memory than there is"
         sys.stderr.write(f"blending: error: {words}; nothing was written\n")
@@ -49,12 +51,6 @@ def _status(arguments: list[str]) -> int:
         sys.stderr.write("blending: interrupted, nothing written\n")
         return 130
     return 0
-
-
-def _is_short_of_memory(error: MemoryError | RuntimeError) -> bool:
-    from ..stages.device import is_out_of_memory
-
-    return isinstance(error, MemoryError) or is_out_of_memory(error)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -1,8 +1,7 @@
 """Minimise the joint objective for windows of one size, within the memory there is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,15 +16,13 @@ from ..placement.place import Placed
 from ..placement.window import Window
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
-from .device import free_memory, is_out_of_memory, resolve_precision
-from .memory import Extent, Plan, pass_plans, plans
+from .device import free_memory, resolve_precision
+from .memory import Extent, Plan, first_that_fits, pass_plans, plans
 from .prepare import Start
 
 # Two iterations in a row that lower the objective by less than this share end a stage: all further
 # ones together change the third digit of the score, and cannot be seen.
 TOLERANCE = 0.004
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,9 @@ class DeepSolver:
             RuntimeError: even the smallest plan did not fit into the memory.
         """
         choices = plans(_extent(starts, self.settings), len(starts), self.memory)
-        return self._tried(choices, lambda plan: self._solve(starts, plan, on_evaluation))
+        return first_that_fits(
+            choices, lambda plan: self._solve(starts, plan, on_evaluation), self._forget
+        )
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Gram matrices of a picture whose style is to be matched, in tiles if memory is short.
@@ -93,18 +92,13 @@ class DeepSolver:
         choices = pass_plans((style.shape[2], style.shape[3]), self.memory)
         with torch.inference_mode(False):
             style = style.to(self.network.mean, copy=True)
-            return self._tried(choices, lambda plan: picture_grams(self.network, style, plan.tile))
+            return first_that_fits(
+                choices, lambda plan: picture_grams(self.network, style, plan.tile), self._forget
+            )
 
-    def _tried(self, choices: Sequence[Plan], work: Callable[[Plan], T]) -> T:
-        """The result of `work` with the first plan that does not run out of memory."""
-        for plan in choices[:-1]:
-            try:
-                return work(plan)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            self.context = None  # outside of the handler, whose traceback keeps tensors alive
-        return work(choices[-1])
+    def _forget(self) -> None:
+        """Drop what a plan that failed has left in the memory."""
+        self.context = None
 
     def _solve(
         self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation | None

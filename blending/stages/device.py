@@ -81,9 +81,9 @@ def free_memory(device: torch.device) -> float:
     return float("inf")
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Whether torch could not allocate memory; on a processor that is a plain RuntimeError."""
-    kinds = (getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError),)
+    kinds = (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
     # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
     words = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
     return isinstance(error, kinds) or any(said in str(error) for said in words)

@@ -1,6 +1,8 @@
 """How much memory a stage needs, and the plans that make do with less."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,6 +12,9 @@ from ..placement.box import Box
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box
 from ..settings import PoissonSettings, RefineSettings
+from .device import is_out_of_memory
+
+T = TypeVar("T")
 
 TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
@@ -109,6 +114,33 @@ def _fitting(sizes: dict[Plan, int], memory: float) -> list[Plan]:
             least = size
             found.append(plan)
     return [plan for plan in found if sizes[plan] <= memory] or found[-1:]
+
+
+def first_that_fits(
+    choices: Sequence[Plan], work: Callable[[Plan], T], forget: Callable[[], None]
+) -> T:
+    """What the first plan brings for which the memory is enough.
+
+    Args:
+        choices: plans in the order to try them, at least one.
+        work: what to do by a plan.
+        forget: called after a plan that the memory was not enough for, to drop what it has left.
+
+    Returns:
+        What `work` returned.
+
+    Raises:
+        RuntimeError, MemoryError: even the last plan did not fit; or another error of `work`'s, at
+            once.
+    """
+    for plan in choices[:-1]:
+        try:
+            return work(plan)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        forget()  # outside of the handler, which holds the tensors of its trace
+    return work(choices[-1])
 
 
 def estimated_memory(

@@ -20,6 +20,7 @@ from blending.stages.memory import (
     Extent,
     Plan,
     estimated_memory,
+    first_that_fits,
     pass_plans,
     planned_bytes,
     plans,
@@ -213,3 +214,44 @@ def test_a_processor_takes_one_picture_at_once_a_gpu_eight_and_a_film_its_frames
         for is_film in (False, True)
     ]
     assert found == [1, 1, 8, 1, 8, 1]
+
+
+SHORT = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
+
+
+@pytest.mark.parametrize("error", [RuntimeError(SHORT), MemoryError("std::bad_alloc")])
+def test_plans_are_tried_until_one_fits(error):
+    tried, forgotten = [], []
+
+    def work(plan):
+        tried.append(plan.tile)
+        if plan.tile != 512:
+            raise error
+        return "done"
+
+    choices = [Plan(1, None), Plan(1, 1024), Plan(1, 512), Plan(1, 256)]
+    assert first_that_fits(choices, work, lambda: forgotten.append(len(tried))) == "done"
+    assert tried == [None, 1024, 512]
+    assert forgotten == [1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_last_plan_s_error_is_handed_on(count):
+    def work(plan):
+        raise RuntimeError(f"{SHORT} {plan.tile}")
+
+    choices = [Plan(1, side) for side in (1024, 512, 256)[-count:]]
+    with pytest.raises(RuntimeError, match=r"8 bytes\. 256$"):
+        first_that_fits(choices, work, lambda: None)
+
+
+def test_another_error_tries_no_other_plan():
+    tried = []
+
+    def work(plan):
+        tried.append(plan)
+        raise RuntimeError("a fault of ours")
+
+    with pytest.raises(RuntimeError, match="of ours"):
+        first_that_fits([Plan(1, None), Plan(1, 256)], work, lambda: None)
+    assert tried == [Plan(1, None)]
