@@ -11,6 +11,7 @@ from .report import machine_report, picture_size
 from .settings import BlendSettings
 from .stages.batch import OnEvaluation
 from .stages.device import resolve_device
+from .stages.memory import check_memory
 from .stages.poisson import poisson_stage
 from .stages.refine import refine_stage
 
@@ -68,12 +69,14 @@ def blend(
 
     Raises:
         ValueError, TypeError: arguments that cannot be blended; the message names the argument.
+        ValueError: less memory is free than the blend needs; said before anything is computed.
         FileNotFoundError: there is no such weights file.
     """
     settings = settings or BlendSettings()
     placed = place(source, target, mask, row, column, scale)
     compute = settings.compute
     device = resolve_device(compute, target.device)
+    check_memory(placed, settings, device)
     is_refined = settings.refine is not None and settings.refine.strength > 0
     needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None

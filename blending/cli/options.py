@@ -78,7 +78,12 @@ def _parser() -> _Parser:
     add("--input-scale", choices=INPUT_SCALES, default="caffe", help="what that file expects")
     add("--device", help="where to compute, such as cpu or cuda (default cpu)")
     add("--arithmetic", choices=PRECISIONS, default="auto", help="of the network (default auto)")
-    add("--memory", type=int, metavar="MB", help="most a stage may take (default: what is free)")
+    add(
+        "--memory",
+        type=int,
+        metavar="MB",
+        help="most a stage may take, in tiles if need be (default 8192)",
+    )
     add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
     add("--report", metavar="FILE", help="write what was done as JSON")
     add("--overwrite", action="store_true", help="replace files that are there")

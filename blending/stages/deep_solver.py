@@ -17,7 +17,7 @@ from ..placement.window import Window
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
 from .device import free_memory, resolve_precision
-from .memory import Extent, Plan, first_that_fits, pass_plans, plans
+from .memory import DEFAULT_MEMORY, Extent, Plan, first_that_fits, pass_plans, plans
 from .prepare import Start
 
 # Two iterations in a row that lower the objective by less than this share end a stage: all further
@@ -179,7 +179,9 @@ def deep_solver(
     dtype = torch.promote_types(placed.target.dtype, torch.float32)
     like = torch.empty(0, device=device, dtype=dtype)
     own = network.prepared(like, resolve_precision(compute, device, dtype))
-    memory = free_memory(device) if compute.memory is None else compute.memory
+    memory = compute.memory
+    if memory is None:
+        memory = DEFAULT_MEMORY if device.type == "cpu" else free_memory(device)
     return DeepSolver(settings, own, memory)
 
 

@@ -1,5 +1,6 @@
 """How much memory a stage needs, and the plans that make do with less."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,11 +12,14 @@ from ..deep.receptive_field import HALO, REACH
 from ..placement.box import Box
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box
-from ..settings import PoissonSettings, RefineSettings
-from .device import is_out_of_memory
+from ..settings import BlendSettings, PoissonSettings, RefineSettings
+from .device import SHARE_OF_FREE, free_memory, is_out_of_memory
 
 T = TypeVar("T")
 
+# Bytes planned with on a processor where none are named: one number for all machines and moments.
+DEFAULT_MEMORY = 8 * 2**30
+MEGABYTE = 2**20
 TILES = (1024, 512, 256)  # sides to fall back to, pixels
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
 # Bytes a pixel, measured (tests/benchmarks/memory.py). PLANES, of the window: its planes and the
@@ -144,17 +148,22 @@ def first_that_fits(
 
 
 def estimated_memory(
-    placed: Placed, settings: PoissonSettings | RefineSettings, style: Tensor | None = None
+    placed: Placed,
+    settings: PoissonSettings | RefineSettings,
+    style: Tensor | None = None,
+    memory: float = math.inf,
 ) -> int:
-    """The memory that a stage needs for its largest picture, solved alone and without tiles.
+    """The memory that a stage needs for its largest picture, solved alone.
 
     Args:
         placed: from `place`; for the refine stage with the object's mask, not yet its region's.
         settings: of the stage.
         style: (N, 3 or 4, h, w), the refine stage's; the network passes over it once.
+        memory: bytes that the stage is told to keep within, by tiles if need be.
 
     Returns:
-        Bytes; an estimate, too large rather than too small; 0 where nothing is computed.
+        Bytes; an estimate, too large rather than too small; 0 where nothing is computed. More than
+        `memory` where no plan is small enough.
     """
     if isinstance(settings, RefineSettings) and settings.strength == 0:
         return 0
@@ -164,8 +173,50 @@ def estimated_memory(
     for sample in range(placed.mask.shape[0]):
         changing = _changing_box(placed, sample, settings)
         if changing is not None:
-            largest = max(largest, _largest_bytes(changing, settings, placed.target.shape))
+            shape = placed.target.shape
+            largest = max(largest, _picture_bytes(changing, settings, shape, memory))
     return largest
+
+
+def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> None:
+    """Refuse a blend for which the memory is not there, before it begins.
+
+    Which tiles the network works in depends on sizes and settings alone, and with them the last
+    bits of the result; what is free at the moment decides no more than whether to begin. Other
+    devices than the processor are not asked: there a smaller plan is tried when one fails.
+
+    Args:
+        placed: from `place`.
+        settings: of all stages.
+        device: where they will compute.
+
+    Raises:
+        ValueError: the processor has less memory free than a stage's plan needs; says what would
+            do.
+    """
+    if device.type != "cpu":
+        return
+    stages = [stage for stage in (settings.poisson, settings.refine) if stage is not None]
+
+    def needed(memory: float) -> int:
+        return max(estimated_memory(placed, stage, memory=memory) for stage in stages)
+
+    limit = DEFAULT_MEMORY if settings.compute.memory is None else settings.compute.memory
+    free = free_memory(device) / SHARE_OF_FREE
+    if needed(limit) <= free:
+        return
+    smaller = needed(free)
+    remedy = f"{_megabytes(smaller)} MB free or a smaller object would do"
+    if smaller <= free:
+        remedy = f"--memory {_megabytes(smaller)} would do, in tiles"
+    raise ValueError(
+        f"memory must be {_megabytes(needed(limit))} MB for this blend, got "
+        f"{int(free / MEGABYTE)} MB free; {remedy}"
+    )
+
+
+def _megabytes(size: int) -> int:
+    return math.ceil(size / MEGABYTE)
 
 
 def rows_at_once(settings: PoissonSettings | RefineSettings, device: torch.device) -> int:
@@ -195,15 +246,18 @@ def _changing_box(
     return box and region_box(box, settings, placed.target.shape)
 
 
-def _largest_bytes(
-    changing: Box, settings: PoissonSettings | RefineSettings, shape: tuple[int, ...]
+def _picture_bytes(
+    changing: Box,
+    settings: PoissonSettings | RefineSettings,
+    shape: tuple[int, ...],
+    memory: float,
 ) -> int:
-    """The bytes that a picture needs without tiles."""
+    """The bytes that a picture needs by the first plan within the memory."""
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
         return EXACT * changing.height * changing.width
     window = window_box(changing, settings.margin, shape)
-    has_histogram = bool(settings.weights.histogram)
-    return planned_bytes(Extent(window.size, changing.size, has_histogram), Plan(1, None))
+    extent = Extent(window.size, changing.size, bool(settings.weights.histogram))
+    return planned_bytes(extent, plans(extent, 1, memory)[0])
 
 
 def _area(size: tuple[int, int], grown: int, limit: tuple[int, int]) -> int:

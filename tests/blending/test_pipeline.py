@@ -13,6 +13,7 @@ from blending.placement.place import place
 from blending.poisson.guidance import guidance_field
 from blending.quality import metrics
 from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
+from blending.stages import memory
 from blending.stages.batch import Evaluation
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
@@ -302,3 +303,15 @@ def test_the_default_blend_of_a_photograph_beats_its_paste_at_the_seam(
     style = [style_error(x, target, bundled) for x in (result.image, result.paste)]
     assert style[0] < style[1]
     assert metrics.background_error(result.image, target, result.mask) == 0
+
+
+def test_a_blend_without_room_is_refused_before_anything_is_computed(scenery, monkeypatch):
+    def begun(*_, **__):
+        raise AssertionError("a stage began")
+
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1000.0)
+    monkeypatch.setattr(pipeline, "poisson_stage", begun)
+    monkeypatch.setattr(pipeline, "load_features", begun)
+    source, target, mask = scenery[:3]
+    with pytest.raises(ValueError, match=r"memory must be \d+ MB for this blend, got 0 MB free"):
+        blend(source, target, mask)

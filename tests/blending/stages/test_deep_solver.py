@@ -546,12 +546,14 @@ def test_memory_is_planned_for_the_windows_and_all_that_changes_in_them(
     assert asked == [(Extent((30, 40), (15, 19), bool(histogram)), 2, 12345)]
 
 
-def test_memory_is_what_was_named_or_else_what_is_free(placed, network, monkeypatch):
+def test_memory_is_what_was_named_or_else_the_same_at_every_moment(placed, network, monkeypatch):
+    """On a processor; other devices are asked what is free."""
     monkeypatch.setattr(deep_solver, "free_memory", lambda device: 4321.0)
-    cpu = torch.device("cpu")
-    for memory_, expected in ((None, 4321.0), (0, 0), (99, 99)):
-        how = Compute(memory=memory_)
-        assert deep_solver.deep_solver(DEEP, network, placed, how, cpu).memory == expected
+    for device, unnamed in (("cpu", 8 * 2**30), ("meta", 4321.0)):
+        for memory_, expected in ((None, unnamed), (0, 0), (99, 99)):
+            how, where = Compute(memory=memory_), torch.device(device)
+            solver = deep_solver.deep_solver(DEEP, network, placed, how, where)
+            assert solver.memory == expected
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings
+from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
+from blending.stages import memory
 from blending.stages.memory import (
     EVALUATION,
     EXACT,
@@ -19,6 +21,7 @@ from blending.stages.memory import (
     TILES,
     Extent,
     Plan,
+    check_memory,
     estimated_memory,
     first_that_fits,
     pass_plans,
@@ -255,3 +258,80 @@ def test_another_error_tries_no_other_plan():
     with pytest.raises(RuntimeError, match="of ours"):
         first_that_fits([Plan(1, None), Plan(1, 256)], work, lambda: None)
     assert tried == [Plan(1, None)]
+
+
+# --- whether to begin
+
+
+@pytest.fixture
+def large():
+    """An object of 900 x 900 pixels in 1100 x 1100."""
+    source, mask = torch.zeros(1, 3, 900, 900), torch.ones(1, 1, 900, 900)
+    return place(source, torch.zeros(1, 3, 1100, 1100), mask, 100, 100)
+
+
+def leave(monkeypatch, size):
+    monkeypatch.setattr(memory, "free_memory", lambda device: 0.8 * size)
+
+
+BOTH = BlendSettings()
+CPU = torch.device("cpu")
+ALL_AT_ONCE = 500 * 1028**2 + 4000 * (900 + 2 * 49) ** 2  # planes of the window, an evaluation
+
+
+def test_a_blend_begins_where_its_plan_has_room_and_not_with_a_byte_less(large, monkeypatch):
+    leave(monkeypatch, ALL_AT_ONCE + 1)
+    check_memory(large, BOTH, CPU)
+    leave(monkeypatch, ALL_AT_ONCE - 1)
+    needed = math.ceil(ALL_AT_ONCE / 2**20)
+    with pytest.raises(
+        ValueError, match=rf"memory must be {needed} MB .*, got {needed - 1} MB free"
+    ):
+        check_memory(large, BOTH, CPU)
+
+
+def test_the_memory_that_is_named_would_do_and_is_the_most_that_would(large, monkeypatch):
+    for free in (3 * 2**30, 2 * 2**30):
+        leave(monkeypatch, free)
+        with pytest.raises(ValueError, match="--memory") as refused:
+            check_memory(large, BOTH, CPU)
+        named = 2**20 * int(re.search(r"--memory (\d+) would do", str(refused.value))[1])
+        check_memory(large, replace(BOTH, compute=Compute(memory=named)), CPU)
+        assert estimated_memory(large, BOTH.poisson, memory=named) <= named <= free + 2**20
+
+
+def test_where_no_tile_is_small_enough_the_least_is_said(large, monkeypatch):
+    leave(monkeypatch, 2**30)
+    least = min(planned_bytes(Extent((1028, 1028), (900, 900), False), Plan(1, t)) for t in TILES)
+    words = rf"{math.ceil(least / 2**20)} MB free or a smaller object would do$"
+    for compute in (Compute(), Compute(memory=0)):
+        with pytest.raises(ValueError, match=words):
+            check_memory(large, replace(BOTH, compute=compute), CPU)
+
+
+def test_every_stage_that_will_run_counts(large, monkeypatch):
+    leave(monkeypatch, 2 * ALL_AT_ONCE)
+    whole = replace(RefineSettings(), region="picture", margin=None)
+    check_memory(large, replace(BOTH, refine=replace(whole, strength=0.0)), CPU)
+    leave(monkeypatch, ALL_AT_ONCE + 1)
+    with pytest.raises(ValueError, match="memory"):
+        check_memory(large, replace(BOTH, refine=whole), CPU)
+    check_memory(large, replace(BOTH, refine=replace(whole, strength=0.0)), CPU)
+    exact = BlendSettings(PoissonSettings(method="exact"), None)
+    leave(monkeypatch, 400 * 900**2 + 1)
+    check_memory(large, exact, CPU)
+    leave(monkeypatch, 400 * 900**2 - 1)
+    with pytest.raises(ValueError, match="a smaller object would do"):
+        check_memory(large, exact, CPU)
+
+
+def test_other_devices_are_not_asked(large, monkeypatch):
+    leave(monkeypatch, 0)
+    check_memory(large, BOTH, torch.device("meta"))
+
+
+def test_the_estimate_within_a_memory_is_that_of_the_plan_that_will_be_tried(large):
+    extent = Extent((1028, 1028), (900, 900), False)
+    for limit in (0, 2 * 2**30, 3 * 2**30, math.inf):
+        planned = planned_bytes(extent, plans(extent, 1, limit)[0])
+        assert estimated_memory(large, BOTH.poisson, memory=limit) == planned
