@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .checks import check_type
 from .deep.vgg16 import load_features
 from .placement.place import place
 from .quality.guardrails import guard_rails
@@ -73,6 +74,7 @@ def blend(
         FileNotFoundError: there is no such weights file.
     """
     settings = settings or BlendSettings()
+    check_type("settings", settings, BlendSettings)
     placed = place(source, target, mask, row, column, scale)
     compute = settings.compute
     device = resolve_device(compute, target.device)

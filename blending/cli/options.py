@@ -1,6 +1,7 @@
 """The command line's options."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -157,7 +158,7 @@ def _complete(options: argparse.Namespace) -> None:
         raise ValueError(f"--memory must be 0 megabytes or more, got {options.memory}")
     _check_weights(options)
     _check_refining(options)
-    _check_report(options)
+    _check_outputs(options)
 
 
 def _check_weights(options: argparse.Namespace) -> None:
@@ -182,11 +183,13 @@ def _check_refining(options: argparse.Namespace) -> None:
     )
 
 
-def _check_report(options: argparse.Namespace) -> None:
-    """The report must not take the place of a picture, not even with --overwrite."""
-    if options.report is None:
-        return
-    for name in ("out", "source", "mask", "target"):
-        path = getattr(options, name)
-        if path and Path(path).resolve() == Path(options.report).resolve():
-            raise ValueError(f"--report must be another file than --{name}, got {path} for both")
+def _check_outputs(options: argparse.Namespace) -> None:
+    """What is written must not take the place of what is read, not even with --overwrite."""
+    read = {name: getattr(options, name) for name in ("source", "mask", "target")}
+    for written, others in (("out", read), ("report", {"out": options.out, **read})):
+        path = getattr(options, written)
+        for name, other in others.items():
+            if path and other and os.path.realpath(path) == os.path.realpath(other):
+                raise ValueError(
+                    f"--{written} must be another file than --{name}, got {other} for both"
+                )

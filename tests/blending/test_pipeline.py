@@ -315,3 +315,10 @@ def test_a_blend_without_room_is_refused_before_anything_is_computed(scenery, mo
     source, target, mask = scenery[:3]
     with pytest.raises(ValueError, match=r"memory must be \d+ MB for this blend, got 0 MB free"):
         blend(source, target, mask)
+
+
+@pytest.mark.parametrize("settings", ["painting", PoissonSettings(), {"poisson": None}])
+def test_settings_of_another_kind_are_named(scenery, settings):
+    source, target, mask = scenery[:3]
+    with pytest.raises(TypeError, match="settings must be BlendSettings, got"):
+        blend(source, target, mask, settings=settings)

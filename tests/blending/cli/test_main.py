@@ -389,7 +389,7 @@ def test_the_demo_brings_its_pictures(run):
         ({"out": "none/out.png"}, ["must lie in an existing folder"]),
         ({"out": "source.png/out.png"}, ["must lie in an existing folder"]),
         ({"out": "."}, ["got a folder"]),
-        ({"out": "target.png"}, ["target.png exists", "--overwrite"]),
+        ({"out": "target.png"}, ["--out must be another file than --target"]),
         ({"report": "target.png"}, ["--report must be another file than --target"]),
         ({"report": "none/report.json"}, ["must lie in an existing folder"]),
         ({"stage": "poisson", "weights": "none.safetensors"}, ["none.safetensors"]),

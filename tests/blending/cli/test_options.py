@@ -230,6 +230,26 @@ def test_the_refine_stages_options_go_with_a_preset_that_has_one(preset):
     assert (options.region, options.strength) == ("band", 0.5)
 
 
+@pytest.mark.parametrize("name", ["source", "mask", "target"])
+@pytest.mark.parametrize("again", ["{}", "./{}", "folder/../{}", "link"])
+def test_a_blend_takes_the_place_of_no_picture_that_is_read(name, again, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    paths = {"source": "s.png", "mask": "m.png", "target": "t.png"}
+    (tmp_path / "link").symlink_to(paths[name])
+    words = [word for option, path in paths.items() for word in (f"--{option}", path)]
+    message = f"^--out must be another file than --{name}, got {paths[name]} for both$"
+    with pytest.raises(ValueError, match=message):
+        parse_options([*words, "--out", again.format(paths[name]), "--overwrite"])
+
+
+def test_a_link_that_leads_to_itself_is_another_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    words = ["--source", "s.png", "--target", "t.png", "--out", "o.png", "--report", "loop"]
+    assert parse_options(words).report == "loop"  # refused where it is written
+
+
 @pytest.mark.parametrize("name", ["out", "source", "mask", "target"])
 @pytest.mark.parametrize("again", ["{}", "./{}", "folder/../{}"])
 def test_a_report_is_no_picture_under_any_name(name, again, tmp_path, monkeypatch):
