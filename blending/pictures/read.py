@@ -24,7 +24,7 @@ FORMATS = (
     *("ICO", "PSD", "QOI", "TGA"),  # TGA last: it has no signature
 )
 # What decoders say, in errors of any kind, where memory is short: Pillow, zlib, kornia_rs.
-SHORT_OF_MEMORY = re.compile(r"allocat|out of memory|decoder error -9\b|Error -4 while")
+SHORT_OF_MEMORY = r"allocat|out of memory|decoder error -9\b|Error -4 while"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
 # How to turn an (H, W, C) array upright, by EXIF orientation.
@@ -176,7 +176,7 @@ def _fault(error: Exception, size: str) -> str:
             f"must have at most {limit} pixels (Pillow's limit against decompression bombs, "
             f"twice Image.MAX_IMAGE_PIXELS), got {counted[0] if counted else 'more'}"
         )
-    if isinstance(error, MemoryError) or SHORT_OF_MEMORY.search(str(error)):
+    if isinstance(error, MemoryError) or re.search(SHORT_OF_MEMORY, str(error)):
         return f"must fit into the free memory, got {size} that does not"
     if isinstance(error, UnidentifiedImageError):
         names = ", ".join(_formats())
