@@ -37,6 +37,11 @@ class Box:
         return self.height, self.width
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is no pixel in it."""
+        return not (self.height and self.width)
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns as an index into (..., H, W); for a box inside the picture."""
         return slice(self.top, self.bottom), slice(self.left, self.right)

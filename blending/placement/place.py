@@ -188,7 +188,7 @@ def visible_part(source: Tensor, target: Tensor, row: int, column: int) -> Box:
         ValueError: the source lies wholly outside.
     """
     box = full_box(target.shape).shifted(-row, -column).clipped(source.shape)
-    if not (box.height and box.width):
+    if box.is_empty:
         raise ValueError(
             f"source of {pixel_size(source)} must overlap the target of {pixel_size(target)}, "
             f"got its corner at column {column}, row {row}"

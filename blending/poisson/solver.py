@@ -241,9 +241,9 @@ def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
         curvature = system.operator(direction, out=image)
         # Where rounding has eaten either, the precision is used up: that channel stays as it is.
         goes_on = (slope > 0) & (curvature > 0)
-        step = torch.where(goes_on, slope / curvature.clamp_min(TINY), 0)
         if not goes_on.any():
             break
+        step = torch.where(goes_on, slope / curvature.clamp_min(TINY), 0)
         w.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
         preconditioned = _preconditioned(system, residual)

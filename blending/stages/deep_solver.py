@@ -16,8 +16,8 @@ from ..placement.place import Placed
 from ..placement.window import Window
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
-from .device import free_memory, resolve_precision
-from .memory import DEFAULT_MEMORY, Extent, Plan, first_that_fits, pass_plans, plans
+from .device import resolve_precision
+from .memory import Extent, Plan, first_that_fits, memory_limit, pass_plans, plans
 from .prepare import Start
 
 # Two iterations in a row that lower the objective by less than this share end a stage: all further
@@ -145,12 +145,12 @@ class DeepSolver:
     def _continued(self, x0: Tensor, window: Window) -> Tensor:
         """The start plus the previous frame's change, moved along with the object."""
         frame = self.frame
-        if frame is None or not _has_pixels(window.box.intersection(frame.box)):
+        if frame is None or window.box.intersection(frame.box).is_empty:
             return x0
         moved, (row, column), before = torch.zeros_like(x0), _centre(window), frame.centre
         come_along = frame.box.shifted(row - before[0], column - before[1])
         shared = window.box.intersection(come_along)
-        if _has_pixels(shared):
+        if not shared.is_empty:
             change = crop(frame.change, shared.relative_to(come_along))
             crop(moved, shared.relative_to(window.box)).copy_(change)
         return x0 + torch.where(window.support, moved, 0)
@@ -174,15 +174,12 @@ def deep_solver(
         device: where to compute.
 
     Returns:
-        The solver; it stays within `compute.memory`, or four fifths of what is free.
+        The solver; it stays within `memory_limit`.
     """
     dtype = torch.promote_types(placed.target.dtype, torch.float32)
     like = torch.empty(0, device=device, dtype=dtype)
     own = network.prepared(like, resolve_precision(compute, device, dtype))
-    memory = compute.memory
-    if memory is None:
-        memory = DEFAULT_MEMORY if device.type == "cpu" else free_memory(device)
-    return DeepSolver(settings, own, memory)
+    return DeepSolver(settings, own, memory_limit(compute, device))
 
 
 def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings) -> Extent:
@@ -195,10 +192,6 @@ def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings)
 def _centre(window: Window) -> tuple[int, int]:
     box = bounding_box(window.support).shifted(window.box.top, window.box.left)
     return box.top + box.height // 2, box.left + box.width // 2
-
-
-def _has_pixels(box: Box) -> bool:
-    return bool(box.height and box.width)
 
 
 def _figures(solution: Solution, tile: int | None, network: Features) -> dict:

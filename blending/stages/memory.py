@@ -12,7 +12,7 @@ from ..deep.receptive_field import HALO, REACH
 from ..placement.box import Box
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box
-from ..settings import BlendSettings, PoissonSettings, RefineSettings
+from ..settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from .device import SHARE_OF_FREE, free_memory, is_out_of_memory
 
 T = TypeVar("T")
@@ -178,6 +178,22 @@ def estimated_memory(
     return largest
 
 
+def memory_limit(compute: Compute, device: torch.device) -> float:
+    """The bytes that a stage plans with.
+
+    Args:
+        compute: its `memory` is named, or None.
+        device: where to compute.
+
+    Returns:
+        What is named; otherwise, on a processor, 8 GiB, so that tiles depend on sizes and settings
+        alone, and on another device four fifths of what is free.
+    """
+    if compute.memory is not None:
+        return compute.memory
+    return DEFAULT_MEMORY if device.type == "cpu" else free_memory(device)
+
+
 def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> None:
     """Refuse a blend for which the memory is not there, before it begins.
 
@@ -201,7 +217,7 @@ def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) 
     def needed(memory: float) -> int:
         return max(estimated_memory(placed, stage, memory=memory) for stage in stages)
 
-    limit = DEFAULT_MEMORY if settings.compute.memory is None else settings.compute.memory
+    limit = memory_limit(settings.compute, device)
     free = free_memory(device) / SHARE_OF_FREE
     if needed(limit) <= free:
         return

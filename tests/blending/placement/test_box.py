@@ -140,3 +140,9 @@ def test_crop_takes_any_leading_dimensions(leading):
     picture = torch.arange(float(6 * 5)).reshape(6, 5).expand(*leading, 6, 5)
     wanted = torch.arange(float(6 * 5)).reshape(6, 5)[2:5, 1:3].expand(*leading, 3, 2)
     assert torch.equal(crop(picture, Box(2, 1, 3, 2)), wanted)
+
+
+def test_a_box_without_rows_or_columns_is_empty():
+    assert Box(3, 4, 0, 5).is_empty
+    assert Box(3, 4, 5, 0).is_empty
+    assert not Box(-3, -4, 1, 1).is_empty

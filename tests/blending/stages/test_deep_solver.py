@@ -548,7 +548,7 @@ def test_memory_is_planned_for_the_windows_and_all_that_changes_in_them(
 
 def test_memory_is_what_was_named_or_else_the_same_at_every_moment(placed, network, monkeypatch):
     """On a processor; other devices are asked what is free."""
-    monkeypatch.setattr(deep_solver, "free_memory", lambda device: 4321.0)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 4321.0)
     for device, unnamed in (("cpu", 8 * 2**30), ("meta", 4321.0)):
         for memory_, expected in ((None, unnamed), (0, 0), (99, 99)):
             how, where = Compute(memory=memory_), torch.device(device)
