@@ -1,12 +1,13 @@
 """From three pictures to a blend in one call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import Tensor
 
 from .checks import check_type
 from .deep.vgg16 import load_features
-from .placement.place import place
+from .placement.place import Placed, place
 from .quality.guardrails import guard_rails
 from .report import machine_report, picture_size
 from .settings import BlendSettings
@@ -23,17 +24,24 @@ class BlendResult:
 
     Attributes:
         image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
-        mask: (N, 1, H, W), the mask at its place on the target, in [0, 1], 1 = source, 0 where it
-            is below 0.5.
-        paste: (N, 3 or 4, H, W), plain copy and paste with that mask, for comparison.
+        placed: the source at its place on the target.
         report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
             reasons), guard rails (measures of what can go wrong, see `guardrails`), machine.
     """
 
     image: Tensor
-    mask: Tensor
-    paste: Tensor
+    placed: Placed
     report: dict
+
+    @property
+    def mask(self) -> Tensor:
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source, 0 where it is below 0.5."""
+        return self.placed.full_mask
+
+    @cached_property
+    def paste(self) -> Tensor:
+        """Plain copy and paste, (N, 3 or 4, H, W), for comparison; made when it is asked for."""
+        return self.placed.paste
 
 
 def blend(
@@ -78,7 +86,9 @@ def blend(
     placed = place(source, target, mask, row, column, scale)
     compute = settings.compute
     device = resolve_device(compute, target.device)
-    check_memory(placed, settings, device)
+    memory = check_memory(placed, settings, device)
+    if device.type == "cpu" or compute.memory is not None:
+        compute = replace(compute, memory=int(memory))
     is_refined = settings.refine is not None and settings.refine.strength > 0
     needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
@@ -99,4 +109,4 @@ def blend(
         "guard_rails": guard_rails(result.image, placed, settings.poisson.gradients),
         **machine_report(device),
     }
-    return BlendResult(result.image, placed.full_mask, placed.paste, report)
+    return BlendResult(result.image, placed, report)

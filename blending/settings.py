@@ -176,9 +176,11 @@ class Compute:
         precision: dtype of the network's convolutions, "float32", "bfloat16", or "auto": bfloat16
             where the device has units for it, float32 elsewhere. Sums, Gram matrices and everything
             else are in float32.
-        memory: bytes that a stage may take beside its pictures; None: 8 GiB on a processor, four
-            fifths of what is free on another device. Where a picture needs more, the network works
-            in tiles: the same result but for rounding, a third slower.
+        memory: bytes that a blend may take beside its source, mask and target; None: 8 GiB on a
+            processor, four fifths of what is free on another device. Where a picture needs more,
+            the network works in tiles: the same result but for rounding, a third slower (in the
+            smallest, six times). `blend` refuses what no tile is small enough for; a stage that is
+            called alone takes the smallest, and does not count its result.
     """
 
     device: str | None = None

@@ -1,6 +1,7 @@
 """Checks of tensors: each error names the argument, what was expected and what was given."""
 
-import torch
+import math
+
 from torch import Tensor
 
 # Resampling overshoots [0, 1] a little; a picture on 0..255 is a mistake that must not pass.
@@ -20,8 +21,7 @@ def check_image(name: str, image: Tensor) -> None:
             scale.
         TypeError: not a float tensor.
     """
-    _check_tensor(name, image, (3, 4), "3 or 4")
-    low, high = (value.item() for value in image.aminmax())
+    low, high = _extremes(name, image, (3, 4), "3 or 4")
     if low < LOWEST or high > HIGHEST:
         raise ValueError(
             f"{name} must be in [0, 1], got {low:.4g} to {high:.4g} (divide 8-bit values by 255)"
@@ -39,8 +39,7 @@ def check_mask(name: str, mask: Tensor) -> None:
         ValueError: another shape, no pixels, NaN or infinity, or values outside [0, 1].
         TypeError: not a float tensor.
     """
-    _check_tensor(name, mask, (1,), "1")
-    low, high = (value.item() for value in mask.aminmax())
+    low, high = _extremes(name, mask, (1,), "1")
     if low < 0 or high > 1:
         raise ValueError(f"{name} must be in [0, 1], got {low:.4g} to {high:.4g}")
 
@@ -84,7 +83,10 @@ def common_batch(**tensors: Tensor) -> int:
     return batch
 
 
-def _check_tensor(name: str, tensor: Tensor, channels: tuple[int, ...], words: str) -> None:
+def _extremes(
+    name: str, tensor: Tensor, channels: tuple[int, ...], words: str
+) -> tuple[float, float]:
+    """Check shape, dtype and finiteness without a copy; the least and the largest value."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}")
     shape = tuple(tensor.shape)
@@ -92,8 +94,10 @@ def _check_tensor(name: str, tensor: Tensor, channels: tuple[int, ...], words: s
         raise ValueError(f"{name} must be (B, {words}, H, W) and not empty, got {shape}")
     if not tensor.is_floating_point():
         raise TypeError(f"{name} must be a float tensor in [0, 1], got {tensor.dtype}")
-    if not torch.isfinite(tensor).all():
+    low, high = (value.item() for value in tensor.detach().aminmax())  # NaN passes through
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return low, high
 
 
 def pixel_size(tensor: Tensor) -> str:

@@ -83,7 +83,7 @@ def _parser() -> _Parser:
         "--memory",
         type=int,
         metavar="MB",
-        help="most a stage may take, in tiles if need be (default 8192)",
+        help="most a blend may take beside its pictures (default 8192)",
     )
     add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
     add("--report", metavar="FILE", help="write what was done as JSON")

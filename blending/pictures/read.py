@@ -200,7 +200,7 @@ def _plain(image: Image.Image, to_rgb: ToRgb) -> Picture:
     if upright.has_transparency_data:
         alpha = np.array(upright.convert("RGBA").getchannel("A"))
         array = np.dstack((array, alpha))
-    return Picture(_planes(array / np.float32(255)), 8, icc)
+    return Picture(_planes(array, 255), 8, icc)
 
 
 def _deep(data: bytes, image: Image.Image, icc: bytes | None) -> Picture:
@@ -242,5 +242,9 @@ def _converted(image: Image.Image, own: bytes | None, wanted: bytes) -> Image.Im
         raise _RefusedError(str(error)) from error
 
 
-def _planes(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)[None], np.float32))
+def _planes(array: np.ndarray, white: float = 1) -> Tensor:
+    """(1, C, H, W) of an (H, W, C) array, divided by the value of white; no other copy is made."""
+    height, width, channels = array.shape
+    planes = np.empty((1, channels, height, width), np.float32)
+    np.divide(array.transpose(2, 0, 1)[None], np.float32(white), out=planes, dtype=np.float32)
+    return torch.from_numpy(planes)

@@ -18,6 +18,7 @@ FORMATS = {
     ".tif": ("TIFF", True, {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
+STRIP = 256  # rows that are rounded at once
 
 
 def check_format(path: str | Path, channels: int, bits: int) -> None:
@@ -59,14 +60,24 @@ def write_picture(
     """
     channels = pixels.shape[1]
     check_format(path, channels, bits)
-    array = pixels[0].permute(1, 2, 0).clamp(0, 1).cpu().double().numpy()
-    rounded = np.rint(array * (2**bits - 1)).astype(np.uint16 if bits == 16 else np.uint8)
+    rounded = _rounded(pixels[0], bits)
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with whole_file(Path(path), overwrite=overwrite) as file:
         if bits == 16:
             file.write(encode_png16(rounded, icc))
         else:
             Image.fromarray(rounded).save(file, name, icc_profile=icc, **options)
+
+
+def _rounded(pixels: Tensor, bits: int) -> np.ndarray:
+    """(C, H, W) in [0, 1] as (H, W, C) whole numbers; strip by strip, in double precision."""
+    channels, height, width = pixels.shape
+    rounded = np.empty((height, width, channels), np.uint16 if bits == 16 else np.uint8)
+    for top in range(0, height, STRIP):
+        rows = slice(top, top + STRIP)
+        strip = pixels[:, rows].permute(1, 2, 0).clamp(0, 1).cpu().double().numpy()
+        np.rint(strip * (2**bits - 1), out=rounded[rows], casting="unsafe")
+    return rounded
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool) -> None:

@@ -55,7 +55,9 @@ class Placed:
     @cached_property
     def full_mask(self) -> Tensor:
         """The mask on the whole target, (N, 1, H, W), 1 = source, in the target's dtype."""
-        return lay_out(self.mask, self.box, full_box(self.target.shape)).to(self.target.dtype)
+        frame = full_box(self.target.shape)
+        mask = self.mask if self.box == frame else lay_out(self.mask, self.box, frame)
+        return mask.to(self.target.dtype)
 
     @property
     def paste(self) -> Tensor:

@@ -16,6 +16,7 @@ from .metrics import SEAM_RADIUS, background_error, seam_error
 
 COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
 FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
+STRIP = 256  # rows that are compared at once
 MARGIN = SEAM_RADIUS + 1  # pixels: the seam ring outside the mask, and its stencil
 
 
@@ -135,5 +136,11 @@ def _background_difference(blend: Tensor, placed: Placed, sample: int) -> float:
     target, mask = pick(placed.target, sample), pick(placed.full_mask, sample)
     channels = min(blend.shape[1], target.shape[1])
     dtype = torch.promote_types(target.dtype, torch.float32)
-    blend, target = (picture[:, :channels].to(blend.device, dtype) for picture in (blend, target))
-    return background_error(blend, target, mask.to(blend.device))
+    largest = 0.0
+    for top in range(0, target.shape[2], STRIP):
+        rows = slice(top, top + STRIP)
+        strip, wanted = (
+            picture[:, :channels, rows].to(blend.device, dtype) for picture in (blend, target)
+        )
+        largest = max(largest, background_error(strip, wanted, mask[:, :, rows].to(blend.device)))
+    return largest

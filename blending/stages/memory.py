@@ -20,16 +20,20 @@ T = TypeVar("T")
 # Bytes planned with on a processor where none are named: one number for all machines and moments.
 DEFAULT_MEMORY = 8 * 2**30
 MEGABYTE = 2**20
-TILES = (1024, 512, 256)  # sides to fall back to, pixels
+TILES = (1024, 512, 256, 128)  # sides to fall back to, pixels; 128 takes six times the time
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
 # Bytes a pixel, measured (tests/benchmarks/memory.py). PLANES, of the window: its planes and the
 # optimiser's history. PASS, of the window: the network's pass over what stays fixed. EVALUATION,
 # once that pass is over, of the part that changes: an evaluation and the padded inputs it is copied
 # into. In tiles EVALUATION and PASS are of a tile (PASS again, for the gaps that are left in the
-# heap), and KEPT, of the part that changes, is for its reference features.
-PLANES, PASS, EVALUATION, KEPT = 500, 850, 4000, 300
+# heap), and KEPT, of the part that changes, is for its reference features; UNSHARED bytes are for
+# what does not shrink with the tile.
+PLANES, PASS, EVALUATION, KEPT, UNSHARED = 500, 850, 4000, 300, 64 * MEGABYTE
 HISTOGRAM = 5000  # of the window: activations, sorted and matched ones, and their ranks
 EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measured
+# Planes of the target's size, of its dtype, that a blend makes beside its pictures: the mask laid
+# out; in a refine stage it, where it is solved, where it is grown, and comparisons with it.
+MASK_PLANES, REFINE_MASK_PLANES = 1.25, 3.5
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
     if plan.tile is None:
         return plan.rows * (common + max(PASS * window, EVALUATION * reached))
     tile = _area((plan.tile, plan.tile), HALO, extent.window)
-    return plan.rows * (common + KEPT * reached + (PASS + EVALUATION) * tile)
+    return plan.rows * (common + KEPT * reached + (PASS + EVALUATION) * tile) + UNSHARED
 
 
 def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
@@ -194,41 +198,69 @@ def memory_limit(compute: Compute, device: torch.device) -> float:
     return DEFAULT_MEMORY if device.type == "cpu" else free_memory(device)
 
 
-def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> None:
+def result_bytes(placed: Placed, settings: BlendSettings) -> int:
+    """The memory for what a blend makes at the target's size, beside what the stages compute with.
+
+    Args:
+        placed: from `place`; its pictures are the caller's and do not count.
+        settings: of all stages.
+
+    Returns:
+        Bytes, on the target's device, while the last stage runs: its result and the mask laid out;
+        with a refine stage the Poisson stage's result, too, and the masks that it makes of that.
+    """
+    channels, height, width = placed.target.shape[1:]
+    planes = channels + MASK_PLANES
+    if settings.refine is not None:
+        planes = 2 * channels + REFINE_MASK_PLANES
+    return round(planes * placed.batch * height * width * placed.target.element_size())
+
+
+def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> float:
     """Refuse a blend for which the memory is not there, before it begins.
 
     Which tiles the network works in depends on sizes and settings alone, and with them the last
-    bits of the result; what is free at the moment decides no more than whether to begin. Other
-    devices than the processor are not asked: there a smaller plan is tried when one fails.
+    bits of the result; what is free at the moment decides no more than whether to begin, and on a
+    processor alone: on other devices a smaller plan is tried when one fails.
 
     Args:
         placed: from `place`.
         settings: of all stages.
         device: where they will compute.
 
+    Returns:
+        Bytes that each stage is to stay within: the limit less what the blend's results take.
+
     Raises:
-        ValueError: the processor has less memory free than a stage's plan needs; says what would
-            do.
+        ValueError: the settings name less than the least plan needs, or the processor has less
+            free than the plan needs; says what would do.
     """
-    if device.type != "cpu":
-        return
     stages = [stage for stage in (settings.poisson, settings.refine) if stage is not None]
+    results = result_bytes(placed, settings) if placed.target.device.type == device.type else 0
 
     def needed(memory: float) -> int:
-        return max(estimated_memory(placed, stage, memory=memory) for stage in stages)
+        return results + max(
+            estimated_memory(placed, stage, memory=max(memory - results, 0)) for stage in stages
+        )
 
-    limit = memory_limit(settings.compute, device)
-    free = free_memory(device) / SHARE_OF_FREE
-    if needed(limit) <= free:
-        return
-    smaller = needed(free)
-    remedy = f"{_megabytes(smaller)} MB free or a smaller object would do"
-    if smaller <= free:
-        remedy = f"--memory {_megabytes(smaller)} would do, in tiles"
-    raise ValueError(
-        f"memory must be {_megabytes(needed(limit))} MB for this blend, got "
-        f"{int(free / MEGABYTE)} MB free; {remedy}"
-    )
+    limit, named = memory_limit(settings.compute, device), settings.compute.memory
+    if named is not None and needed(named) > named:
+        least = _megabytes(needed(named))
+        raise ValueError(
+            f"memory must be at least {least} MB for this blend, got {named // MEGABYTE} MB; "
+            f"--memory {least} would do"
+        )
+    free = free_memory(device) / SHARE_OF_FREE if device.type == "cpu" else math.inf
+    if needed(limit) > free:
+        smaller = needed(free)
+        remedy = f"{_megabytes(smaller)} MB free or a smaller object would do"
+        if smaller <= free:
+            remedy = f"--memory {_megabytes(smaller)} would do, in tiles"
+        raise ValueError(
+            f"memory must be {_megabytes(needed(limit))} MB for this blend, got "
+            f"{int(free / MEGABYTE)} MB free; {remedy}"
+        )
+    return max(limit - results, 0)
 
 
 def _megabytes(size: int) -> int:

@@ -131,7 +131,7 @@ def _checked(
     mask = region_mask(mask, settings)
     common_batch(source=image, mask=mask, target=target)
     check_taken(mask)
-    everywhere = torch.ones_like(mask)
+    everywhere = mask.new_ones(()).expand_as(mask)
     return Placed(image[:, :3], solved_mask(mask), everywhere, target, row=0, column=0), image
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -311,18 +312,23 @@ def test_the_arithmetic_and_the_memory_in_megabytes_reach_every_stage(run, monke
     blend = pipeline.blend
     monkeypatch.setattr(pipeline, "blend", watched)
     assert run(arguments())[0] == 0
-    named = arguments(arithmetic="float32", memory=3, device="cpu", out="other.png")
+    named = arguments(arithmetic="float32", memory=300, device="cpu", out="other.png")
     assert run(named)[0] == 0
-    assert seen == [Compute(), Compute("cpu", "float32", 3 * 1024 * 1024)]
+    assert seen == [Compute(), Compute("cpu", "float32", 300 * 1024 * 1024)]
 
 
-def test_with_hardly_any_memory_the_report_names_the_tile(run, random_weights, monkeypatch):
+def test_the_least_memory_is_named_and_does_in_tiles(run, random_weights, monkeypatch):
     monkeypatch.setattr(memory, "TILES", (64,))
+    monkeypatch.setattr(memory, "UNSHARED", 0)
     Image.fromarray(np.tile(SOURCE, (1, 9, 1))).save("source.png")
     Image.fromarray(np.tile(MASK, (1, 9))).save("mask.png")
     Image.fromarray(np.tile(TARGET, (1, 8, 1))).save("target.png")
     words = {"stage": "poisson", "weights": random_weights, "evaluations": 1}
-    for megabytes, tile in ((None, None), (0, 64)):
+    status, _, errors = run(arguments(**words, memory=0))
+    assert status == 2 and not Path("out.png").exists()
+    least = int(re.search(r"must be at least (\d+) MB .* got 0 MB; --memory \1 would", errors)[1])
+    assert run(arguments(**words, memory=least - 1))[0] == 2
+    for megabytes, tile in ((None, None), (least, 64)):
         out = f"{megabytes}.png"
         given = arguments(**words, memory=megabytes, out=out, report=f"{out}.json")
         assert run(given)[0] == 0

@@ -254,6 +254,7 @@ def test_a_style_picture_falls_back_to_tiles_too(batch, double, photo, monkeypat
 @pytest.mark.parametrize("name", ["poisson", "refine"])
 def test_with_hardly_any_memory_the_picture_is_the_same(name, photo, double, monkeypatch):
     monkeypatch.setattr(memory, "TILES", (64,))
+    monkeypatch.setattr(memory, "UNSHARED", 0)
     source, target = photo(12, 230, 60, 20).double(), photo(16, 260, 300, 40).double()
     placed = place(source, target, torch.ones_like(source[:, :1]), 2, 10)
     settings = replace(SETTINGS[name], max_evaluations=2)

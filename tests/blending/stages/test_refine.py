@@ -279,6 +279,7 @@ def test_the_styles_wanted_are_the_pictures_own(size, channels, given, double, a
 def test_in_tiles_they_are_the_same(given, double, asked, photo, monkeypatch):
 
     monkeypatch.setattr(memory, "TILES", (64,))
+    monkeypatch.setattr(memory, "UNSHARED", 0)
     style = photo(16, 260, 300, 40).double()
     once = replace(REFINE, max_evaluations=1)
     refine_stage(*given, once, double, style=style)
