@@ -50,7 +50,7 @@ FLOORS = (
     ("placement",),
     ("presets",),
     ("settings",),
-    ("checks", "validation", "report", "float64"),
+    ("checks", "validation", "report", "float64", "reductions"),
 )
 # A tensor's shape in a docstring: (B, 3, H, W), (N or 1, C, K), (N,), (..., H, W).
 SHAPE = re.compile(r"\((?:[^(),]+|\.\.\.)(?:, [^(),]+)+\)|\([A-Z],\)")
@@ -140,7 +140,7 @@ def room(module: str) -> str:
 
 def test_the_core_s_arrows_are_seen():
     assert {"settings", "checks"} == ARROWS["presets"]
-    assert {"optimize.lbfgs"} == ARROWS["optimize.line_search"]
+    assert {"optimize.lbfgs", "reductions"} == ARROWS["optimize.line_search"]
     assert {"image.components", "image.filters"} <= ARROWS["image.mask"]  # one of them late
     assert set().union(*ARROWS.values()) <= set(CORE)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..placement.box import Box, crop
+from ..reductions import outer_products
 from .losses import content_loss
 
 CONTENT_LAYER = "relu2_2"
@@ -102,7 +103,7 @@ def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:
     flat = features.flatten(2)
     if where is None:
         return _OuterSum.apply(flat)
-    return (flat * where.flatten(2)) @ flat.transpose(1, 2)
+    return outer_products(flat * where.flatten(2), flat)
 
 
 class _OuterSum(torch.autograd.Function):
@@ -111,7 +112,7 @@ class _OuterSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, flat: Tensor) -> Tensor:
         ctx.save_for_backward(flat)
-        return flat @ flat.transpose(1, 2)
+        return outer_products(flat, flat)
 
     @staticmethod
     @once_differentiable

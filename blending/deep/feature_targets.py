@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..placement.window import Window
+from ..reductions import row_means
 from .context import FixedContext, fixed_context, pad_to_stride, pooled_share
 from .cropped_features import CroppedFeatures
 from .feature_statistics import CONTENT_LAYER, ContentReference, FeatureStatistics
@@ -85,7 +86,7 @@ class FeatureTargets:
     def histogram_scale(self) -> Tensor:
         """The mean square of the target's activations, averaged over the layers, (N,) or (1,)."""
         maps = self.context.target_maps.values()
-        return torch.stack([x.square().flatten(1).mean(1) for x in maps]).mean(0)
+        return torch.stack([row_means(x.square()) for x in maps]).mean(0)
 
 
 @torch.no_grad()
@@ -141,7 +142,7 @@ def _local_gram(context: FixedContext, layer: str, start_gram: Tensor) -> Tensor
     """
     whole, visible = context.whole[layer], context.visible[layer]
     distance = style_loss(start_gram, whole)
-    size = STYLE_FLOOR * whole.square().flatten(1).mean(1)
+    size = STYLE_FLOOR * row_means(whole.square())
     share = VISIBLE_SHARE * distance / (distance + size).clamp_min(1e-30)
     return torch.lerp(whole, visible, share[:, None, None])
 
@@ -155,7 +156,7 @@ def _style_weights(grams: dict[str, Tensor], start: dict[str, Tensor]) -> dict[s
     """
     weights = {}
     for name, gram in grams.items():
-        distance, size = style_loss(start[name], gram), gram.square().flatten(1).mean(1)
+        distance, size = style_loss(start[name], gram), row_means(gram.square())
         strangeness = 1 + (distance / (STRANGE * size)).square()
         weights[name] = 1 / (len(grams) * strangeness * (distance + STYLE_FLOOR * size))
     return weights

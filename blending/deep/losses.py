@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..image.colour import to_opponent
 from ..image.filters import blur, laplacian
+from ..reductions import outer_products, row_means, row_sums
 
 
 def gradient_loss(
@@ -28,7 +29,7 @@ def gradient_loss(
     the whole image's.
     """
     residual = torch.where(region, laplacian(composite) - guidance, 0)
-    return _sums(residual.square()) / (composite.shape[1] * area)
+    return row_sums(residual.square()) / (composite.shape[1] * area)
 
 
 def content_loss(features: Tensor, reference: Tensor, weight: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ def content_loss(features: Tensor, reference: Tensor, weight: Tensor) -> Tensor:
     Source: Zhang et al. 2020, content loss. Differs: weighted on the features, not on the picture,
     so that one pass of the network serves all terms.
     """
-    return _sums(weight * (features - reference).square())
+    return row_sums(weight * (features - reference).square())
 
 
 def luminance_loss(
@@ -79,7 +80,7 @@ def luminance_loss(
     difference = weight.sqrt() * to_opponent(composite - reference)[:, :1]
     if texture is not None:
         difference = blur(difference, texture)
-    return _sums(difference.square()) / (3 * area)
+    return row_sums(difference.square()) / (3 * area)
 
 
 def chroma_loss(
@@ -101,7 +102,7 @@ def chroma_loss(
 
     Source: none in the paper.
     """
-    return _sums(weight * to_opponent(composite - reference)[:, 1:].square()) / (3 * area)
+    return row_sums(weight * to_opponent(composite - reference)[:, 1:].square()) / (3 * area)
 
 
 def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
@@ -119,7 +120,7 @@ def gram_matrix(features: Tensor, where: Tensor | None = None) -> Tensor:
     Source: Gatys, Ecker, Bethge 2016; the normalisation of Johnson et al. 2016.
     """
     flat = features.flatten(2) if where is None else features[..., where[0, 0]]
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    return outer_products(flat, flat) / (flat.shape[1] * flat.shape[2])
 
 
 def style_loss(gram: Tensor, target: Tensor) -> Tensor:
@@ -134,7 +135,7 @@ def style_loss(gram: Tensor, target: Tensor) -> Tensor:
 
     Source: Zhang et al. 2020, style loss.
     """
-    return (gram - target).square().flatten(1).mean(1)
+    return row_means((gram - target).square())
 
 
 def matched_to_histogram(features: Tensor, target: Tensor) -> Tensor:
@@ -174,7 +175,7 @@ def histogram_loss(features: Tensor, target: Tensor) -> Tensor:
     Source: Risser, Wilmot, Barnes 2017, histogram loss. Differs: exact ranks instead of bins; a
     mean, not a sum.
     """
-    return (features - matched_to_histogram(features, target)).square().flatten(1).mean(1)
+    return row_means((features - matched_to_histogram(features, target)).square())
 
 
 def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
@@ -197,10 +198,7 @@ def tv_loss(composite: Tensor, region: Tensor, area: Tensor | float) -> Tensor:
     columns = (composite[..., :, 1:] - composite[..., :, :-1]).abs()
     seen_rows = region[..., 1:, :] | region[..., :-1, :]
     seen_columns = region[..., :, 1:] | region[..., :, :-1]
-    total = _sums(torch.where(seen_rows, rows, 0)) + _sums(torch.where(seen_columns, columns, 0))
+    total = row_sums(torch.where(seen_rows, rows, 0)) + row_sums(
+        torch.where(seen_columns, columns, 0)
+    )
     return total / (composite.shape[1] * area)
-
-
-def _sums(values: Tensor) -> Tensor:
-    """The sum over each picture, (B,)."""
-    return values.flatten(1).sum(1)

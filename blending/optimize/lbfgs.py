@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..float64 import float64_device
+from ..reductions import inner_products, row_sums
 
 LEAST_CURVATURE = 1e-10  # share of |s|·|y| that s·y must exceed, or the pair is not stored
 
@@ -57,15 +58,15 @@ class History:
             change: (N, D), y.
             mapped: (N, D), M y.
         """
-        curvature = _dot(step, change)
-        where = where & (curvature > LEAST_CURVATURE * step.norm(dim=1) * change.norm(dim=1))
+        curvature = row_sums(step * change)
+        where = where & (curvature > LEAST_CURVATURE * _norms(step) * _norms(change))
         slot = self.age.argmin(1)
         for kept, new in ((self.steps, step), (self.changes, mapped)):
             self._put(kept, where, slot, new)
         where = where.to(self.small)
-        products = self._in_small(_products(self.steps, change))
+        products = self._in_small(inner_products(self.steps, change))
         self._put(self.step_change.mT, where, slot, products)  # a column
-        products = self._in_small(_products(self.changes, change))
+        products = self._in_small(inner_products(self.changes, change))
         for matrix in (self.change_change.mT, self.change_change):
             self._put(matrix, where, slot, products)
         self._put(self.age, where, slot, self.age.amax(1) + 1)
@@ -102,8 +103,8 @@ class History:
         upper = _sorted(self.step_change, order).triu() * pairs
         upper = upper + torch.diag_embed(1 - filled)
         scale = self.scale[:, None]
-        a = filled * self._in_small(_products(self.steps, gradient)).gather(1, order)
-        b = filled * scale * self._in_small(_products(self.changes, gradient)).gather(1, order)
+        a = filled * self._in_small(inner_products(self.steps, gradient)).gather(1, order)
+        b = filled * scale * self._in_small(inner_products(self.changes, gradient)).gather(1, order)
         inner = torch.diag_embed(filled * upper.diagonal(dim1=1, dim2=2))
         inner = inner + scale[:, None] * _sorted(self.change_change, order) * pairs
         u = torch.linalg.solve_triangular(upper, a[..., None], upper=True)
@@ -119,13 +120,8 @@ class History:
         return torch.baddbmm(product, second[:, None], self.changes)[:, 0]
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(1)
-
-
-def _products(kept: Tensor, vector: Tensor) -> Tensor:
-    """Inner products of m vectors with one: (N, m, D) and (N, D) to (N, m)."""
-    return torch.bmm(kept, vector[..., None])[..., 0]
+def _norms(rows: Tensor) -> Tensor:
+    return row_sums(rows.square()).sqrt()
 
 
 def _sorted(square: Tensor, order: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..reductions import row_sums
 from .lbfgs import History
 
 ARMIJO = 1e-4  # a step must lower the value by this share of step times slope
@@ -106,11 +107,11 @@ class Search:
     def _aim(self, rows: Tensor) -> None:
         """Choose a new direction and its first step in the rows (N,) that are True."""
         direction = -self.history.apply(self.gradient, self.preconditioned)
-        slope = (direction * self.gradient).sum(1)
+        slope = row_sums(direction * self.gradient)
         uphill = rows & ~(slope < 0)
         self.history.forget(uphill)
         direction = torch.where(uphill[:, None], -self.preconditioned, direction)
-        slope = torch.where(uphill, -(self.preconditioned * self.gradient).sum(1), slope)
+        slope = torch.where(uphill, -row_sums(self.preconditioned * self.gradient), slope)
         flat = rows & ~(slope < 0) & (self.state == RUNNING)
         self.state = torch.where(flat, CONVERGED, self.state).to(self.state)
         step = torch.where(self.history.is_filled, 1.0, self._first_step(direction))
