@@ -3,8 +3,8 @@
 Libraries cut a long sum into as many parts as there are threads, and the order of additions decides
 the last bits. The optimiser enlarges such a difference by half with each evaluation: after 17 the
 pictures of one and of two threads were up to 14 levels apart. So, on a processor, long sums are cut
-into parts of fixed length here. What torch and oneDNN do beside long sums was the same in every bit
-at 1 to 3 threads, and beyond but for some convolutions of maps of 20 to 110 pixels.
+into parts of fixed length here. The convolutions that are used had the same bits at 1 to 16
+threads, but for maps of some ten pixels.
 """
 
 import torch

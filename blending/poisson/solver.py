@@ -9,7 +9,6 @@ from torch import Tensor
 from ..float64 import float64_device
 from ..image.filters import neighbour_sum
 from ..placement.box import Box, bounding_box, crop
-from ..reductions import inner_products, row_sums
 from .multigrid import Multigrid, grid_shape, multigrid
 from .stencil import Stencil, bands, mask_laplacian
 
@@ -260,13 +259,15 @@ def _preconditioned(system: LinearSystem, residual: Tensor) -> Tensor:
 
 def pixel_sum(u: Tensor) -> Tensor:
     """The sums over all pixels of (B, C, H, W): (B, C, 1, 1)."""
-    return row_sums(u.flatten(0, 1)).view(*u.shape[:2], 1, 1)
+    return u.sum((2, 3), keepdim=True)
 
 
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
-    """The sums over all pixels of a·b, both (B, C, H, W): (B, C, 1, 1)."""
-    first, second = (x.flatten(2).flatten(0, 1) for x in (a, b))
-    return inner_products(first[:, None], second).view(*a.shape[:2], 1, 1)
+    """The sums over all pixels of a·b, both (B, C, H, W): (B, C, 1, 1).
+
+    Each sum is one thread's, so that their number does not show, see `reductions`.
+    """
+    return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
 
 
 def _largest(w: Tensor) -> float:

@@ -144,7 +144,8 @@ def test_a_network_of_shorter_floats_gives_what_it_gives_on_the_whole_picture(ne
         assert error < 2**-7
 
 
-# One graph at a time: a later pass writes into the buffers that an older graph refers to.
+# A later pass writes into the buffers of an older graph. Convolutions do not read them again;
+# poolings do, so only one graph of these may be alive at a time.
 
 
 def make_layer(picture):
@@ -164,19 +165,28 @@ def test_a_layer_on_a_part_of_its_map_gives_what_the_whole_layer_gives(noise):
     torch.testing.assert_close(layer.run(crop(other, box)), crop(expected, box))
 
 
-def test_a_backward_pass_of_a_convolution_through_an_overwritten_buffer_is_refused(noise):
-    layer, box = make_layer(noise(1, 3, 9, 11, seed=1).double())
+def convolved(picture, layer, box, x):
+    """The whole convolution of a picture in which the box is x, by autograd: the box's part."""
+    both = F.pad(x, (box.left, 11 - box.right, box.top, 9 - box.bottom)) + picture
+    return crop(F.conv2d(both, layer.layer.weight, layer.layer.bias, padding=1), box)
+
+
+def test_the_gradient_of_a_convolution_is_the_whole_one_s_whatever_has_been_run_since(noise):
+    picture = noise(1, 3, 9, 11, seed=1).double()
+    layer, box = make_layer(picture)
+    crop(picture, box).zero_()
     first, second = (noise(1, 3, *box.size, seed=s).double().requires_grad_() for s in (2, 3))
-    older, newer = layer.run(first), layer.run(second)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        older.square().sum().backward()
-    newer.square().sum().backward()  # the newest graph is whole
+    found = [layer.run(x) for x in (first, second)]
+    for x, output in ((first, found[0]), (second, found[1])):
+        (gradient,) = torch.autograd.grad(output.square().sum(), x, retain_graph=True)
+        expected = convolved(picture, layer, box, x)
+        (wanted,) = torch.autograd.grad(expected.square().sum(), x)
+        torch.testing.assert_close(gradient, wanted)
 
 
-@pytest.mark.parametrize("layers", [("relu1_2",), STYLE_LAYERS], ids=["convolutions", "all"])
-def test_a_backward_pass_through_an_older_graph_is_refused(layers, double, pictures):
+def test_a_backward_pass_through_an_older_graph_with_poolings_is_refused(double, pictures):
     box = BOXES["inside"]
-    cropped, _ = cropped_features(double, pictures[0], box, layers)
+    cropped, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS)
 
     def total(leaf):
         return sum(activation.sum() for activation in cropped(leaf).values())
@@ -189,6 +199,23 @@ def test_a_backward_pass_through_an_older_graph_is_refused(layers, double, pictu
         older.backward()
     newer.backward()
     torch.testing.assert_close(second.grad, alone.grad)
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 152), (128, 200)])
+def test_the_gradient_does_not_show_the_number_of_threads(height, width, bundled, noise):
+    box = Box(3, 5, height - 8, width - 9)
+    cropped, _ = cropped_features(bundled, noise(1, 3, height, width), box, STYLE_LAYERS)
+    patch = noise(1, 3, *box.size, seed=4).requires_grad_()
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 4, 6, 8, 16):
+            torch.set_num_threads(count)
+            activations = cropped(patch)
+            totals = [(a * a.detach().roll(1, 2)).sum() for a in activations.values()]
+            found.append(torch.autograd.grad(totals, patch)[0])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0], other) for other in found[1:])
 
 
 @pytest.fixture
