@@ -73,9 +73,10 @@ def outer_products(a: Tensor, b: Tensor) -> Tensor:
 def _product(a: Tensor, b: Tensor, columns: int) -> Tensor:
     """A Bᵀ of (C, P) and (D, P), summed over `columns` at once, what is left over `FEW`: (C, D)."""
     whole = a.shape[1] // columns * columns
-    rests = (F.pad(x[:, whole:], (0, -(a.shape[1] - whole) % FEW)) for x in (a, b))
-    parts = _parts(a[:, :whole], b[:, :whole], columns), _parts(*rests, FEW)
-    return sum(part.sum(0, dtype=torch.float64) for part in parts).to(a.dtype)
+    rest, other = (F.pad(x[:, whole:], (0, -(a.shape[1] - whole) % FEW)) for x in (a, b))
+    parts = _parts(a[:, :whole], b[:, :whole], columns), _parts(rest, other, FEW)
+    total, left = (part.sum(0, dtype=torch.float64) for part in parts)
+    return (total + left).to(a.dtype)
 
 
 def _parts(a: Tensor, b: Tensor, columns: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
 
 from ..placement.box import Box, crop
 from .feature_statistics import (
@@ -103,7 +104,7 @@ class _PaddedConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
         size = (slope.shape[0], ctx.weight.shape[1], *slope.shape[2:])
-        whole = torch.nn.grad.conv2d_input(size, ctx.weight, slope, padding=1)
+        whole = conv2d_input(size, ctx.weight, slope, padding=1)
         return crop(whole, ctx.inner), None, None, None
 
 
