@@ -1,0 +1,120 @@
+"""Whether an object's colours and highlights are ones that its target has."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..image.colour import to_lab
+from ..placement.box import bounding_box
+from .object_view import FEWEST, OBJECT_FROM, RING, ObjectView
+from .percentile import percentile
+
+OBJECT_COLOURS, TARGET_COLOURS = 3000, 6000  # pixels looked at, about
+NEIGHBOURS = 3  # a colour that the target has at one pixel by chance does not count
+FOREIGN = 0.9  # share of the object's colours that are nearer than the figure
+HIGHLIGHTS = 0.9  # share of an area that is darker than its highlights
+SMOOTH_REACH = 3  # pixels of the Gaussian of 1 pixel: a colour is seen, not a pixel's noise
+GOLDEN = 0.6180339887498949  # shears the grid: no row of samples stands below another
+
+
+@torch.no_grad()
+def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
+    """How far the object's colours lie from the colours of the target.
+
+    Of the distance in CIELAB from a colour of the object to the third nearest colour of the target
+    outside the mask, the 90th percentile over the object.
+
+    Args:
+        result: (1, 3, H, W), float, sRGB in [0, 1].
+        target: (1, 3, H, W), float, sRGB in [0, 1], whole: its colours may be anywhere.
+        mask: (1, 1, H, W), in [0, 1]; the object is where it is at least 0.5.
+
+    Returns:
+        ΔE (1976), >= 0; NaN where the object or the target outside has fewer than 50 pixels.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    from scipy.spatial import cKDTree  # takes a while to load
+
+    is_object = (mask >= OBJECT_FROM).to(result.device)
+    if is_object.sum() < FEWEST or (~is_object).sum() < FEWEST:
+        return math.nan
+    own = smooth_colours(result, is_object, OBJECT_COLOURS)
+    around = smooth_colours(target, ~is_object, TARGET_COLOURS)
+    distances, _ = cKDTree(around.cpu().numpy()).query(own.cpu().numpy(), k=NEIGHBOURS)
+    return percentile(torch.from_numpy(distances[:, -1]), FOREIGN)
+
+
+@torch.no_grad()
+def highlights(view: ObjectView) -> float:
+    """How far the colour of the object's highlights is from that of the target's.
+
+    Highlights are the lightest tenth of an area: of the object, and of the target up to 80 pixels
+    around it.
+
+    Args:
+        view: (1, C, h, w) planes, from `object_view`.
+
+    Returns:
+        The distance of their mean (a*, b*), CIELAB, >= 0; NaN where either area has fewer than 50
+        pixels.
+    """
+    is_around = ~view.is_object & (view.distance <= RING)
+    if view.is_object.sum() < FEWEST or is_around.sum() < FEWEST:
+        return math.nan
+    own = _highlight(view.result, view.is_object)
+    return (own - _highlight(view.target, is_around)).norm().item()
+
+
+def _highlight(lab: Tensor, where: Tensor) -> Tensor:
+    """Mean (a*, b*) of an area's lightest pixels, (2,)."""
+    colours = lab[:, :, where[0, 0]][0]
+    return colours[1:, colours[0] >= percentile(colours[0], HIGHLIGHTS)].mean(1)
+
+
+def smooth_colours(picture: Tensor, where: Tensor, most: int) -> Tensor:
+    """Colours of an area on a regular grid, blurred by a Gaussian of 1 pixel.
+
+    Only what the grid asks for is computed: a large picture costs no more than a small one.
+
+    Args:
+        picture: (1, 3, H, W), float, sRGB in [0, 1]; its edge pixels repeat beyond the frame.
+        where: (1, 1, H, W), bool; the area, at least one pixel.
+        most: about how many colours; an area of fewer pixels gives each of its own.
+
+    Returns:
+        (N, 3), CIELAB, at least float32.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    rows, columns = _sheared_grid(where, most)
+    offset = torch.arange(-SMOOTH_REACH, SMOOTH_REACH + 1, device=where.device)
+    weights = torch.exp(-offset.square() / 2)
+    weights = torch.outer(weights, weights).flatten() / weights.sum() ** 2
+    height, width = where.shape[2:]
+    down, across = (grid.flatten() for grid in torch.meshgrid(offset, offset, indexing="ij"))
+    rows = (rows[:, None] + down).clamp(0, height - 1).to(picture.device)
+    columns = (columns[:, None] + across).clamp(0, width - 1).to(picture.device)
+    patches = to_lab(picture[:, :, rows, columns])  # (1, 3, N, 49)
+    return (patches @ weights.to(patches))[0].T
+
+
+def _sheared_grid(where: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of about `most` pixels of an area, (N,) each, evenly spread over it."""
+    box = bounding_box(where)
+    pixels_each = max(1.0, where.sum().item() / most)
+    across = min(pixels_each**0.5, box.width)
+    down = min(pixels_each / across, box.height)
+    across = pixels_each / down
+    steps = torch.arange(math.ceil(box.height / down), dtype=torch.float64)
+    rows = (steps * down).long()
+    shear = (steps * GOLDEN).frac()[:, None]
+    columns = ((torch.arange(math.ceil(box.width / across)) + shear) * across).long()
+    rows = rows[:, None].expand_as(columns)
+    is_inside = (columns < box.width) & (rows < box.height)
+    rows, columns = (x[is_inside].to(where.device) for x in (rows + box.top, columns + box.left))
+    chosen = where[0, 0, rows, columns]
+    return rows[chosen], columns[chosen]

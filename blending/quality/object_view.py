@@ -1,0 +1,114 @@
+"""What the figures of an object's looks are measured on: the object and its surroundings."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from ..image.colour import to_lab
+from ..placement.box import Box, bounding_box, crop, full_box
+
+OBJECT_FROM = 0.5  # pixels whose mask is at least this are the object's
+RING = 80  # pixels: what lies so near an object is its surroundings
+REACH = RING + 24  # pixels around the object's box that are looked at: the ring, and its blurs
+FRAME = 10  # pixels: where an object ends at the picture's frame it has no contour
+FEWEST = 50  # pixels: a figure of fewer would be chance
+
+
+@dataclass(frozen=True)
+class ObjectView:
+    """An object in three pictures, in CIELAB, with the distances to its outline.
+
+    Attributes:
+        result: (1, 3, h, w), the blend.
+        paste: (1, 3, h, w), the plain paste.
+        target: (1, 3, h, w), what the object was put on.
+        is_object: (1, 1, h, w), bool, at least one pixel True.
+        depth: (1, 1, h, w), pixels from an object's pixel to the nearest one outside, 0 outside;
+            infinity where nothing is outside.
+        distance: (1, 1, h, w), pixels from a pixel outside to the object's nearest, 0 inside.
+        off_frame: (1, 1, h, w), bool, True where the picture's frame is 10 pixels away or more.
+    """
+
+    result: Tensor
+    paste: Tensor
+    target: Tensor
+    is_object: Tensor
+    depth: Tensor
+    distance: Tensor
+    off_frame: Tensor
+
+    def near(self, margin: int) -> "ObjectView":
+        """The view cropped to the object's box and `margin` pixels around it."""
+        box = bounding_box(self.is_object).grown(margin).clipped(self.is_object.shape)
+        planes = {field.name: crop(getattr(self, field.name), box) for field in fields(self)}
+        return ObjectView(**planes)
+
+
+def surroundings(mask: Tensor) -> Box | None:
+    """The box of an object and of what is looked at around it.
+
+    Args:
+        mask: (1, 1, H, W), in [0, 1], 1 = source.
+
+    Returns:
+        The box inside the picture; None where the mask reaches 0.5 nowhere: there is no object.
+    """
+    is_object = mask >= OBJECT_FROM
+    if not bool(is_object.any()):
+        return None
+    return bounding_box(is_object).grown(REACH).clipped(mask.shape)
+
+
+@torch.no_grad()
+def object_view(
+    result: Tensor, paste: Tensor, target: Tensor, mask: Tensor, whole: Box | None = None
+) -> ObjectView:
+    """Look at an object that was put on a target.
+
+    Args:
+        result: (1, 3, h, w), float, sRGB in [0, 1]: the blend, best cropped to `surroundings`.
+        paste: (1, 3, h, w), float, sRGB in [0, 1].
+        target: (1, 3, h, w), float, sRGB in [0, 1].
+        mask: (1, 1, h, w), in [0, 1]; the object is where it is at least 0.5, somewhere.
+        whole: the box of the whole picture, seen from the crop's corner; None: nothing is cropped.
+
+    Returns:
+        The view, at least float32, on the device of `result`.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    device = result.device
+    is_object = (mask >= OBJECT_FROM).to(device)
+    whole = whole or full_box(mask.shape)
+    inner = whole.grown(-FRAME).clipped(mask.shape)
+    off_frame = torch.zeros_like(is_object)
+    if inner.height > 0 and inner.width > 0:
+        crop(off_frame, inner).fill_(True)
+    labs = (to_lab(picture.to(device)) for picture in (result, paste, target))
+    return ObjectView(
+        *labs,
+        is_object=is_object,
+        depth=distance_to_other(is_object),
+        distance=distance_to_other(~is_object),
+        off_frame=off_frame,
+    )
+
+
+def distance_to_other(where: Tensor) -> Tensor:
+    """The distance of marked pixels to the nearest pixel that is not marked, centre to centre.
+
+    Args:
+        where: (1, 1, h, w), bool.
+
+    Returns:
+        (1, 1, h, w), float32, pixels; 0 where not marked, infinity where every pixel is marked.
+        What lies beyond the frame is no pixel.
+    """
+    from scipy.ndimage import distance_transform_edt  # takes a while to load
+
+    if bool(where.all()):
+        return torch.full(where.shape, torch.inf, device=where.device)
+    distances = torch.from_numpy(distance_transform_edt(where[0, 0].cpu().numpy()))
+    return distances.float()[None, None].to(where.device)

@@ -1,0 +1,50 @@
+"""Whether an object is painted as roughly as the target around it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..image.filters import gaussian_blur
+from .object_view import RING, ObjectView
+from .percentile import percentile
+
+SIGMAS = (1, 2, 4)  # pixels: fine, middle and coarse strokes
+INNER, OUTER = 6.0, 3.0  # pixels from the outline, whose own contrast is no stroke
+FEWEST_PIXELS = 200
+LEAST_CONTRAST = 1e-3  # L*; what two areas without any contrast are compared by
+
+
+@torch.no_grad()
+def strokes(view: ObjectView) -> float:
+    """How unlike the local contrast of the object is to that of the target around it.
+
+    Local contrast is the root mean square of a band of L* (what a Gaussian of 1 pixel takes away,
+    then of 2, then of 4) near a pixel, its median taken over the object, and over the target 3 to
+    80 pixels around it.
+
+    Args:
+        view: (1, C, h, w) planes, from `object_view`.
+
+    Returns:
+        Mean over the three bands of |log2| of the ratio of both, >= 0; 1 is twice or half the
+        contrast; NaN where either area has 200 pixels or fewer.
+    """
+    is_body = view.is_object & (view.depth > INNER)
+    is_ring = (view.distance > OUTER) & (view.distance <= RING)
+    if is_body.sum() <= FEWEST_PIXELS or is_ring.sum() <= FEWEST_PIXELS:
+        return math.nan
+    lightness, differences = torch.cat((view.result[:, :1], view.target[:, :1]), 1), []
+    finer = lightness
+    for sigma in SIGMAS:
+        coarser = gaussian_blur(lightness, sigma, 4 * sigma)
+        near = 2 * sigma + 2
+        contrast = gaussian_blur((finer - coarser).square(), near, 4 * near).sqrt()
+        own, around = _octave(contrast[:, :1], is_body), _octave(contrast[:, 1:], is_ring)
+        differences.append(abs(own - around))
+        finer = coarser
+    return sum(differences) / len(differences)
+
+
+def _octave(contrast: Tensor, where: Tensor) -> float:
+    return math.log2(percentile(contrast[where], 0.5) + LEAST_CONTRAST)
