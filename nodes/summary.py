@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from ..blending.quality.verdicts import in_words
+
 LINKED = "settings: Blend Settings node instead of preset {preset}"
 LONGEST = 400  # letters on a node
 
@@ -34,14 +36,16 @@ def summary(report: dict, seam_of: str) -> list[str]:
 
     Returns:
         Every warning, for what stands last is cut off on a narrow node; evaluations, seconds, seam
-        and why it ended; words where the preset does not count; every note.
+        and why it ended; which figures to look at and which are good; words where the preset does
+        not count; every note.
     """
     stage = report["stages"][0]
     pictures = stage["pictures"]
     head = [f"{len(pictures)} pictures"] if len(pictures) > 1 else []
     head += [_work(stage), f"{stage['seconds']:.1f} s"]
     done = "; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])
-    lines = [*report.get("warnings", []), done]
+    looks = in_words(report["guard_rails"])
+    lines = [*report.get("warnings", []), done, *[looks] * bool(looks)]
     linked = [report["settings_from"]] if report.get("settings_from") else []
     return lines + linked + stage["notes"]
 

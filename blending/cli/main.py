@@ -146,10 +146,14 @@ def _summary(report: dict) -> str:
 
 
 def _guard_rails(figures: dict[str, float | None]) -> str:
-    seam = figures["seam_ratio"]
+    from ..quality.verdicts import in_words, verdicts
+
+    seam, words = figures["seam_ratio"], verdicts(figures)
+    looks = in_words([{name: figures[name] for name in words if name != "hue_flip_share"}])
     return (
         f"colour difference {figures['colour_difference']:.1f} ΔE, "
-        f"hues turned {figures['hue_flip_share']:.1%}, "
+        f"hues turned {figures['hue_flip_share']:.1%} ({words['hue_flip_share']}), "
         + ("" if seam is None else f"seam {seam:.1%} of the paste's, ")
         + f"background changed by {figures['background_difference']:.0f} levels"
+        + (f"; {looks}" if looks else "")
     )

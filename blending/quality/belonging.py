@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..image.colour import to_lab
-from ..placement.box import bounding_box
+from ..placement.box import Box, bounding_box, full_box
 from .object_view import FEWEST, OBJECT_FROM, RING, ObjectView
 from .percentile import percentile
 
@@ -14,7 +14,13 @@ OBJECT_COLOURS, TARGET_COLOURS = 3000, 6000  # pixels looked at, about
 NEIGHBOURS = 3  # a colour that the target has at one pixel by chance does not count
 FOREIGN = 0.9  # share of the object's colours that are nearer than the figure
 HIGHLIGHTS = 0.9  # share of an area that is darker than its highlights
-SMOOTH_REACH = 3  # pixels of the Gaussian of 1 pixel: a colour is seen, not a pixel's noise
+BINOMIAL = (
+    1,
+    4,
+    6,
+    4,
+    1,
+)  # has the variance of a Gaussian of 1 pixel: no pixel's noise is a colour
 GOLDEN = 0.6180339887498949  # shears the grid: no row of samples stands below another
 
 
@@ -39,10 +45,11 @@ def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
     from scipy.spatial import cKDTree  # takes a while to load
 
     is_object = (mask >= OBJECT_FROM).to(result.device)
-    if is_object.sum() < FEWEST or (~is_object).sum() < FEWEST:
+    pixels = int(is_object.count_nonzero())
+    if pixels < FEWEST or is_object.numel() - pixels < FEWEST:
         return math.nan
-    own = smooth_colours(result, is_object, OBJECT_COLOURS)
-    around = smooth_colours(target, ~is_object, TARGET_COLOURS)
+    own = smooth_colours(result, is_object, bounding_box(is_object), OBJECT_COLOURS)
+    around = smooth_colours(target, ~is_object, full_box(mask.shape), TARGET_COLOURS)
     distances, _ = cKDTree(around.cpu().numpy()).query(own.cpu().numpy(), k=NEIGHBOURS)
     return percentile(torch.from_numpy(distances[:, -1]), FOREIGN)
 
@@ -62,7 +69,7 @@ def highlights(view: ObjectView) -> float:
         pixels.
     """
     is_around = ~view.is_object & (view.distance <= RING)
-    if view.is_object.sum() < FEWEST or is_around.sum() < FEWEST:
+    if view.is_object.count_nonzero() < FEWEST or is_around.count_nonzero() < FEWEST:
         return math.nan
     own = _highlight(view.result, view.is_object)
     return (own - _highlight(view.target, is_around)).norm().item()
@@ -74,14 +81,15 @@ def _highlight(lab: Tensor, where: Tensor) -> Tensor:
     return colours[1:, colours[0] >= percentile(colours[0], HIGHLIGHTS)].mean(1)
 
 
-def smooth_colours(picture: Tensor, where: Tensor, most: int) -> Tensor:
-    """Colours of an area on a regular grid, blurred by a Gaussian of 1 pixel.
+def smooth_colours(picture: Tensor, where: Tensor, box: Box, most: int) -> Tensor:
+    """Colours of an area on a regular grid, blurred by a standard deviation of 1 pixel.
 
     Only what the grid asks for is computed: a large picture costs no more than a small one.
 
     Args:
         picture: (1, 3, H, W), float, sRGB in [0, 1]; its edge pixels repeat beyond the frame.
         where: (1, 1, H, W), bool; the area, at least one pixel.
+        box: the area's.
         most: about how many colours; an area of fewer pixels gives each of its own.
 
     Returns:
@@ -90,22 +98,21 @@ def smooth_colours(picture: Tensor, where: Tensor, most: int) -> Tensor:
     Raises:
         ValueError: not three channels.
     """
-    rows, columns = _sheared_grid(where, most)
-    offset = torch.arange(-SMOOTH_REACH, SMOOTH_REACH + 1, device=where.device)
-    weights = torch.exp(-offset.square() / 2)
-    weights = torch.outer(weights, weights).flatten() / weights.sum() ** 2
+    rows, columns = _sheared_grid(where, box, most)
+    binomial = torch.tensor(BINOMIAL, dtype=torch.float64)
+    weights = torch.outer(binomial, binomial).flatten() / binomial.sum() ** 2
+    offset = torch.arange(len(BINOMIAL), device=where.device) - len(BINOMIAL) // 2
     height, width = where.shape[2:]
     down, across = (grid.flatten() for grid in torch.meshgrid(offset, offset, indexing="ij"))
     rows = (rows[:, None] + down).clamp(0, height - 1).to(picture.device)
     columns = (columns[:, None] + across).clamp(0, width - 1).to(picture.device)
-    patches = to_lab(picture[:, :, rows, columns])  # (1, 3, N, 49)
+    patches = to_lab(picture[:, :, rows, columns])  # (1, 3, N, 25)
     return (patches @ weights.to(patches))[0].T
 
 
-def _sheared_grid(where: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def _sheared_grid(where: Tensor, box: Box, most: int) -> tuple[Tensor, Tensor]:
     """Rows and columns of about `most` pixels of an area, (N,) each, evenly spread over it."""
-    box = bounding_box(where)
-    pixels_each = max(1.0, where.sum().item() / most)
+    pixels_each = max(1.0, int(where.count_nonzero()) / most)
     across = min(pixels_each**0.5, box.width)
     down = min(pixels_each / across, box.height)
     across = pixels_each / down

@@ -32,16 +32,21 @@ def contour_kept(view: ObjectView) -> float:
         Median ratio of the two steps, >= 0; 1 is the paste's contour, 0 none; NaN where the paste
         has a contour at no more than 40 pixels.
     """
-    near = view.near(REACH + int(BAND[1]))
+    ratios = [_step_ratios(strip, own) for strip, own in view.strips(REACH + int(BAND[1]))]
+    if sum(map(len, ratios)) <= FEWEST_STEPS:
+        return math.nan
+    return percentile(torch.cat(ratios), 0.5)
+
+
+def _step_ratios(near: ObjectView, own: Tensor) -> Tensor:
+    """The result's step over the paste's at the outline's pixels that have a contour, (N,)."""
     inside, outside = ((BAND[0] <= d) & (d <= BAND[1]) for d in (near.depth, near.distance))
     means, is_known = zip(*(_local_means(near, band) for band in (inside, outside)), strict=True)
-    steps = (means[0] - means[1]).unflatten(1, (2, 3)).norm(dim=2)  # of paste and result
-    before, after = steps.split(1, 1)
-    is_outline = near.is_object & (near.depth <= OUTLINE) & near.off_frame
+    steps = (means[0] - means[1]).unflatten(1, (2, 3)).square().sum(2).sqrt()
+    before, after = steps.split(1, 1)  # of paste and result
+    is_outline = own & near.is_object & (near.depth <= OUTLINE) & near.off_frame
     chosen = is_outline & is_known[0] & is_known[1] & (before > LEAST_STEP)
-    if chosen.sum() <= FEWEST_STEPS:
-        return math.nan
-    return percentile(after[chosen] / before[chosen], 0.5)
+    return after[chosen] / before[chosen]
 
 
 def _local_means(view: ObjectView, band: Tensor) -> tuple[Tensor, Tensor]:

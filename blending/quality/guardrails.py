@@ -1,4 +1,4 @@
-"""Guard rails: measures of what can go wrong: colours off the source's, a seam, a spill."""
+"""Guard rails: measures of what can go wrong: colours, a seam, a spill, a see-through object."""
 
 import math
 
@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 from ..image.colour import delta_e_2000, to_lab
-from ..placement.box import crop
+from ..placement.box import crop, full_box
 from ..placement.place import Placed
 from ..placement.window import pick
 from ..poisson.guidance import guidance_field
 from ..report import json_ready
 from ..validation import check_image, check_same_size, common_batch
+from .appearance import figures_of
+from .belonging import foreign_colours
 from .metrics import SEAM_RADIUS, background_error, seam_error
+from .object_view import REACH, object_view
 
 COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
 FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
@@ -90,7 +93,7 @@ def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> 
 def guard_rails(
     blend: Tensor, placed: Placed, gradients: str = "import"
 ) -> list[dict[str, float | None]]:
-    """Measures of each picture that are low in a good blend.
+    """Measures of each picture; `verdicts` says which of them are as in a good blend.
 
     Args:
         blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
@@ -100,8 +103,11 @@ def guard_rails(
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
         `hue_flip_share` (0 to 1), `seam_ratio` (None without a seam ring, or where only the blend
-        has a seam), and `background_difference`, the largest difference to the target outside the
-        mask in the whole picture, in levels; alpha is compared where both have it.
+        has a seam), `background_difference`, the largest difference to the target outside the mask
+        in the whole picture, in levels (alpha is compared where both have it); and, None where
+        there is too little to measure, `see_through_rim` and `see_through_inside` (0 opaque to 1),
+        `contour_kept` and `tone_kept` (1 is the plain paste's), `foreign_colours` and `highlights`
+        (ΔE to the target's), see the functions of these names.
 
     Raises:
         ValueError: shapes, ranges, sizes or batches.
@@ -128,8 +134,19 @@ def _figures(blend: Tensor, placed: Placed, sample: int, gradients: str) -> dict
             "hue_flip_share": hue_flip_share(result, window.paste, window.mask),
             "seam_ratio": seam_ratio(result, window.paste, guidance, window.mask),
             "background_difference": _background_difference(blend, placed, sample),
+            **_appearance(blend[:, :3], placed, sample),
         }
     )
+
+
+def _appearance(blend: Tensor, placed: Placed, sample: int) -> dict[str, float]:
+    """What an eye sees, of the plain paste's surroundings alone but for the target's colours."""
+    window = placed.window(sample, margin=REACH, device=blend.device)
+    whole = full_box(blend.shape).relative_to(window.box)
+    result = crop(blend, window.box)
+    view = object_view(result, window.paste, window.target, window.mask, whole)
+    target, mask = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
+    return {**figures_of(view), "foreign_colours": foreign_colours(blend, target, mask)}
 
 
 def _background_difference(blend: Tensor, placed: Placed, sample: int) -> float:

@@ -1,5 +1,6 @@
 """What the figures of an object's looks are measured on: the object and its surroundings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -11,6 +12,7 @@ from ..placement.box import Box, bounding_box, crop, full_box
 OBJECT_FROM = 0.5  # pixels whose mask is at least this are the object's
 RING = 80  # pixels: what lies so near an object is its surroundings
 REACH = RING + 24  # pixels around the object's box that are looked at: the ring, and its blurs
+STRIP_PIXELS = 2**19  # what is blurred at a time
 FRAME = 10  # pixels: where an object ends at the picture's frame it has no contour
 FEWEST = 50  # pixels: a figure of fewer would be chance
 
@@ -23,7 +25,7 @@ class ObjectView:
         result: (1, 3, h, w), the blend.
         paste: (1, 3, h, w), the plain paste.
         target: (1, 3, h, w), what the object was put on.
-        is_object: (1, 1, h, w), bool, at least one pixel True.
+        is_object: (1, 1, h, w), bool; where it is nowhere True, the figures have no basis.
         depth: (1, 1, h, w), pixels from an object's pixel to the nearest one outside, 0 outside;
             infinity where nothing is outside.
         distance: (1, 1, h, w), pixels from a pixel outside to the object's nearest, 0 inside.
@@ -38,11 +40,31 @@ class ObjectView:
     distance: Tensor
     off_frame: Tensor
 
-    def near(self, margin: int) -> "ObjectView":
-        """The view cropped to the object's box and `margin` pixels around it."""
-        box = bounding_box(self.is_object).grown(margin).clipped(self.is_object.shape)
-        planes = {field.name: crop(getattr(self, field.name), box) for field in fields(self)}
-        return ObjectView(**planes)
+    def strips(
+        self, margin: int, overlap: int | None = None
+    ) -> Iterator[tuple["ObjectView", Tensor]]:
+        """The object in strips of rows, one after the other: the memory of blurs stays small.
+
+        Args:
+            margin: pixels around the object's box.
+            overlap: pixels above and below each strip; None: `margin`.
+
+        Yields:
+            The view cropped to a strip, and which of its pixels, (1, 1, h, w), bool, are in no
+            other strip. Every pixel of the object is in one; there is none without an object.
+        """
+        if not bool(self.is_object.any()):
+            return
+        box = bounding_box(self.is_object)
+        around = box.grown(margin).clipped(self.is_object.shape)
+        rows = max(1, STRIP_PIXELS // around.width)
+        for top in range(box.top, box.bottom, rows):
+            own = Box(top, around.left, min(rows, box.bottom - top), around.width)
+            part = own.grown(margin if overlap is None else overlap).intersection(around)
+            planes = {field.name: crop(getattr(self, field.name), part) for field in fields(self)}
+            is_own = torch.zeros_like(planes["is_object"])
+            crop(is_own, own.relative_to(part)).fill_(True)
+            yield ObjectView(**planes), is_own
 
 
 def surroundings(mask: Tensor) -> Box | None:
@@ -70,7 +92,7 @@ def object_view(
         result: (1, 3, h, w), float, sRGB in [0, 1]: the blend, best cropped to `surroundings`.
         paste: (1, 3, h, w), float, sRGB in [0, 1].
         target: (1, 3, h, w), float, sRGB in [0, 1].
-        mask: (1, 1, h, w), in [0, 1]; the object is where it is at least 0.5, somewhere.
+        mask: (1, 1, h, w), in [0, 1]; the object is where it is at least 0.5.
         whole: the box of the whole picture, seen from the crop's corner; None: nothing is cropped.
 
     Returns:
@@ -84,8 +106,7 @@ def object_view(
     whole = whole or full_box(mask.shape)
     inner = whole.grown(-FRAME).clipped(mask.shape)
     off_frame = torch.zeros_like(is_object)
-    if inner.height > 0 and inner.width > 0:
-        crop(off_frame, inner).fill_(True)
+    crop(off_frame, inner).fill_(True)
     labs = (to_lab(picture.to(device)) for picture in (result, paste, target))
     return ObjectView(
         *labs,

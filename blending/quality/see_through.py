@@ -39,7 +39,15 @@ def see_through(view: ObjectView) -> tuple[float, float]:
         In the object's outer 12 pixels, and further inside; 0 is opaque, 1 a ghost; NaN where
         fewer than 50 pixels count, or the target has no detail of its own to show.
     """
-    near = view.near(COARSE_REACH)
+    parts = [_regression(strip, own) for strip, own in view.strips(COARSE_REACH, 2 * COARSE_REACH)]
+    if not parts:
+        return math.nan, math.nan
+    shown, trust, is_rim = (torch.cat(values) for values in zip(*parts, strict=True))
+    return _coefficient(shown[is_rim], trust[is_rim]), _coefficient(shown[~is_rim], trust[~is_rim])
+
+
+def _regression(near: ObjectView, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Numerator and denominator at the strip's own pixels, and which of them are of the rim."""
     labs = torch.cat((near.paste, near.target, near.result), 1)
     detail = gaussian_blur(labs, FINE, 3) - gaussian_blur(labs, COARSE, COARSE_REACH)
     paste, target, result = (detail * near.is_object).chunk(3, 1)
@@ -49,15 +57,14 @@ def see_through(view: ObjectView) -> tuple[float, float]:
     shown = tr - pt * pr / (pp + FLAT)
     trust = tt - pt.square() / (pp + FLAT)
     is_rim = (near.depth > OUTERMOST) & (near.depth <= RIM) & near.off_frame
-    is_inside = near.is_object & (near.depth > RIM)
-    return _coefficient(shown, trust, is_rim), _coefficient(shown, trust, is_inside)
+    chosen = own & (is_rim | (near.depth > RIM))
+    return shown[chosen], trust[chosen], is_rim[chosen]
 
 
-def _coefficient(shown: Tensor, trust: Tensor, region: Tensor) -> float:
-    if region.sum() < FEWEST:
+def _coefficient(shown: Tensor, trust: Tensor) -> float:
+    if len(trust) < FEWEST:
         return math.nan
-    shown, trust = shown[region], trust[region]
     chosen = trust > percentile(trust, LEAST_TRUST)
-    if chosen.sum() < FEWEST or trust[chosen].mean() < LEAST_DETAIL:
+    if chosen.count_nonzero() < FEWEST or trust[chosen].mean() < LEAST_DETAIL:
         return math.nan
     return (shown[chosen].sum() / trust[chosen].sum()).item()

@@ -32,7 +32,7 @@ def strokes(view: ObjectView) -> float:
     """
     is_body = view.is_object & (view.depth > INNER)
     is_ring = (view.distance > OUTER) & (view.distance <= RING)
-    if is_body.sum() <= FEWEST_PIXELS or is_ring.sum() <= FEWEST_PIXELS:
+    if is_body.count_nonzero() <= FEWEST_PIXELS or is_ring.count_nonzero() <= FEWEST_PIXELS:
         return math.nan
     lightness, differences = torch.cat((view.result[:, :1], view.target[:, :1]), 1), []
     finer = lightness

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import Tensor
 
 from ..image.filters import gaussian_blur
 from .object_view import FEWEST, ObjectView
@@ -23,10 +24,14 @@ def tone_kept(view: ObjectView) -> float:
         paste's contrast, below it is washed out, above it harsh; NaN for fewer than 50 pixels or a
         paste of one lightness.
     """
-    near = view.near(REACH)
-    lightness = torch.cat((near.result[:, :1], near.paste[:, :1]), 1)
-    values = gaussian_blur(lightness, SIGMA, REACH)[:, :, near.is_object[0, 0]]
-    if values.shape[2] < FEWEST:
+    if view.is_object.count_nonzero() < FEWEST:
         return math.nan
-    found, before = values[0].std(dim=1, correction=0).tolist()
+    parts = [_smooth_lightness(strip, own) for strip, own in view.strips(REACH)]
+    found, before = torch.cat(parts, 1).std(dim=1, correction=0).tolist()
     return found / before if before >= LEAST_SPREAD else math.nan
+
+
+def _smooth_lightness(near: ObjectView, own: Tensor) -> Tensor:
+    """Of result and paste at the object's pixels, (2, N)."""
+    lightness = torch.cat((near.result[:, :1], near.paste[:, :1]), 1)
+    return gaussian_blur(lightness, SIGMA, REACH)[0][:, (near.is_object & own)[0, 0]]

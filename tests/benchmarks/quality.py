@@ -10,13 +10,17 @@ measured, but for their background. Every picture is measured as an 8-bit file w
 
 Columns: seam ratio, to the paste's; gradient error, levels²; content error at relu2_2 (0 is the
 paste's where the mask is hard); style error and those of four layers that no objective sees, as
-multiples of the paste's; ΔE₀₀ to the paste; shares of flipped hues and of clipped values; largest
-difference to the target outside the mask, levels; seconds, both stages' for a refined picture.
+multiples of the paste's; ΔE₀₀ to the paste; share of flipped hues; what an eye sees: how much of
+the target shows through the object's rim and further inside, the share of the paste's contour and
+tone that is left, how foreign its colours and highlights are (ΔE), how unlike its strokes are to
+the target's (octaves of local contrast); share of clipped values; largest difference to the target
+outside the mask, levels; seconds, both stages' for a refined picture.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -24,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from contact_sheet import contact_sheet  # noqa: E402
 from quality_cases import find_cases, read_case  # noqa: E402
 from quality_figures import (  # noqa: E402
+    LOOKS,
     MEANS,
     Figures,
     geometric_mean,
@@ -76,9 +81,10 @@ def conclusions(scores: dict[str, dict[str, Figures]]) -> dict[str, dict[str, Fi
     cases = list(scores.values())
     tables: dict[str, dict[str, Figures]] = {}
     if len(cases) > 1:
-        columns = next(iter(cases[0].values()))
+        columns = [name for name in next(iter(cases[0].values())) if name not in LOOKS.values()]
         tables[f"Geometric means, {len(cases)} cases"] = summary(cases, MEANS, geometric_mean)
         tables[f"Maxima, {len(cases)} cases"] = summary(cases, columns, max)
+        tables[f"Medians, {len(cases)} cases"] = summary(cases, LOOKS.values(), median)
     gains = held_out_gains(cases)
     if gains:
         named = {name: {"poisson / refine": gain} for name, gain in gains.items()}

@@ -14,11 +14,22 @@ from blending.deep.vgg16 import STYLE_LAYERS
 from blending.placement.box import Box, crop
 from blending.placement.place import Placed
 from blending.poisson.guidance import guidance_field
+from blending.quality.appearance import appearance
 from blending.quality.guardrails import MARGIN, guard_rails
 from blending.quality.metrics import background_error, gradient_error
+from blending.report import json_ready
 
 HELD_OUT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # no objective sees them
 RELATIVE = ("style", *HELD_OUT)  # figures given as multiples of the paste's
+LOOKS = {  # what an eye sees, by the keys of `appearance`
+    "see_through_rim": "see-through rim",
+    "see_through_inside": "inside",
+    "contour_kept": "contour",
+    "tone_kept": "tone",
+    "foreign_colours": "foreign",
+    "highlights": "highlights",
+    "strokes": "strokes",
+}
 MEANS = ("seam ratio", "gradient", "content", *RELATIVE, "ΔE", "seconds")
 
 Figures = dict[str, float | None]
@@ -48,14 +59,17 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
     Returns:
         By column: seam ratio to the paste; gradient error (levels²); content error (squared
         activations at relu2_2, the source's frame, black outside the mask); style errors of the
-        whole picture (squared Gram entries); ΔE₀₀ to the paste; share of hues flipped; share
-        clipped; background difference (levels); seconds. None where there is none.
+        whole picture (squared Gram entries); ΔE₀₀ to the paste; share of hues flipped; what an eye
+        sees, see `appearance`; share clipped; background difference (levels); seconds. None where
+        there is none.
     """
     rails = guard_rails(result.image, placed)[0]
     window = placed.window(0, MARGIN)
     guidance = guidance_field(window.source, window.source_valid, window.target, window.support)
     frame = Box(placed.row, placed.column, *placed.mask.shape[2:])
     style = partial(style_error, result.image, placed.target, remembering(network, result.image))
+    full_mask, paste = placed.full_mask, placed.paste
+    looks = json_ready(appearance(result.image, paste, placed.target, full_mask)[0])
     published = result.image if result.as_published is None else result.as_published
     return {
         "seam ratio": rails["seam_ratio"],
@@ -65,8 +79,9 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
         **{layer: style((layer,)) for layer in HELD_OUT},
         "ΔE": rails["colour_difference"],
         "hue flips": rails["hue_flip_share"],
+        **{column: looks[key] for key, column in LOOKS.items()},
         "clipped": result.clipped,
-        "background": background_error(published, placed.target, placed.full_mask),
+        "background": background_error(published, placed.target, full_mask),
         "seconds": result.seconds,
     }
 
