@@ -114,14 +114,15 @@ def _sheared_grid(where: Tensor, box: Box, most: int) -> tuple[Tensor, Tensor]:
     """Rows and columns of about `most` pixels of an area, (N,) each, evenly spread over it."""
     pixels_each = max(1.0, int(where.count_nonzero()) / most)
     across = min(pixels_each**0.5, box.width)
-    down = min(pixels_each / across, box.height)
-    across = pixels_each / down
-    steps = torch.arange(math.ceil(box.height / down), dtype=torch.float64)
+    count = max(1, round(box.height * across / pixels_each))  # of rows
+    down = box.height / count
+    across = max(1.0, pixels_each / down)
+    steps = torch.arange(count, dtype=torch.float64)
     rows = (steps * down).long()
     shear = (steps * GOLDEN).frac()[:, None]
     columns = ((torch.arange(math.ceil(box.width / across)) + shear) * across).long()
     rows = rows[:, None].expand_as(columns)
-    is_inside = (columns < box.width) & (rows < box.height)
+    is_inside = columns < box.width
     rows, columns = (x[is_inside].to(where.device) for x in (rows + box.top, columns + box.left))
     chosen = where[0, 0, rows, columns]
     return rows[chosen], columns[chosen]
