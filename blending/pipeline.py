@@ -9,6 +9,7 @@ from .checks import check_type
 from .deep.vgg16 import load_features
 from .placement.place import Placed, place
 from .quality.guardrails import guard_rails
+from .quality.verdicts import verdicts
 from .report import machine_report, picture_size
 from .settings import BlendSettings
 from .stages.batch import OnEvaluation
@@ -26,7 +27,8 @@ class BlendResult:
         image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
         placed: the source at its place on the target.
         report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
-            reasons), guard rails (measures of what can go wrong, see `guardrails`), machine.
+            reasons), guard rails (measures of what can go wrong, see `guardrails`) and verdicts
+            on them ("good", or "look" at the picture), machine.
     """
 
     image: Tensor
@@ -99,6 +101,7 @@ def blend(
             result.image, target, result.mask, settings.refine, network, compute, on_evaluation
         )
         stages.append(result.report)
+    rails = guard_rails(result.image, placed, settings.poisson.gradients)
     report = {
         "source": picture_size(source),
         "target": picture_size(target),
@@ -106,7 +109,8 @@ def blend(
         "weights": settings.weights_file or "bundled",
         "input_scale": settings.input_scale,
         "stages": stages,
-        "guard_rails": guard_rails(result.image, placed, settings.poisson.gradients),
+        "guard_rails": rails,
+        "verdicts": [verdicts(figures) for figures in rails],
         **machine_report(device),
     }
     return BlendResult(result.image, placed, report)

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..blending.placement.place import Placed
 from ..blending.quality.guardrails import guard_rails
+from ..blending.quality.verdicts import in_words, verdicts
 from ..blending.report import machine_report
 from ..blending.settings import Compute
 from ..blending.stages.batch import StageResult
@@ -19,6 +20,8 @@ def stage_report(
 ) -> dict:
     """JSON-ready: `stages` with one stage, `guard_rails`, the machine, and `more` before them.
 
+    `verdicts` has "good" or "look" for each picture's figures, `looks` says the same in a line.
+
     Args:
         result: of the stage.
         placed: what its guard rails compare with: the source, or the blend that came in.
@@ -26,9 +29,12 @@ def stage_report(
         gradients: those that were wanted.
         more: sizes, place, where the settings come from, warnings; None and empty are left out.
     """
+    rails = guard_rails(result.image, placed, gradients)
     return {
         **{name: value for name, value in more.items() if value},
         "stages": [result.report],
-        "guard_rails": guard_rails(result.image, placed, gradients),
+        "guard_rails": rails,
+        "verdicts": [verdicts(figures) for figures in rails],
+        "looks": in_words(rails),
         **machine_report(resolve_device(compute, placed.target.device)),
     }

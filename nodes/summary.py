@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from ..blending.quality.verdicts import in_words
-
 LINKED = "settings: Blend Settings node instead of preset {preset}"
 LONGEST = 400  # letters on a node
 
@@ -30,8 +28,8 @@ def summary(report: dict, seam_of: str) -> list[str]:
     """What a user wants to know when a stage has ended.
 
     Args:
-        report: a stage node's: `stages` with one stage, `guard_rails`, perhaps `settings_from` and
-            `warnings`.
+        report: a stage node's: `stages` with one stage, `guard_rails`, perhaps `looks`,
+            `settings_from` and `warnings`.
         seam_of: what the seam is compared with, such as "the plain paste's".
 
     Returns:
@@ -44,8 +42,8 @@ def summary(report: dict, seam_of: str) -> list[str]:
     head = [f"{len(pictures)} pictures"] if len(pictures) > 1 else []
     head += [_work(stage), f"{stage['seconds']:.1f} s"]
     done = "; ".join([", ".join(head), *_seam(report["guard_rails"], seam_of), *_ends(pictures)])
-    looks = in_words(report["guard_rails"])
-    lines = [*report.get("warnings", []), done, *[looks] * bool(looks)]
+    looks = [report["looks"]] if report.get("looks") else []
+    lines = [*report.get("warnings", []), done, *looks]
     linked = [report["settings_from"]] if report.get("settings_from") else []
     return lines + linked + stage["notes"]
 

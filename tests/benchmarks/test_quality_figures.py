@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as
 from network_figures import style_error
 from quality_figures import (
     HELD_OUT,
+    LOOKS,
     RELATIVE,
     geometric_mean,
     held_out_gains,
@@ -86,6 +87,25 @@ def test_the_plain_paste_has_its_own_colours_and_seam_and_keeps_the_background(
     assert found["style"] == pytest.approx(style_error(paste, target, network))
     for layer in HELD_OUT:
         assert found[layer] == pytest.approx(style_error(paste, target, network, (layer,)))
+
+
+def test_what_an_eye_sees_stands_in_columns_of_its_own(photo, disc, network):
+    placed = place(photo(140, 150), photo(160, 170, 250, 20), disc(140, 150, 45), 10, 10)
+    ghost = 0.7 * placed.paste + 0.3 * placed.target
+    paste, found = (
+        measure(Result("a", picture), placed, network) for picture in (placed.paste, ghost)
+    )
+    assert set(LOOKS.values()) < set(found)
+    assert (paste["see-through rim"], paste["contour"]) == pytest.approx((0, 1), abs=1e-3)
+    assert found["see-through rim"] == pytest.approx(0.3, abs=0.05)
+    assert found["inside"] == pytest.approx(0.3, abs=0.05)
+    assert found["contour"] < paste["contour"]
+    assert found["tone"] < paste["tone"]
+    assert found["foreign"] < paste["foreign"]
+    assert found["strokes"] > 0
+    small = place(photo(24, 28), photo(50, 60, 250, 20), disc(24, 28, 3), 11, 17)
+    without = measure(Result("a", small.paste), small, network)
+    assert {without[column] for column in LOOKS.values()} == {None}
 
 
 def test_content_is_measured_on_the_sources_frame_and_the_background_as_published(

@@ -12,6 +12,7 @@ from blending.pipeline import blend
 from blending.placement.place import place
 from blending.poisson.guidance import guidance_field
 from blending.quality import metrics
+from blending.quality.verdicts import verdicts
 from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from blending.stages import memory
 from blending.stages.batch import Evaluation
@@ -146,7 +147,10 @@ def test_the_report_is_json_with_sizes_place_stages_and_machine(scenery, quick):
         assert set(picture["terms_end"]) == set(picture["terms_start"])
     (rails,) = report["guard_rails"]
     figures = {"colour_difference", "hue_flip_share", "seam_ratio", "background_difference"}
-    assert set(rails) == figures
+    looks = {"see_through_rim", "see_through_inside", "contour_kept", "tone_kept"}
+    assert set(rails) == figures | looks | {"foreign_colours", "highlights"}
+    assert report["verdicts"] == [verdicts(rails)]
+    assert report["verdicts"][0]["hue_flip_share"] in ("good", "look")
     assert rails["background_difference"] == 0
     assert report["device"] == "cpu"
     assert torch.__version__.startswith(report["versions"]["torch"])

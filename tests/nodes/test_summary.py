@@ -52,6 +52,13 @@ def test_warnings_come_first_and_notes_last():
     assert lines[2:] == ["settings: x", "a note"]
 
 
+def test_what_an_eye_sees_stands_behind_what_was_done():
+    looks = "look: contour 0.41; good: tone 0.92"
+    lines = summary(report(picture(), notes=["a note"], warnings=["mind"], looks=looks), "")
+    assert lines == ["mind", "17 evaluations, 1.2 s; ended: converged", looks, "a note"]
+    assert len(summary(report(picture(), looks=""), "")) == 1
+
+
 def test_words_on_a_node_are_one_short_line():
     assert one_line(["done", "", "mind", "note"]) == "done; mind; note"
     assert one_line(["x" * 30, "y" * 30, "z"], longest=40) == f"{'x' * 30}; and 2 more"

@@ -21,7 +21,7 @@ from skimage import data
 from blending import __main__ as entry
 from blending import pipeline
 from blending.cli import options
-from blending.cli.main import main
+from blending.cli.main import _summary, main
 from blending.placement.place import place
 from blending.settings import Compute, PoissonSettings
 from blending.stages import memory
@@ -612,6 +612,38 @@ def test_the_summary_tells_the_guard_rails(run, folder):
     assert "ΔE" in output
     assert "hues turned" in output
     assert "background changed by 0 levels" in output
+
+
+RAILS = {
+    "colour_difference": 3.14,
+    "hue_flip_share": 0.021,
+    "seam_ratio": 0.31,
+    "background_difference": 0.0,
+    "see_through_rim": 0.2,
+    "see_through_inside": 0.01,
+    "contour_kept": 0.6,
+    "tone_kept": 0.91,
+    "foreign_colours": 7.0,
+    "highlights": None,
+}
+STAGE = {"stage": "poisson", "pictures": [{}], "seconds": 1.0, "notes": []}
+
+
+def test_the_summary_says_what_to_look_at_and_what_is_good():
+    assert _summary({"stages": [STAGE], "guard_rails": [RAILS]}) == (
+        "poisson 1.0 s; colour difference 3.1 ΔE, hues turned 2.1% (good), "
+        "seam 31.0% of the paste's, background changed by 0 levels; "
+        "look: see-through rim 0.20, foreign colours 7.0 ΔE; "
+        "good: see-through inside 0.01, contour 0.60, tone 0.91"
+    )
+    turned = _summary({"stages": [STAGE], "guard_rails": [RAILS | {"hue_flip_share": 0.07}]})
+    assert "hues turned 7.0% (look), " in turned
+
+
+def test_an_object_too_small_for_its_looks_has_no_words_on_them():
+    few = RAILS | dict.fromkeys(list(RAILS)[4:])
+    said = _summary({"stages": [STAGE], "guard_rails": [few]})
+    assert said.endswith("background changed by 0 levels")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_colour_is_as_foreign_as_it_is_far(lab, distance, far_disc, disc):
 
 
 def test_one_pixel_of_a_colour_in_the_target_is_chance(far_disc, disc, flat):
-    # Blurred, it is three pixels of a sixth of its colour at most: 30 less 4 of 30.
+    # Blurred, it leaves three pixels with a tenth of the way to its colour: 30 less 3.
     paste, target = far_disc(50, 40, 10)
     inner = disc(80, 90, 27)
     target = target.clone()
