@@ -42,7 +42,7 @@ def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
     Raises:
         ValueError: not three channels.
     """
-    from scipy.spatial import cKDTree  # takes a while to load
+    from scipy.spatial import KDTree  # takes a while to load
 
     is_object = (mask >= OBJECT_FROM).to(result.device)
     pixels = int(is_object.count_nonzero())
@@ -50,7 +50,7 @@ def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
         return math.nan
     own = smooth_colours(result, is_object, bounding_box(is_object), OBJECT_COLOURS)
     around = smooth_colours(target, ~is_object, full_box(mask.shape), TARGET_COLOURS)
-    distances, _ = cKDTree(around.cpu().numpy()).query(own.cpu().numpy(), k=NEIGHBOURS)
+    distances, _ = KDTree(around.cpu().numpy()).query(own.cpu().numpy(), k=NEIGHBOURS)
     return percentile(torch.from_numpy(distances[:, -1]), FOREIGN)
 
 
