@@ -12,7 +12,8 @@ from ..placement.box import Box, bounding_box, crop, full_box
 OBJECT_FROM = 0.5  # pixels whose mask is at least this are the object's
 RING = 80  # pixels: what lies so near an object is its surroundings
 REACH = RING + 24  # pixels around the object's box that are looked at: the ring, and its blurs
-STRIP_PIXELS = 2**19  # what is blurred at a time
+STRIP_PIXELS = 2**18  # what is blurred at a time
+MOST_STRIPS = 4  # of an object of over 1 million pixels; the figures are means and medians
 FRAME = 10  # pixels: where an object ends at the picture's frame it has no contour
 FEWEST = 50  # pixels: a figure of fewer would be chance
 
@@ -43,7 +44,9 @@ class ObjectView:
     def strips(
         self, margin: int, overlap: int | None = None
     ) -> Iterator[tuple["ObjectView", Tensor]]:
-        """The object in strips of rows, one after the other: the memory of blurs stays small.
+        """The object in strips of rows, one after the other: time and memory of blurs are bounded.
+
+        Four evenly spaced strips, the first and the last among them, stand for a larger object.
 
         Args:
             margin: pixels around the object's box.
@@ -51,14 +54,18 @@ class ObjectView:
 
         Yields:
             The view cropped to a strip, and which of its pixels, (1, 1, h, w), bool, are in no
-            other strip. Every pixel of the object is in one; there is none without an object.
+            other strip; nothing without an object.
         """
         if not bool(self.is_object.any()):
             return
         box = bounding_box(self.is_object)
         around = box.grown(margin).clipped(self.is_object.shape)
         rows = max(1, STRIP_PIXELS // around.width)
-        for top in range(box.top, box.bottom, rows):
+        tops = range(box.top, box.bottom, rows)
+        if len(tops) > MOST_STRIPS:
+            last = len(tops) - 1
+            tops = [tops[round(n * last / (MOST_STRIPS - 1))] for n in range(MOST_STRIPS)]
+        for top in tops:
             own = Box(top, around.left, min(rows, box.bottom - top), around.width)
             part = own.grown(margin if overlap is None else overlap).intersection(around)
             planes = {field.name: crop(getattr(self, field.name), part) for field in fields(self)}

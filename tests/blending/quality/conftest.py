@@ -53,6 +53,7 @@ def in_strips(monkeypatch):
 
     def compute(figure, view):
         monkeypatch.setattr("blending.quality.object_view.STRIP_PIXELS", 900)
+        monkeypatch.setattr("blending.quality.object_view.MOST_STRIPS", 1000)
         return figure(view)
 
     return compute

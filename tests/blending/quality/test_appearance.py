@@ -102,6 +102,15 @@ def test_half_is_measured_in_float32(dtype, pictures):
     assert appearance(*half) == appearance(*(picture.float() for picture in half))
 
 
+def test_strips_of_a_large_object_stand_for_all_of_it(pictures, monkeypatch):
+    (expected,) = appearance(*pictures)
+    monkeypatch.setattr("blending.quality.object_view.STRIP_PIXELS", 139 * 15)  # 4 of 7 strips
+    (found,) = appearance(*pictures)
+    assert found != expected
+    for key in ("see_through_rim", "see_through_inside", "contour_kept", "tone_kept"):
+        assert found[key] == pytest.approx(expected[key], abs=0.05)
+
+
 def test_float64_is_as_float32(pictures):
     assert appearance(*(picture.double() for picture in pictures)) == [
         close(appearance(*pictures)[0], rel=1e-2)

@@ -73,9 +73,10 @@ def test_distances_near_the_object_are_those_of_the_whole_picture(noise):
     assert np.allclose(found, whole[box.slices], rtol=1e-6)
 
 
-@pytest.mark.parametrize("pixels", [1, 60, 2**19])
+@pytest.mark.parametrize("pixels", [1, 60, 2**18])
 def test_strips_hold_each_pixel_of_the_object_once(pixels, noise, monkeypatch):
     monkeypatch.setattr(module, "STRIP_PIXELS", pixels)
+    monkeypatch.setattr(module, "MOST_STRIPS", 100)
     mask = torch.zeros(1, 1, 33, 40)
     mask[..., 4:30, 9:40] = (noise(26, 31) > 0.6).float()
     picture = torch.arange(33 * 40.0).reshape(1, 1, 33, 40).expand(1, 3, 33, 40) / 1e4
@@ -89,9 +90,20 @@ def test_strips_hold_each_pixel_of_the_object_once(pixels, noise, monkeypatch):
 
 def test_a_strip_has_its_margin(monkeypatch):
     monkeypatch.setattr(module, "STRIP_PIXELS", 1)
+    monkeypatch.setattr(module, "MOST_STRIPS", 5)
     sizes = [tuple(s.depth.shape[2:]) for s, _ in view(square(20, 20)).strips(1, overlap=2)]
     # The object's box is 5 x 5, 7 x 7 with its margin, and a strip one row and 2 on either side.
     assert sizes == [(4, 7), (5, 7), (5, 7), (5, 7), (4, 7)]
+
+
+def test_four_strips_stand_for_a_large_object(monkeypatch):
+    monkeypatch.setattr(module, "STRIP_PIXELS", 1)
+    mask = square(24, 9, slice(2, 18))
+    row = torch.arange(24.0).view(1, 1, 24, 1).expand(1, 1, 24, 9) / 24
+    looked_at = object_view(*[row.expand(1, 3, -1, -1)] * 3, mask)
+    middles = [looked_at.result[0, 0, n, 4].item() for n in range(24)]
+    found = [s.result[:, :1][own & s.is_object][0].item() for s, own in looked_at.strips(1)]
+    assert [middles.index(value) for value in found] == [2, 7, 12, 17]
 
 
 def test_without_an_object_there_is_no_strip():
