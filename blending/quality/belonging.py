@@ -29,7 +29,8 @@ def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
     """How far the object's colours lie from the colours of the target.
 
     Of the distance in CIELAB from a colour of the object to the third nearest colour of the target
-    outside the mask, the 90th percentile over the object.
+    outside the mask, the 90th percentile over the object. Large areas are looked at on a regular
+    grid, about 3000 and 6000 pixels: how rare colours fall on it moves the figure by up to 10 %.
 
     Args:
         result: (1, 3, H, W), float, sRGB in [0, 1].
