@@ -39,13 +39,14 @@ LONGEST_FUNCTION = 40
 LARGEST_FOLDER = 14
 MAY_BE_LONGER = {"minimize", "define_schema"}  # a loop with its closure; a form
 # Imports of the core point down: each room may use the rooms of the lines below its own, not those
-# beside it. (harmonise may also use deep, once it is built.)
+# beside it, but for what ALSO lists.
+ALSO = {("harmonise", "deep")}
 FLOORS = (
     ("__main__",),
     ("cli",),
     ("pipeline",),
     ("stages", "quality", "plots"),
-    ("deep", "poisson"),
+    ("deep", "poisson", "harmonise"),
     ("image", "optimize", "pictures"),
     ("placement",),
     ("presets",),
@@ -158,7 +159,8 @@ def test_imports_point_down():
         f"{name} imports {other}"
         for name, others in ARROWS.items()
         for other in others
-        if room(name) != room(other) and FLOOR_OF[room(other)] <= FLOOR_OF[room(name)]
+        if room(name) != room(other) and (room(name), room(other)) not in ALSO
+        if FLOOR_OF[room(other)] <= FLOOR_OF[room(name)]
     }
     assert not up
 

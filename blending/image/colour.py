@@ -1,8 +1,13 @@
-"""Colour spaces, CIELAB and opponent axes, and the CIEDE2000 colour difference."""
+"""Colour spaces, CIELAB, OKLab and opponent axes; CIEDE2000 differences and turned hues."""
+
+import math
 
 import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor
+
+COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
+FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
 
 
 @torch.no_grad()
@@ -72,6 +77,31 @@ def delta_e_2000(lab: Tensor, other_lab: Tensor) -> Tensor:
     return (lightness_term.square() + squared).sqrt()
 
 
+@torch.no_grad()
+def turned_hues(image: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Where two pictures are both coloured, and where their hues differ by more than 60°.
+
+    Coloured is a CIELAB chroma over 10; the hue is the angle of (a*, b*).
+
+    Args:
+        image: (B, 3, H, W), float, sRGB in [0, 1].
+        other: (B, 3, H, W), float, sRGB in [0, 1].
+
+    Returns:
+        Two planes (B, 1, H, W), bool: both are coloured; the hues differ, which means something
+        where they are.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    colour, other_colour = to_lab(image)[:, 1:], to_lab(other)[:, 1:]
+    chroma, other_chroma = (torch.hypot(*axes.split(1, 1)) for axes in (colour, other_colour))
+    coloured = (chroma > COLOURED_FROM) & (other_chroma > COLOURED_FROM)
+    # Over 60° is a cosine below 1/2: no angles are needed, which would wrap around at 360°.
+    least = math.cos(math.radians(FLIP_ANGLE)) * chroma * other_chroma
+    return coloured, (colour * other_colour).sum(1, keepdim=True) < least
+
+
 def _vividness(chroma: Tensor) -> Tensor:
     """√(C⁷ / (C⁷ + 25⁷)): 0 for greys, towards 1 above a chroma of 25."""
     power = chroma**7
@@ -128,3 +158,105 @@ def from_opponent(opponent: Tensor) -> Tensor:
 def _axes(like: Tensor) -> Tensor:
     axes = like.new_tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]])
     return axes / axes.norm(dim=1, keepdim=True)
+
+
+# Ottosson 2020: linear sRGB to cone responses, and their cube roots to lightness and chroma.
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_OKLAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+@torch.no_grad()
+def to_oklab(image: Tensor) -> Tensor:
+    """OKLab: lightness, red against green, yellow against blue, in steps that look alike.
+
+    Args:
+        image: (B, 3, H, W), float, sRGB in [0, 1]; overshoot is converted as it is.
+
+    Returns:
+        (B, 3, H, W), at least float32, without gradient: L in [0, 1], 1 is white; a, b within ±0.4,
+        0 is grey.
+
+    Raises:
+        ValueError: not three channels.
+
+    Source: Ottosson 2020, "A perceptual color space for image processing"; IEC 61966-2-1.
+    """
+    _check_channels("image", image)
+    linear = to_linear(image.to(torch.promote_types(image.dtype, torch.float32)))
+    cones = _mix(_CONES, linear)
+    return _mix(_OKLAB, cones.sign() * cones.abs().pow(1 / 3))
+
+
+@torch.no_grad()
+def from_oklab(oklab: Tensor) -> Tensor:
+    """The inverse of `to_oklab`, to linear light.
+
+    Args:
+        oklab: (B, 3, H, W), float32 or float64.
+
+    Returns:
+        (B, 3, H, W), *linear* sRGB, without gradient, outside [0, 1] where a screen lacks the
+        colour; `to_srgb` encodes it.
+
+    Raises:
+        ValueError: not three channels.
+    """
+    _check_channels("oklab", oklab)
+    roots = _mix(_inverse(_OKLAB), oklab)
+    return _mix(_inverse(_CONES), roots**3)
+
+
+def to_linear(image: Tensor) -> Tensor:
+    """Decode sRGB to linear light, each sign for itself.
+
+    Args:
+        image: (B, C, H, W), float, sRGB; 1 is white.
+
+    Returns:
+        (B, C, H, W), linear light; 1 is white.
+
+    Source: IEC 61966-2-1.
+    """
+    size = image.abs()
+    curve = ((size + 0.055) / 1.055).pow(2.4)
+    return torch.where(size <= 0.04045, image / 12.92, curve.copysign(image))
+
+
+def to_srgb(linear: Tensor) -> Tensor:
+    """Encode linear light as sRGB, each sign for itself; the inverse of `to_linear`.
+
+    Args:
+        linear: (B, C, H, W), float; 1 is white.
+
+    Returns:
+        (B, C, H, W), sRGB; 1 is white.
+
+    Source: IEC 61966-2-1.
+    """
+    size = linear.abs()
+    curve = 1.055 * size.pow(1 / 2.4) - 0.055
+    return torch.where(size <= 0.0031308, 12.92 * linear, curve.copysign(linear))
+
+
+def _check_channels(name: str, picture: Tensor) -> None:
+    if picture.ndim != 4 or picture.shape[1] != 3:
+        raise ValueError(f"{name} must be (B, 3, H, W), got {tuple(picture.shape)}")
+
+
+def _mix(matrix: tuple[tuple[float, ...], ...], picture: Tensor) -> Tensor:
+    """A 3 x 3 matrix times each pixel of (B, 3, H, W)."""
+    first, second, third = picture.split(1, 1)
+    return torch.cat([first * a + second * b + third * c for a, b, c in matrix], 1)
+
+
+def _inverse(matrix: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    inverse = torch.linalg.inv(torch.tensor(matrix, dtype=torch.float64))
+    return tuple(tuple(row) for row in inverse.tolist())

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..image.colour import delta_e_2000, to_lab
+from ..image.colour import delta_e_2000, to_lab, turned_hues
 from ..placement.box import crop, full_box
 from ..placement.place import Placed
 from ..placement.window import pick
@@ -17,8 +17,6 @@ from .belonging import foreign_colours
 from .metrics import SEAM_RADIUS, background_error, seam_error
 from .object_view import REACH, object_view
 
-COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
-FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
 STRIP = 256  # rows that are compared at once
 MARGIN = SEAM_RADIUS + 1  # pixels: the seam ring outside the mask, and its stencil
 
@@ -58,12 +56,9 @@ def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
     Raises:
         ValueError: not three channels.
     """
-    colour, wanted = to_lab(blend)[:, 1:], to_lab(paste)[:, 1:]
-    chroma, wanted_chroma = (torch.hypot(*axes.split(1, 1)) for axes in (colour, wanted))
-    counted = (mask >= 0.5) & (chroma > COLOURED_FROM) & (wanted_chroma > COLOURED_FROM)
-    # Over 60° is a cosine below 1/2: no angles are needed, which would wrap around at 360°.
-    least = math.cos(math.radians(FLIP_ANGLE)) * chroma * wanted_chroma
-    flipped = counted & ((colour * wanted).sum(1, keepdim=True) < least)
+    coloured, turned = turned_hues(blend, paste)
+    counted = (mask >= 0.5) & coloured
+    flipped = counted & turned
     return flipped.sum().item() / max(counted.sum().item(), 1)
 
 

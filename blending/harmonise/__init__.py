@@ -1,0 +1,1 @@
+"""Harmonisation: what colours a place has, and an object moved towards them."""
