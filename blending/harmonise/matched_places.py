@@ -11,6 +11,7 @@ LAYERS = ("relu2_1", "relu3_1")
 LARGEST_SIDE = 224  # pixels: larger pictures are scaled down to it, for the network's time
 SMALLEST_SIDE = 8  # pixels, two cells
 CELL = 4  # pixels of a scaled picture that one position of relu3_1 stands for
+HALO = 12  # scaled pixels around the object, so that the crop's edge is not in its features
 AT_ONCE = 1024  # positions of the object that are compared at once, for the memory
 NEIGHBOURS = 3
 
@@ -41,8 +42,8 @@ def matched_weight(
     nothing = torch.zeros_like(allowed, dtype=dtype)
     if not bool((mask > 0).any()):
         return nothing
-    box = bounding_box(mask > 0)
     factor = min(1.0, LARGEST_SIDE / max(source.shape[2:]))  # not the box's: scales must agree
+    box = bounding_box(mask > 0).grown(round(HALO / factor)).clipped(mask.shape)
     wanted, own_share = _positions(crop(source, box), crop(mask, box), factor, network)
     factor = min(1.0, LARGEST_SIDE / max(reference.shape[2:]))
     features, share = _positions(reference, (allowed > 0).to(dtype), factor, network)

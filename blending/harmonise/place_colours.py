@@ -178,15 +178,16 @@ def _figures(
         size = difference.norm() if difference.shape[-1] == 2 else difference
         return size.item() if known else float("nan")
 
+    inside = (mask >= 0.5).flatten().nonzero()[:, 0]
+    moved, source = (picture.flatten(2)[:, :, None, inside] for picture in (moved, source))
     coloured, turned = turned_hues(moved, source)
-    counted = coloured & (mask >= 0.5)
     return json_ready(
         {
             "chroma_gap_before": gap("chroma", before),
             "chroma_gap_after": gap("chroma", after),
             "lightness_gap_before": gap("lightness", before),
             "lightness_gap_after": gap("lightness", after),
-            "hue_flip_share": (counted & turned).sum().item() / max(counted.sum().item(), 1),
+            "hue_flip_share": (coloured & turned).sum().item() / max(coloured.sum().item(), 1),
             "place_pixels": place.pixels.item(),
         }
     )

@@ -20,10 +20,11 @@ HIGHLIGHTS_CHROMA = 0.08  # the most that a white takes on
 NEUTRAL = 0.06  # what differs from the object's own white by less is a neutral
 CAST = 0.07  # the most that counts as a tint of the object's own white
 # How far a colour may go, see `_limited`.
-LOSS, LOSS_OF_NEUTRALS, PAST_GREY = 0.3, 0.027, 0.025
+LOSS, LOSS_OF_NEUTRALS, PAST_GREY = 0.2, 0.027, 0.025
 GAIN, GAIN_OF_NEUTRALS = 0.6, 0.03
-TURN, TURN_OF_NEUTRALS = (0.35, 0.35), 0.02
-SMOOTHING_RADIUS, SMOOTHING_VARIANCE = 4, 4e-4  # pixels; a standard deviation of 0.02
+GREY, GREY_BELOW = 0.05, 0.02
+TURN, TURN_OF_NEUTRALS = (0.2, 0.3), 0.02
+SMOOTHING_RADIUS, SMOOTHING_VARIANCE = 4, 2e-4  # pixels; a standard deviation of 0.014
 
 
 @torch.no_grad()
@@ -54,19 +55,21 @@ def harmonise(source: Tensor, own: Palette, wanted: Palette, strength: float) ->
     check_range("strength", strength, 0, 1)
     if strength == 0 or own.is_empty or wanted.is_empty:
         return source
+    # One by one: a processor's vector instructions round a pixel by where it lies in memory.
+    return torch.cat([_moved(row, own, wanted, strength) for row in source.split(1)])
+
+
+def _moved(source: Tensor, own: Palette, wanted: Palette, strength: float) -> Tensor:
+    """One picture (1, 3, H, W), as `harmonise` returns it."""
     wide = source.to(torch.promote_types(source.dtype, torch.float32))
     oklab = to_oklab(wide)
     plain = self_guided(oklab, SMOOTHING_RADIUS, SMOOTHING_VARIANCE)
-    lightness, chroma = plain[:, :1], plain[:, 1:]
-    moved = oklab + torch.cat(
-        (
-            lightness_offset(lightness, own, wanted, strength),
-            chroma_offset(lightness, chroma, own, wanted, strength),
-        ),
-        1,
-    )
+    lightness, chroma = plain.split((1, 2), 1)
+    shift = lightness_offset(lightness, own, wanted, strength)
+    tint = chroma_offset(lightness, chroma, own, wanted, strength)
     before = to_linear(wide).clamp(0, 1)
-    after = within_gamut(before, from_oklab(moved) - from_oklab(oklab))
+    change = from_oklab(oklab + torch.cat((shift, tint), 1)) - from_oklab(oklab)
+    after = within_gamut(before, change)
     result = wide + (to_srgb(after) - to_srgb(before))
     lowest, highest = wide.clamp(max=0), wide.clamp(min=1)  # the source may overshoot
     return result.clamp(lowest, highest).to(source.dtype)
@@ -85,16 +88,42 @@ def self_guided(image: Tensor, radius: int, variance: float) -> Tensor:
 
     Source: He, Sun, Tang 2010, guided filter, the picture its own guide.
     """
-
-    def mean(values: Tensor) -> Tensor:
-        side = 2 * radius + 1
-        rows = F.avg_pool2d(values, (side, 1), 1, (radius, 0), count_include_pad=False)
-        return F.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)
-
-    middle = mean(image)
-    contrast = mean((image - middle).square())
+    middle = box_mean(image, radius)
+    contrast = box_mean((image - middle).square(), radius)
     share = contrast / (contrast + variance)
-    return mean(share) * image + mean((1 - share) * middle)
+    return box_mean(share, radius) * image + box_mean((1 - share) * middle, radius)
+
+
+def box_mean(image: Tensor, radius: int) -> Tensor:
+    """The mean over square windows, the edge pixels repeated beyond the frame.
+
+    Args:
+        image: (B, C, H, W), float32 or float64.
+        radius: pixels from the middle of a window to its edge, >= 0.
+
+    Returns:
+        (B, C, H, W).
+    """
+    side = 2 * radius + 1
+    total = F.pad(image, (radius,) * 4, mode="replicate")
+    for dim in (2, 3):
+        total = _running_sum(total, dim, side)
+    return total / side**2
+
+
+def _running_sum(values: Tensor, dim: int, length: int) -> Tensor:
+    """Sums of `length` values in a row, by doubling: a pooling takes three times as long."""
+    count = values.shape[dim] - length + 1
+    total, start, power = torch.zeros_like(values.narrow(dim, 0, count)), 0, 1
+    while True:
+        if length & power:
+            total = total + values.narrow(dim, start, count)
+            start += power
+        if 2 * power > length:
+            return total
+        rest = values.shape[dim] - power
+        values = values.narrow(dim, 0, rest) + values.narrow(dim, power, rest)
+        power *= 2
 
 
 def monge_kantorovich(covariance: Tensor, wanted: Tensor) -> Tensor:
@@ -141,7 +170,7 @@ def lightness_offset(lightness: Tensor, own: Palette, wanted: Palette, strength:
     gap = (wanted.lightness - own.lightness) * strength * LIGHTNESS_SHARE
     shift = (LIGHTNESS_SHIFT * torch.tanh(gap / LIGHTNESS_SHIFT)).item()
     if shift > 0:  # blacks are not lifted
-        weight = smoothstep(lightness, 0.1, 0.6) * (1 - smoothstep(lightness, 0.7, 1.0))
+        weight = smoothstep(lightness, 0.15, 0.65) * (1 - smoothstep(lightness, 0.7, 1.0))
     else:  # whites become half as grey, a black has nothing to lose
         weight = smoothstep(lightness, 0.0, 0.35) * (1 - 0.5 * smoothstep(lightness, 0.6, 1.0))
     return shift * weight
@@ -191,8 +220,8 @@ def _limited(offset: Tensor, chroma: Tensor, off_white: Tensor, strength: float)
 
     Along its own hue a colour loses at most a share of its chroma and a distance that shrinks as
     it differs from the object's white, so that a tinted white becomes a white of the place and a
-    red stays red; past grey it goes a little at most. Across its hue it turns by 50° at most, but
-    for greys, which have none.
+    red stays red; past grey it goes a little at most. Across its hue it turns by a share of its
+    chroma. A grey has no hue: it goes as far in every direction.
     """
     size = _length(chroma)
     hue = chroma / size
@@ -205,10 +234,12 @@ def _limited(offset: Tensor, chroma: Tensor, off_white: Tensor, strength: float)
     along = torch.where(along < 0, _within(along, loss), _within(along, gain))
     turn = (TURN[0] + TURN[1] * strength) * (size + along).clamp_min(0)
     turn = turn + TURN_OF_NEUTRALS**2 / size.clamp_min(TURN_OF_NEUTRALS / 2)
-    return along * hue + _within(across, turn) * normal
+    coloured = along * hue + _within(across, turn) * normal
+    return torch.lerp(_shortened(offset, GREY), coloured, smoothstep(size, 0.0, GREY_BELOW))
 
 
-def _within(value: Tensor, limit: Tensor) -> Tensor:
+def _within(value: Tensor, limit: Tensor | float) -> Tensor:
+    """A value as it is near 0, never beyond ± the limit."""
     return limit * torch.tanh(value / limit)
 
 
@@ -217,10 +248,10 @@ def _length(vectors: Tensor) -> Tensor:
     return torch.hypot(*vectors.split(1, 1)).clamp_min(1e-5)
 
 
-def _shortened(vector: Tensor, limit: float) -> Tensor:
-    """A vector (1, 2), its length brought below a limit smoothly."""
-    length = vector.norm().clamp_min(1e-12)
-    return vector * (limit * torch.tanh(length / limit) / length)
+def _shortened(vectors: Tensor, limit: float) -> Tensor:
+    """Vectors (B, 2, ...), their lengths brought below a limit smoothly."""
+    length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-12)
+    return vectors * (_within(length, limit) / length)
 
 
 def smoothstep(values: Tensor, low: float, high: float) -> Tensor:

@@ -1,11 +1,21 @@
-"""CIELAB, CIEDE2000 against scikit-image and published pairs, opponent channels; by hand."""
+"""CIELAB, CIEDE2000, OKLab against scikit-image and published pairs, opponent channels; by hand."""
 
 import numpy as np
 import pytest
 import torch
 from skimage import color
 
-from blending.image.colour import delta_e_2000, from_opponent, to_lab, to_opponent
+from blending.image.colour import (
+    delta_e_2000,
+    from_oklab,
+    from_opponent,
+    to_lab,
+    to_linear,
+    to_oklab,
+    to_opponent,
+    to_srgb,
+    turned_hues,
+)
 
 # Sharma, Wu, Dalal 2005, table 1: L*, a*, b* of two colours, and ΔE₀₀ to four decimals, as the
 # tests of scikit-image, of ArgyllCMS and of a third project quote it alike.
@@ -215,3 +225,72 @@ def test_opponent_channels_are_a_rotation(dtype, noise):
     torch.testing.assert_close(to_opponent(from_opponent(picture)), picture)
     torch.testing.assert_close(opponent.square().sum(1), picture.square().sum(1))
     torch.testing.assert_close(to_opponent(2 * picture[:1]), 2 * opponent[:1])
+
+
+# Ottosson 2020, the table of XYZ (D65) and OKLab, three decimals; XYZ to linear sRGB by IEC 61966.
+XYZ_AND_OKLAB = """
+0.950 1.000 1.089  1.000  0.000  0.000
+1.000 0.000 0.000  0.450  1.236 -0.019
+0.000 1.000 0.000  0.922 -0.671  0.263
+0.000 0.000 1.000  0.153 -1.415 -0.449
+"""
+
+
+@pytest.mark.parametrize("line", XYZ_AND_OKLAB.strip().splitlines())
+def test_oklab_is_the_published_table(line):
+    values = np.array(line.split(), dtype=np.float64)
+    to_rgb = np.linalg.inv(color.colorconv.xyz_from_rgb)
+    picture = to_srgb(as_picture([to_rgb @ values[:3]]))
+    found = to_oklab(picture).flatten().numpy()
+    np.testing.assert_allclose(found, values[3:], rtol=0, atol=1e-3)  # three decimals are given
+
+
+def test_oklab_of_greys_has_their_cube_root_and_no_chroma(colours):
+    greys = as_picture([(0.0,) * 3, (0.5,) * 3, (1.0,) * 3])
+    found = to_oklab(greys)
+    expected = np.cbrt([0.0, ((0.5 + 0.055) / 1.055) ** 2.4, 1.0])
+    np.testing.assert_allclose(found[0, 0, 0].numpy(), expected, atol=1e-6)
+    assert found[:, 1:].abs().max() < 1e-6  # ten digits of the matrices are given
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_oklab_and_back(dtype, colours):
+    picture = as_picture(colours * 1.2 - 0.1, dtype)  # overshoot as well
+    found = to_srgb(from_oklab(to_oklab(picture)))
+    assert found.dtype == dtype
+    # Near black sRGB rises 12.92 times as fast as light does.
+    atol = {torch.float32: 5e-5, torch.float64: 1e-8}[dtype]
+    torch.testing.assert_close(found, picture, rtol=0, atol=atol)
+
+
+def test_half_pictures_become_float32_in_oklab():
+    assert to_oklab(torch.rand(2, 3, 4, 5, dtype=torch.float16)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 4, 4, 5)])
+def test_oklab_needs_three_channels(shape):
+    for convert, name in ((to_oklab, "image"), (from_oklab, "oklab")):
+        with pytest.raises(ValueError, match=rf"{name} must be \(B, 3, H, W\), got"):
+            convert(torch.zeros(shape))
+
+
+def test_the_curve_of_srgb_and_its_inverse():
+    picture = as_picture([(0.0, 0.04045, 0.5), (1.0, -0.5, 1.5)])
+    linear = to_linear(picture)
+    middle = (0.555 / 1.055) ** 2.4
+    expected = as_picture([(0, 0.04045 / 12.92, middle), (1, -middle, (1.555 / 1.055) ** 2.4)])
+    torch.testing.assert_close(linear, expected)
+    # The two branches of the standard's rounded constants meet within 1e-7 only.
+    torch.testing.assert_close(to_srgb(linear), picture, rtol=0, atol=1e-6)
+
+
+def test_turned_hues_are_those_over_60_degrees_of_coloured_pixels():
+    def at(degrees, chroma):
+        hue = np.radians(degrees)
+        return color.lab2rgb((60, chroma * np.cos(hue), chroma * np.sin(hue)))
+
+    first = as_picture([at(350, 25), at(350, 25), at(10, 25), at(10, 8)])
+    second = as_picture([at(48, 25), at(52, 25), at(190, 12), at(190, 25)])
+    coloured, turned = turned_hues(first, second)
+    assert coloured.flatten().tolist() == [True, True, True, False]
+    assert turned.flatten().tolist()[:3] == [False, True, True]
