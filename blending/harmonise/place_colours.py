@@ -1,7 +1,7 @@
 """Harmonise an object with its place: read both palettes, move the colours, say by how much."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from .matched_places import matched_weight
 from .palette import Palette, mixed, palette, place_weight
 from .transfer import harmonise
 
-MATCHED_SHARE = 0.5  # of the pixels that features match, beside those near the object
+MATCHED_SHARE = 1 / 3  # of what features match, beside what is near; white is nearer with less
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def place_colours(
 ) -> PlaceColours:
     """Read the colours of an object and those of its place.
 
-    The place is the target up to 80 px around the object and, with a network, as much again of what
-    resembles the object; or the area; or the reference picture. What lies under the mask is never
-    looked at.
+    The place is the target up to 80 px around the object, or the area, or the reference picture;
+    with a network a third of its palette, but for highlights, is of what resembles the object
+    there. What lies under the mask is never looked at.
 
     Args:
         source: (1, 3, H, W), float, sRGB in [0, 1], at its place in the window.
@@ -97,7 +97,10 @@ def place_colours(
     if network is None:
         return PlaceColours(own, around)
     alike = palette(seen, matched_weight(source, mask, seen, free, network))
-    return PlaceColours(own, mixed((around, alike), (1 - MATCHED_SHARE, MATCHED_SHARE)))
+    both = mixed((around, alike), (1 - MATCHED_SHARE, MATCHED_SHARE))
+    if not around.is_empty:  # the light that falls on the object is the light nearby
+        both = replace(both, highlights=around.highlights, highlights_from=around.highlights_from)
+    return PlaceColours(own, both)
 
 
 def shared_colours(frames: Sequence[PlaceColours]) -> PlaceColours:

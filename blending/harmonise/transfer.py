@@ -15,14 +15,14 @@ GAINS = (0.5, 2.0)
 SAME = 0.01  # means of chroma that differ by this belong together: the gap is counted from here
 LIGHTNESS_SHARE = 2 / 3  # of the strength: a third of the gap at one half
 LIGHTNESS_SHIFT = 0.1  # the largest one
-HIGHLIGHTS_POWER = 1.6  # two thirds of the gap at a strength of one half, all of it at 1
-HIGHLIGHTS_CHROMA = 0.08  # the most that a white takes on
+HIGHLIGHTS_POWER = 2  # three quarters of the gap at a strength of one half, all of it at 1
+HIGHLIGHTS_CHROMA = 0.1  # the most that a white takes on
 NEUTRAL = 0.06  # what differs from the object's own white by less is a neutral
 CAST = 0.07  # the most that counts as a tint of the object's own white
 # How far a colour may go, see `_limited`.
 LOSS, LOSS_OF_NEUTRALS, PAST_GREY = 0.2, 0.027, 0.025
-GAIN, GAIN_OF_NEUTRALS = 0.6, 0.03
-GREY, GREY_BELOW = 0.05, 0.02
+GAIN, GAIN_OF_NEUTRALS = 0.6, 0.04
+GREY, GREY_BELOW = 0.06, 0.02
 TURN, TURN_OF_NEUTRALS = (0.2, 0.3), 0.02
 SMOOTHING_RADIUS, SMOOTHING_VARIANCE = 4, 2e-4  # pixels; a standard deviation of 0.014
 
@@ -39,8 +39,8 @@ def harmonise(source: Tensor, own: Palette, wanted: Palette, strength: float) ->
         source: (B, 3, H, W), float, sRGB in [0, 1].
         own: of the object in `source`.
         wanted: of its place.
-        strength: 0 (the source's own bits) to 1; at one half the object keeps half of the
-            difference to the place's mean chroma, two thirds of lightness, a third of highlights.
+        strength: 0 (the source's own bits) to 1; at one half greys keep half of the difference of
+            mean chroma, two thirds of lightness, a quarter of highlights; coloured things more.
 
     Returns:
         (B, 3, H, W), in the source's dtype and, where the source is, in [0, 1]; the source itself

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from blending.harmonise.matched_places import matched_weight
 from blending.harmonise.palette import palette
 from blending.harmonise.place_colours import (
     harmonised,
@@ -56,12 +57,16 @@ def test_the_target_under_the_mask_teaches_nothing(pictures, network):
     assert (colours.wanted.chroma - plain.wanted.chroma).norm() < 0.02
 
 
-def test_matches_count_as_much_as_what_is_near(pictures, network):
+def test_matches_are_a_third_and_highlights_those_nearby(pictures, network):
     source, mask, target = pictures
     near = place_colours(source, mask, target).wanted
     both = place_colours(source, mask, target, network=network).wanted
-    # pixels of both kinds, of which matches are some
-    assert near.pixels < both.pixels <= 2 * near.pixels
+    weight = matched_weight(source, mask, target, (mask == 0).float(), network)
+    alike = palette(target, weight)
+    torch.testing.assert_close(both.lightness, (2 * near.lightness + alike.lightness) / 3)
+    torch.testing.assert_close(both.chroma, (2 * near.chroma + alike.chroma) / 3)
+    torch.testing.assert_close(both.highlights, near.highlights)
+    assert both.pixels == near.pixels + alike.pixels
 
 
 def test_an_area_is_learnt_from_but_not_under_the_mask(pictures):

@@ -168,7 +168,7 @@ def test_white_takes_the_hue_of_the_place_s_highlights():
     source, place = flat(0.97, 0.0, 0.0), made(highlights=(0.0, 0.06), lightness=0.6)
     own = made(highlights=(0.0, 0.0), start=0.9)
     lightness, a, b = to_oklab(harmonise(source, own, place, 0.5))[0, :, 0, 0]
-    # Two thirds of the highlights' 0.06, which is shortened to 0.051, and bent by the limits.
+    # Three quarters of the highlights' 0.06, which is shortened to 0.054, and bent by the limits.
     assert 0.02 < b < 0.04
     assert abs(a) < 0.01
     assert lightness > 0.93  # and stays white
