@@ -15,6 +15,9 @@ GAINS = (0.5, 2.0)
 SAME = 0.01  # means of chroma that differ by this belong together: the gap is counted from here
 LIGHTNESS_SHARE = 2 / 3  # of the strength: a third of the gap at one half
 LIGHTNESS_SHIFT = 0.1  # the largest one
+# The largest lift, by the object's spread: as blacks stay, a lift of the rest adds contrast, 1.13
+# times for a black car below a light sky without this limit, 1.07 with it.
+LIGHTNESS_LIFT = (0.01, 0.3)
 HIGHLIGHTS_POWER = 2  # three quarters of the gap at a strength of one half, all of it at 1
 HIGHLIGHTS_CHROMA = 0.1  # the most that a white takes on
 NEUTRAL = 0.06  # what differs from the object's own white by less is a neutral
@@ -168,7 +171,8 @@ def lightness_offset(lightness: Tensor, own: Palette, wanted: Palette, strength:
         (B, 1, H, W), to be added.
     """
     gap = (wanted.lightness - own.lightness) * strength * LIGHTNESS_SHARE
-    shift = (LIGHTNESS_SHIFT * torch.tanh(gap / LIGHTNESS_SHIFT)).item()
+    lift = LIGHTNESS_LIFT[0] + LIGHTNESS_LIFT[1] * own.spread.item()
+    shift = _within(gap, min(LIGHTNESS_SHIFT, lift) if gap > 0 else LIGHTNESS_SHIFT).item()
     if shift > 0:  # blacks are not lifted
         weight = smoothstep(lightness, 0.15, 0.65) * (1 - smoothstep(lightness, 0.7, 1.0))
     else:  # whites become half as grey, a black has nothing to lose

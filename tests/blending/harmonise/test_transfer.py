@@ -1,5 +1,7 @@
 """The transfer of colours: linear algebra against SciPy, limits on a cube of colours, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -97,6 +99,16 @@ def test_lightness_moves_two_thirds_of_the_strength():
     middle = torch.full((1, 1, 1, 1), 0.65, dtype=torch.float64)
     offset = lightness_offset(middle, made(0.6), made(0.66), 0.5)
     assert offset.item() == pytest.approx(0.06 / 3, rel=0.05)  # the largest shift bends it
+
+
+def test_an_object_of_little_contrast_is_lifted_less():
+    levels = torch.full((1, 1, 1, 1), 0.65, dtype=torch.float64)
+    plain = replace(made(0.4), spread=torch.tensor([0.05], dtype=torch.float64))
+    light, dark = made(0.9), made(0.1)
+    assert lightness_offset(levels, plain, light, 1.0) < 0.025  # 0.01 and 0.3 of its spread
+    assert lightness_offset(levels, made(0.4), light, 1.0) > 0.06
+    same = [lightness_offset(levels, own, dark, 1.0) for own in (plain, made(0.4))]
+    assert torch.equal(*same)  # a darker place darkens both alike
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 1.0])
