@@ -52,6 +52,16 @@ def test_a_position_that_the_object_touches_is_not_chosen(network, noise):
     assert not weight[..., 16:20, 16:20].any()
 
 
+def test_a_pixel_in_the_midst_of_a_chosen_position_is_left_out(network, noise, monkeypatch):
+    monkeypatch.setattr(matched_places, "LARGEST_SIDE", 8)
+    picture = noise(1, 3, 64, 64)
+    allowed = ones(picture)
+    allowed[..., 5, 40] = 0  # one of a position's 32 x 32
+    weight = matched_weight(picture, ones(picture), picture, allowed, network)
+    assert (weight > 0).sum() == 64 * 64 - 1
+    assert weight[..., 5, 40] == 0
+
+
 def test_the_parts_that_are_compared_at_once_do_not_matter(network, noise, monkeypatch):
     source, reference = noise(1, 3, 40, 32, seed=1), noise(1, 3, 28, 44, seed=2)
     expected = matched_weight(source, ones(source), reference, ones(reference), network)

@@ -195,6 +195,25 @@ def test_a_tinted_white_loses_the_tint_that_a_coloured_thing_keeps():
     assert left[0] < 0.6 * left[1]
 
 
+def test_a_dark_grey_takes_as_much_less_tint_as_it_is_darker():
+    lightness = torch.tensor([0.2, 0.6, 0.61], dtype=torch.float64)[None, None, None]
+    grey, place = torch.zeros(1, 2, 1, 3, dtype=torch.float64), made(0.6, chroma=(0.02, 0.0))
+    a = chroma_offset(lightness, grey, made(start=2.0), place, 0.5)[0, 0, 0]
+    # Offsets this small are bent by less than 1 %; beyond the place's lightness no more is added.
+    torch.testing.assert_close(a / a[1], lightness[0, 0, 0].clamp(max=0.6) / 0.6, rtol=0.01, atol=0)
+
+
+def test_a_tint_is_not_turned_into_its_opposite():
+    """Chroma −0.05, the object's own white, on a place at 0.15: past grey by 0.0125 at most."""
+    lightness, chroma = (
+        torch.full((1, 1, 1, 1), 0.6),
+        torch.tensor([-0.05, 0.0])[None, :, None, None],
+    )
+    own = made(chroma=(-0.05, 0.0), highlights=(-0.05, 0.0), start=0.6)
+    a = (chroma + chroma_offset(lightness, chroma, own, made(chroma=(0.15, 0.0)), 1.0))[0, 0]
+    assert -0.02 < a.item() < 0.0125
+
+
 def test_grain_keeps_its_contrast(noise):
     """A map of gain 2 leaves noise of 0.005 as it is, where it would double it."""
     grain = 0.005 * (noise(1, 3, 64, 64).double() - 0.5) * 12**0.5
