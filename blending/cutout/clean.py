@@ -1,0 +1,86 @@
+"""A clean cut-out: rests of the old background removed, its share in the edge's colours too."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..placement.box import crop
+from .foreground import foreground
+from .matte import check_cutout, matte, worked_on
+
+
+@dataclass(frozen=True)
+class CleanCutout:
+    """A source and its alpha without rests of the old background.
+
+    Attributes:
+        source: (N, 3, h, w), in the source's dtype; its own bits outside the mask, deeper than the
+            width of the band, and wherever its colours are the object's alone.
+        alpha: (N, 1, h, w), at most the mask, in its dtype.
+        removed: (N, 1, h, w), mask − alpha.
+        confidence: for each picture, 0 (nothing to learn from, or the same colours on both sides) to
+            1 (clearly separable).
+        figures: for a report, ready for JSON: "width" in pixels, and for each picture "confidence",
+            "removed" (the sum of what was taken away, in pixels) and "removed_share" of the mask.
+    """
+
+    source: Tensor
+    alpha: Tensor
+    removed: Tensor
+    confidence: tuple[float, ...]
+    figures: dict[str, object]
+
+
+@torch.no_grad()
+def clean_cutout(
+    source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None = None
+) -> CleanCutout:
+    """Clean a cut-out in a band along its rough mask's edge.
+
+    What lies outside the mask teaches the old background. Where nothing does, alpha stays the mask,
+    and soft pixels take their colours from the object's interior.
+
+    Args:
+        source: (N or 1, 3, h, w), in [0, 1].
+        mask: (N or 1, 1, h, w), in [0, 1], 1 = take the source; every value above 0 counts.
+        width: of the band inside the mask's edge, holes' edges too, pixels, 0 to 128; 0 returns the
+            inputs bit for bit. Soft contours reach up to 3 pixels deeper.
+        source_valid: (N or 1, 1, h, w), > 0 where the source has pixels; None: everywhere.
+
+    Returns:
+        The cut-out; each row as if it were alone.
+
+    Raises:
+        ValueError: wrong shapes, ranges, sizes or batches; width out of range.
+        TypeError: not float tensors; width not a whole number.
+    """
+    batch, valid = check_cutout(source, mask, width, source_valid)
+    found = matte(source, mask, width, valid)
+    colours = source.expand(batch, -1, -1, -1).clone()
+    for row in range(batch if width else 0):
+        inside = mask[row % len(mask)] > 0
+        if not bool(inside.any()):
+            continue
+        box = worked_on(inside, width)
+        planes = (colours[row], found.share[row], valid[row % len(valid)], inside)
+        image, share, there, within = (crop(plane, box)[None] for plane in planes)
+        cleaned = torch.where(within, foreground(image, share, there), image)
+        crop(colours[row], box).copy_(cleaned[0])
+    removed = mask - found.alpha
+    return CleanCutout(
+        colours, found.alpha, removed, found.confidence, _figures(mask, removed, found.confidence, width)
+    )
+
+
+def _figures(
+    mask: Tensor, removed: Tensor, confidence: tuple[float, ...], width: int
+) -> dict[str, object]:
+    taken = removed.double().sum((1, 2, 3))
+    whole = mask.double().sum((1, 2, 3)).expand_as(taken).clamp_min(1e-12)
+    return {
+        "width": width,
+        "confidence": [round(value, 3) for value in confidence],
+        "removed": [round(value, 1) for value in taken.tolist()],
+        "removed_share": [round(value, 4) for value in (taken / whole).tolist()],
+    }
