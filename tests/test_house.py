@@ -46,7 +46,7 @@ FLOORS = (
     ("cli",),
     ("pipeline",),
     ("stages", "quality", "plots"),
-    ("deep", "poisson", "harmonise"),
+    ("deep", "poisson", "harmonise", "cutout"),
     ("image", "optimize", "pictures"),
     ("placement",),
     ("presets",),

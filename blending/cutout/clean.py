@@ -19,8 +19,8 @@ class CleanCutout:
             width of the band, and wherever its colours are the object's alone.
         alpha: (N, 1, h, w), at most the mask, in its dtype.
         removed: (N, 1, h, w), mask − alpha.
-        confidence: for each picture, 0 (nothing to learn from, or the same colours on both sides) to
-            1 (clearly separable).
+        confidence: for each picture, 0 (nothing to learn from, or the same colours on both sides)
+            to 1 (clearly separable).
         figures: for a report, ready for JSON: "width" in pixels, and for each picture "confidence",
             "removed" (the sum of what was taken away, in pixels) and "removed_share" of the mask.
     """
@@ -69,7 +69,11 @@ def clean_cutout(
         crop(colours[row], box).copy_(cleaned[0])
     removed = mask - found.alpha
     return CleanCutout(
-        colours, found.alpha, removed, found.confidence, _figures(mask, removed, found.confidence, width)
+        colours,
+        found.alpha,
+        removed,
+        found.confidence,
+        _figures(mask, removed, found.confidence, width),
     )
 
 

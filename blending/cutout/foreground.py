@@ -9,6 +9,7 @@ from ..validation import check_image, check_mask, check_same_size, common_batch
 PULL = 0.1  # weight of the coarser grid's value beside one known pixel
 KNOWN = 0.99  # share of a pure pixel
 LEAST_SHARE = 0.05  # a pixel with less of the object tells nothing of its colour
+FAINT = 0.3  # share from which on a pixel has a colour of its own
 NEAR = 24  # pixels within which the old background must be known
 
 
@@ -16,8 +17,9 @@ NEAR = 24  # pixels within which the old background must be known
 def foreground(source: Tensor, alpha: Tensor, source_valid: Tensor | None = None) -> Tensor:
     """The colours of the object: where alpha is 1 the source's, elsewhere unmixed and continued.
 
-    With F̂ and B̂ the colours of the nearest pure pixels, I the source and α the object's share in a
-    pixel: U = (I − (1 − α) B̂) / α, F = α U + (1 − α) F̂. Where no background is known nearby, U = I.
+    With F̂ and B̂ the colours of the nearest pure pixels, I the source and a the object's share in
+    a pixel: U = (I − (1 − a) B̂) / a, F = √a U + (1 − √a) F̂: the less of the object, the less is U
+    worth. Fainter pixels take F from such neighbours. Where no background is known nearby, U = I.
 
     Args:
         source: (N or 1, 3, h, w), float.
@@ -33,8 +35,8 @@ def foreground(source: Tensor, alpha: Tensor, source_valid: Tensor | None = None
         ValueError: wrong shapes, ranges, sizes or batches.
         TypeError: not float tensors.
 
-    Source: what alpha matting calls foreground estimation (Germer et al. 2020). Differs: pure colours
-    are continued by push and pull (Gortler et al. 1996) and need no iterations.
+    Source: what alpha matting calls foreground estimation (Germer et al. 2020). Differs: pure
+    colours are continued by push and pull (Gortler et al. 1996) and need no iterations.
     """
     check_image("source", source)
     check_mask("alpha", alpha)
@@ -53,16 +55,22 @@ def foreground(source: Tensor, alpha: Tensor, source_valid: Tensor | None = None
     known = _near(old)
     unmixed = (image - (1 - share) * near_old) / share.clamp_min(LEAST_SHARE)
     unmixed = torch.where(known > 0, unmixed, image)
-    colours = (share * unmixed + (1 - share) * near_own).clamp(0, 1)
+    unmixed = torch.where(share < LEAST_SHARE, near_own, unmixed)
+    told = share.sqrt()
+    colours = (told * unmixed + (1 - told) * near_own).clamp(0, 1)
+    nearer = continued(colours, share.square() * there)
+    colours = torch.where(share < FAINT, nearer + share / FAINT * (colours - nearer), colours)
     taught = own.flatten(1).any(1).view(-1, 1, 1, 1)
     colours = torch.where((share < 1) & taught, colours, image)
     return colours.to(source.dtype)
 
 
 def _near(plane: Tensor) -> Tensor:
-    """Whether a pixel of the plane is within NEAR, rows first, then columns."""
-    rows = F.max_pool2d(plane, (2 * NEAR + 1, 1), 1, (NEAR, 0))
-    return F.max_pool2d(rows, (1, 2 * NEAR + 1), 1, (0, NEAR))
+    """Whether about NEAR pixels around a pixel one is marked, in blocks."""
+    blocks = F.max_pool2d(plane, NEAR // 3, ceil_mode=True)
+    around = F.max_pool2d(blocks, 7, 1, 3)
+    height, width = plane.shape[2:]
+    return F.interpolate(around, scale_factor=float(NEAR // 3))[..., :height, :width]
 
 
 def continued(image: Tensor, weight: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ STEPS = 1000  # whole numbers a unit of cost: the flow is exact in whole numbers
 def graph_cut(image: Array, ratio: Array, unknown: Array, own: Array, other: Array) -> Array:
     """Label pixels so that log ratios, and edges of the picture where labels change, fit best.
 
-    E = sum of |ratio| where the label contradicts its sign + sum over cut pairs of neighbours (8) of
-    SMOOTHNESS · exp(−|ΔI|² / 2σ²) / distance, σ² the mean |ΔI|². The minimum is exact.
+    E = sum of |ratio| where the label contradicts its sign + sum over cut pairs of neighbours (8)
+    of SMOOTHNESS · exp(−|ΔI|² / 2v) / distance, v the mean |ΔI|². The minimum is exact.
 
     Args:
         image: (3, h, w), float.

@@ -4,7 +4,8 @@ A pixel's distance to a set of samples is the mean, over four interleaved quarte
 a window around it, of the least distance in colour, √(|Δcolour|² + what the sample is further away
 than the nearest one, squared, in units of PIXELS_PER_UNIT). Distances of outside pixels to outside
 pixels further off say what distance is nothing unusual there. Two densities in `DIMENSIONS`
-dimensions whose nearest samples lie at these distances have the log ratio DIMENSIONS · log(d_B/d_F).
+dimensions whose nearest samples lie at these distances d have the log ratio DIMENSIONS ·
+log(d_background / d_object).
 
 Source: nearest-neighbour classification in colour and place as in sampling-based matting (Wang and
 Cohen 2007); the tolerance learnt from the surroundings is ours.
@@ -18,12 +19,13 @@ Array = np.ndarray
 
 TILE = 16  # pixels a side; the pixels of a tile share their samples
 REACH = 10  # pixels that a window reaches beyond the width of the band, around a tile
-SAMPLES = 192  # of each kind in a window at most
+SAMPLES = 320  # of each kind in a window at most
 FEWEST = 8  # samples that teach something
 QUARTERS = 4
 PIXELS_PER_UNIT = 100.0  # a sample 10 pixels further off counts like a colour 0.1 further off
 DIMENSIONS = 2.5
 NOISE = 0.012  # added to distances: 3 levels
+STRANGE = 2.0  # times the tolerance: from there on no colour of the object need be compared
 USUAL = 0.9  # quantile of the distances among outside pixels
 TOLERANCE = 1.5, 0.04, 0.2  # times that quantile; at least, at most
 # Samples of the object nearer to the background than this share of the tolerance are rests.
@@ -39,22 +41,21 @@ class Tile:
         window: rows and columns of the samples.
         background: (m, 5), samples: red, green, blue, row, column.
         distance: (n,), of the queries to them.
-        tolerance: distance that is nothing unusual among outside pixels.
+        tolerance: distance that is nothing unusual among outside pixels; None where there are
+            too few to say, as in small holes.
     """
 
     queries: Array
     window: tuple[slice, slice]
     background: Array
     distance: Array
-    tolerance: float
+    tolerance: float | None
 
 
 class LocalColours:
     """The colours outside a mask, tile by tile, for the pixels of a band."""
 
-    def __init__(
-        self, image: Array, asked: Array, outside: Array, away: Array, width: int
-    ) -> None:
+    def __init__(self, image: Array, asked: Array, outside: Array, away: Array, width: int) -> None:
         """Gather the outside's samples and their distances to the pixels asked for.
 
         Args:
@@ -68,7 +69,10 @@ class LocalColours:
         places = np.mgrid[0:height, 0:columns]
         self.features = np.concatenate([image, places]).astype(np.float32)
         self.shape = asked.shape
-        self.tiles = tuple(self._tiles(asked, outside, away, width + REACH))
+        tiles = self._tiles(asked, outside, away, width + REACH)
+        measured = [tile.tolerance for tile in tiles if tile.tolerance is not None]
+        self.usual = float(np.median(measured)) if measured else TOLERANCE[1]
+        self.tiles = tuple(tiles)
 
     def _tiles(self, asked: Array, outside: Array, away: Array, reach: int) -> list[Tile]:
         found = []
@@ -110,13 +114,17 @@ class LocalColours:
         """
         ratio = np.zeros(self.shape).ravel()
         for tile in self.tiles:
-            distance = np.full(len(tile.queries), tile.tolerance)
+            tolerance = self.usual if tile.tolerance is None else tile.tolerance
+            distance = np.full(len(tile.queries), tolerance)
+            # The object's anyway: farther than its own colours are ever said to be.
+            unsure = tile.distance < STRANGE * tolerance
             samples = self._samples(tile.window, _thinned(np.flatnonzero(own[tile.window])))
-            if len(samples):
-                far = colour_distance(samples, tile.background) > REST * tile.tolerance
+            if len(samples) >= FEWEST and unsure.any():
+                far = colour_distance(samples, tile.background) > REST * tolerance
                 samples = samples[far]
-            if len(samples) >= FEWEST:
-                distance = np.minimum(distance, colour_distance(self._of(tile.queries), samples))
+            if len(samples) >= FEWEST and unsure.any():
+                nearest = colour_distance(self._of(tile.queries[unsure]), samples)
+                distance[unsure] = np.minimum(tolerance, nearest)
             quotient = (tile.distance + NOISE) / (distance + NOISE)
             ratio[tile.queries] = DIMENSIONS * np.log(quotient)
         return ratio.reshape(self.shape)
@@ -144,9 +152,8 @@ def colour_distance(pixels: Array, samples: Array) -> Array:
 
 
 def _squared(points: Array, others: Array) -> Array:
-    """Squared distances, (n, m); points near each other are centred first, against rounding."""
-    centre = others.mean(0)
-    points, others = points - centre, others - centre
+    """Squared distances, (n, m); from one of the points on, against rounding."""
+    points, others = points - others[0], others - others[0]
     lengths = np.square(points).sum(1)[:, None] + np.square(others).sum(1)
     return lengths - 2 * (points @ others.T)
 
@@ -155,12 +162,12 @@ def _thinned(flat: Array) -> Array:
     return flat[:: max(1, -(-len(flat) // SAMPLES))]
 
 
-def _usual_distance(samples: Array, away: Array) -> float:
-    """What distance outside pixels have to outside pixels 4 pixels further off, or more."""
+def _usual_distance(samples: Array, away: Array) -> float | None:
+    """What distance outside pixels have to outside pixels 4 pixels further off; None: too few."""
     times, least, most = TOLERANCE
     middle = np.median(away)
     near, far = samples[away <= middle - 2], samples[away > middle + 2]
     if len(near) < FEWEST or len(far) < FEWEST:
-        return least
+        return None
     usual = np.quantile(colour_distance(near, far), USUAL)
     return float(np.clip(times * usual, least, most))

@@ -1,8 +1,8 @@
 """An alpha from a rough mask: rests of the source's background between object and edge are found.
 
-First a hard decision in a band along the mask's edge: local colours of the outside and of the object
-give each pixel a log likelihood ratio, a graph cut a labelling whose borders follow edges, and the
-object's colours are learnt anew from it. Of what is labelled background only the rests are removed
+First a hard decision in a band along the mask's edge: local colours of the outside and of the
+object give each pixel a log likelihood ratio, a graph cut a labelling whose borders follow edges,
+and the object's colours are learnt anew from it. Of what is labelled background only the rests are removed
 (`rests`). Then alpha in between, over a few pixels at the contour alone.
 """
 
@@ -18,13 +18,14 @@ from ..validation import check_image, check_mask, check_same_size, common_batch
 from .foreground import continued
 from .graph_cut import graph_cut
 from .local_colours import LocalColours
-from .rests import ACROSS, PURE, deep_rests, distance, rests
+from .rests import PURE, beside, deep_rests, distance, rests
 
 Array = np.ndarray
 
 LARGEST_WIDTH = 128
 MARGIN = 16  # pixels outside the mask, beyond the band's width, that teach the old background
 ROUNDS = 3  # of labelling; in the first a thin part has no colours to be compared with
+SETTLED = 0.002  # share of the band: with fewer changes the labels stay
 BIAS = 0.2  # log likelihood by which a pixel is the object's if nothing else speaks
 BEYOND = 6  # pixels beyond the band that are labelled too, to see whether background goes on there
 DEEPER_BIAS = 1.0
@@ -37,6 +38,7 @@ SOFTNESS = (0.6, 1.2, 1.8)  # sigma in pixels, of contours that are tried
 TRUST = 0.3  # standard deviation of alpha from the contour's profile, at the contour
 LEAST_ALPHA = 0.03  # below it alpha is 0, above one minus it 1
 LEAST_VARIANCE = 1e-4
+NEARLY_PURE = 0.15  # weight of colours within a pixel of the zone, where better ones are near
 CLEAR = 4.0  # times the variance that |F − B|² must be for a contour's softness to be seen
 
 
@@ -47,7 +49,8 @@ class Matte:
     Attributes:
         alpha: (N, 1, h, w), at most the mask, in its dtype; its own bits where nothing was removed.
         share: (N, 1, h, w), the object's share in the source's colours: it differs from alpha where
-            a mask's edge is hard and the picture's is not, or the mask's soft and not the picture's.
+            a mask's edge is hard and the picture's is not, or the mask's soft and not the
+            picture's.
         confidence: for each picture, from 0 (nothing outside the mask, or the same colours on both
             sides) to 1 (clearly separable).
     """
@@ -58,9 +61,7 @@ class Matte:
 
 
 @torch.no_grad()
-def matte(
-    source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None = None
-) -> Matte:
+def matte(source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None = None) -> Matte:
     """Find an object's alpha in a band along the edge of a rough mask.
 
     Args:
@@ -86,9 +87,7 @@ def matte(
         if not bool((planes[1] > 0).any()):
             continue
         box = worked_on(planes[1], width)
-        image, plane, there = (
-            crop(tensor, box).cpu().double().numpy() for tensor in planes
-        )
+        image, plane, there = (crop(tensor, box).cpu().double().numpy() for tensor in planes)
         found = _matte(image[:3].astype(np.float32), plane[0], there[0] > 0, width)
         confidence[row] = found[2]
         for tensor, values in zip((alpha, share), found[:2], strict=True):
@@ -139,9 +138,7 @@ def worked_on(mask: Tensor, width: int) -> Box:
     return bounding_box(mask[None] > 0).grown(width + MARGIN).clipped(tuple(mask.shape))
 
 
-def _matte(
-    image: Array, mask: Array, valid: Array, width: int
-) -> tuple[Array, Array, float]:
+def _matte(image: Array, mask: Array, valid: Array, width: int) -> tuple[Array, Array, float]:
     """Alpha, share and confidence of one picture, (h, w) each."""
     inside = mask > 0
     outside = ~inside & valid
@@ -161,9 +158,7 @@ def _matte(
     return alpha, share, _confidence(ratio, kept, distance(inside) <= width)
 
 
-def _labelled(
-    image: Array, inside: Array, outside: Array, width: int
-) -> tuple[Array, Array]:
+def _labelled(image: Array, inside: Array, outside: Array, width: int) -> tuple[Array, Array]:
     """The mask's pixels that are the object's, and the last log likelihood ratios."""
     depth, away = distance(inside), distance(~inside)
     asked = inside & (depth <= width + BEYOND)
@@ -179,8 +174,10 @@ def _labelled(
         ratio = colours.log_ratio(samples)
         weighed = ratio.clip(-CLIPPED, CLIPPED) + BIAS + DEEPER_BIAS * (depth > width + 2)
         cut = graph_cut(image, weighed, asked, inside & ~asked, outside)
-        own = cut | (inside & ~asked)
-        sound = shallow & (distance(own) > ACROSS) & (ratio > -1)
+        before, own = own, cut | (inside & ~asked)
+        if (before ^ own).sum() <= SETTLED * asked.sum():
+            break
+        sound = shallow & ~beside(~own) & (ratio > -1)
         samples = own & ((seeds & shallow) | sound | (asked & (ratio > SURE)))
     return own, ratio
 
@@ -188,15 +185,16 @@ def _labelled(
 def _share(image: Array, kept: Array, background: Array, inside: Array) -> Array:
     """The object's share of each pixel: 0 or 1 but for a few pixels at the contour.
 
-    α = (⟨I − B, F − B⟩ + v p / s²) / (|F − B|² + v / s²), the mean of what I says (with the variance
-    v of F and B nearby) and of p, the contour blurred by that Gaussian which explains I best, with
-    the standard deviation s, which falls with the distance from the contour.
+    (⟨I − B, F − B⟩ + v p / s²) / (|F − B|² + v / s²), the mean of what the picture I says (with the
+    variance v of F and B nearby) and of p, the contour blurred by that Gaussian which explains I
+    best, with the standard deviation s, which falls with the distance from the contour.
     """
     to_own, to_old = distance(~kept), distance(~background)
     where = np.where(kept, to_old, to_own)
     zone = (kept | background) & (where <= ZONE)
     near_own = _continued(image, _pure(kept, to_old))
-    near_old = _continued(image, (background & (to_own > ZONE - 0.5)).astype(np.float32))
+    pure = background * np.where(to_own > ZONE + 1, 1, NEARLY_PURE) * (to_own > ZONE - 0.5)
+    near_old = _continued(image, pure.astype(np.float32))
     gap = near_own[:3] - near_old[:3]
     squared = np.square(gap).sum(0)
     variance = (near_own[3] + near_old[3]) / 2 + LEAST_VARIANCE
@@ -216,8 +214,9 @@ def _pure(kept: Array, to_old: Array) -> Array:
     from scipy.ndimage import maximum_filter
 
     pure = kept & (to_old > ZONE - 0.5)
+    weight = np.where(to_old > ZONE + 1, 1, NEARLY_PURE) * pure
     middle = kept & (to_old >= maximum_filter(to_old, 5) - 0.01) & (distance(~pure) > 5)
-    return np.maximum(pure, 0.5 * middle).astype(np.float32)
+    return np.maximum(weight, 0.5 * middle).astype(np.float32)
 
 
 def _continued(image: Array, weight: Array) -> Array:

@@ -1,7 +1,7 @@
-"""Which of the pixels that look like the old background are rests of it: bounds on what is removed.
+"""Which of the pixels that look like the old background are rests of it: bounds on what goes.
 
-A rest is joined to the outside without a step of colour and ends at one: at the object's contour. It
-ends within the band. What goes on beyond the band is of the object's own colours, or too wide to be
+A rest is joined to the outside without a step of colour and ends at one: at the object's contour.
+It ends within the band. What goes on beyond the band is of the object's own colours, or too wide to be
 judged; what has its step at the mask's own edge is a part of the object that was masked well; and
 what would take a thin part away as a whole is no rest of anything.
 """
@@ -17,9 +17,11 @@ PURE = 2.0  # pixels from a contour on, colours are not mixed
 # leaves 11 % of a rest beside a starry night, 1 takes twice as much from clean masks.
 STEP_RATIO = 0.8
 TEXTURE_SHARE = 0.5  # of the standard deviation beside it that the inner border's step exceeds
-ALONG = 7.0  # sigma in pixels, of means along a border
-ACROSS, ASIDE = 1.5, 3.0  # sigma in pixels, of colours beside the mask's edge and the contour
-OPEN = 0.25  # of the border beside a pixel that may end at the band's inner edge
+LEAST_STEP = 0.03  # of RGB, at the inner border: less is no contour
+ALONG = 25  # pixels a side, of means along a border
+ACROSS, ASIDE = 5, 11  # pixels a side, of mean colours beside the mask's edge and the contour
+OPEN = 0.5  # of the border beside a pixel that may end at the band's inner edge
+WINDOW = 1.3  # widths of the band, on each side, of the window that this is counted in
 LEAST_DEPTH = 1.2  # pixels inside the mask's half: a rest reaches them somewhere near, or is none
 NEAR_DEPTH = 8  # pixels around these
 SPECK, SMALL = 12, 20  # square pixels: of the object among rests, of a rest
@@ -39,6 +41,24 @@ def distance(pixels: Array) -> Array:
     if pixels.all():
         return np.full(pixels.shape, FAR)
     return np.asarray(distance_transform_edt(pixels))
+
+
+def beside(pixels: Array) -> Array:
+    """The marked pixels and their eight neighbours.
+
+    Args:
+        pixels: (h, w), bool.
+
+    Returns:
+        (h, w), bool.
+    """
+    rows = pixels.copy()
+    rows[1:] |= pixels[:-1]
+    rows[:-1] |= pixels[1:]
+    every = rows.copy()
+    every[:, 1:] |= rows[:, :-1]
+    every[:, :-1] |= rows[:, 1:]
+    return every
 
 
 def rests(image: Array, mask: Array, outside: Array, own: Array, width: int) -> Array:
@@ -95,22 +115,22 @@ def _ending(removed: Array, inside: Array, width: int) -> Array:
     from scipy.ndimage import binary_opening
 
     depth = distance(inside)
-    beyond = binary_opening(removed & (depth > width + 1.5), np.ones((2, 2)))
+    beyond = binary_opening(removed & (depth > width + 1.5), TOUCHING)
     ends = removed & (depth <= width + 1.5)
     if beyond.any():
         limit = ends & (depth > width + 0.5) & (distance(~beyond) <= PURE)
-        proper = ends & (distance(~(inside & ~removed)) <= ACROSS)
-        sigma = 0.75 * width
-        ends &= _blurred(limit, sigma) <= OPEN * _blurred(proper, sigma)
+        proper = ends & beside(inside & ~removed)
+        side = 2 * round(WINDOW * width) + 1
+        ends &= _blurred(limit, side) <= OPEN * _blurred(proper, side)
     return ends
 
 
 def _with_steps(image: Array, removed: Array, inside: Array, outside: Array) -> Array:
     """Those whose inner border is a clearer step of colour than the mask's edge before them."""
     kept = inside & ~removed
-    outer_border = removed & (distance(~outside) <= ACROSS)
+    outer_border = removed & beside(outside)
     to_kept = distance(~kept)
-    inner_border = removed & (to_kept <= ACROSS)
+    inner_border = removed & beside(kept)
     if not (outer_border.any() and inner_border.any()):
         return np.zeros_like(removed)
     step = _mean(image, outside, ACROSS) - _mean(image, removed, ACROSS)
@@ -122,7 +142,11 @@ def _with_steps(image: Array, removed: Array, inside: Array, outside: Array) -> 
     spread = _mean(np.square(image - behind).sum(0)[None], background, ASIDE)
     spread += _mean(np.square(image - before).sum(0)[None], own, ASIDE)
     texture = _along(np.sqrt(np.maximum(spread[0], 0) / 2), inner_border)
-    return removed & (outer < STEP_RATIO * inner) & (inner > TEXTURE_SHARE * texture)
+    return (
+        removed
+        & (outer < STEP_RATIO * inner)
+        & (inner > np.maximum(LEAST_STEP, TEXTURE_SHARE * texture))
+    )
 
 
 def _without_vanished(removed: Array, inside: Array, width: int) -> Array:
@@ -144,16 +168,16 @@ def _smaller(pixels: Array, area: int) -> Array:
     return small[labels]
 
 
-def _blurred(plane: Array, sigma: float) -> Array:
-    from scipy.ndimage import gaussian_filter
+def _blurred(plane: Array, side: int) -> Array:
+    from scipy.ndimage import uniform_filter
 
-    return gaussian_filter(plane.astype(np.float32), sigma)
+    return uniform_filter(plane.astype(np.float32), side, mode="constant")
 
 
-def _mean(image: Array, weight: Array, sigma: float) -> Array:
+def _mean(image: Array, weight: Array, side: int) -> Array:
     """Local means of a picture over a weight, (C, h, w)."""
-    total = np.maximum(_blurred(weight, sigma), 1e-6)
-    return np.stack([_blurred(channel * weight, sigma) for channel in image]) / total
+    total = np.maximum(_blurred(weight, side), 1e-6)
+    return np.stack([_blurred(channel * weight, side) for channel in image]) / total
 
 
 def _along(values: Array, border: Array) -> Array:

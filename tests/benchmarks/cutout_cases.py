@@ -155,7 +155,7 @@ def _tensor(array: Array) -> Tensor:
 def masked(
     name: str, alpha: Array, foreground: Array, background: Array, masks: tuple[str, ...]
 ) -> list[CutoutCase]:
-    """The same picture under several masks: "even 4 of 12" (grown by 4, cleaned with 12) and the like.
+    """The same picture under several masks, such as "even 4 of 12": grown by 4, cleaned with 12.
 
     Args:
         name: of the object.
@@ -198,7 +198,13 @@ def _plain() -> list[CutoutCase]:
     shaded = ramp(size, (0.2, 0.45, 0.2), (0.5, 0.75, 0.3))
     at_frame = drawn(blob(150, 20, 70, 4, 0.15), size)
     return [
-        *masked("ball", ball, red, blue, ("even 2 of 12", "even 8 of 8", "wild 12", "soft 12", "hard 12")),
+        *masked(
+            "ball",
+            ball,
+            red,
+            blue,
+            ("even 2 of 12", "even 8 of 8", "wild 12", "soft 12", "hard 12"),
+        ),
         *masked("soft ball", soft, red, blue, ("even 4 of 12", "wild 12", "soft 12", "hard 12")),
         *masked("flower of near colour", flower, near, blue, ("even 5 of 8", "wild 10", "soft 10")),
         *masked("flower in a slope", flower, shaded, slope, ("even 6 of 12", "wild 12", "soft 12")),
@@ -215,7 +221,9 @@ def _textured() -> list[CutoutCase]:
     table, dusk = texture("table", size, 20, 10), texture("dusk", size, 10, 20)
     ring = without(disc(95, 104, 66), disc(95, 104, 38), disc(48, 104, 9))
     return [
-        *masked("cat in night", flower, cat, night, ("even 4 of 12", "wild 12", "soft 12", "hard 12")),
+        *masked(
+            "cat in night", flower, cat, night, ("even 4 of 12", "wild 12", "soft 12", "hard 12")
+        ),
         *masked("soft suit in dusk", soft, suit, dusk, ("even 6 of 12", "wild 12", "soft 12")),
         *masked("night on table", flower, night, table, ("even 3 of 10", "wild 10", "soft 12")),
         *masked("ring on cat", drawn(ring, size), table, cat, ("even 4 of 8", "wild 8", "soft 8")),
@@ -230,14 +238,21 @@ def _thin() -> list[CutoutCase]:
         bar((96, 96, 96 + 80 * np.sin(t), 96 + 80 * np.cos(t)), 1.6) for t in np.arange(0, 6.2, 0.7)
     ]
     head = together(disc(96, 96, 42), *hairs)
-    rims = [without(disc(96, 50, 36), disc(96, 50, 30)), without(disc(96, 140, 36), disc(96, 140, 30))]
+    rims = [
+        without(disc(96, 50, 36), disc(96, 50, 30)),
+        without(disc(96, 140, 36), disc(96, 140, 30)),
+    ]
     glasses = together(*rims, bar((88, 84, 88, 106), 5))
     dark, brown = flat(size, (0.12, 0.1, 0.12), 0.01), flat(size, (0.3, 0.2, 0.1), 0.02)
     sky = ramp(size, (0.5, 0.6, 0.85), (0.8, 0.75, 0.8))
     skin = flat(size, (0.85, 0.65, 0.55), 0.02) + 0.1 * (texture("cat", size) - 0.5)
     return [
-        *masked("boat with masts", drawn(hull, size), brown, sky, ("even 4 of 8", "wild 8", "soft 8")),
-        *masked("head with hair", drawn(head, size, 0.6), dark, sky, ("even 4 of 8", "wild 8", "soft 8")),
+        *masked(
+            "boat with masts", drawn(hull, size), brown, sky, ("even 4 of 8", "wild 8", "soft 8")
+        ),
+        *masked(
+            "head with hair", drawn(head, size, 0.6), dark, sky, ("even 4 of 8", "wild 8", "soft 8")
+        ),
         *masked("glasses", drawn(glasses, size), dark, skin, ("even 5 of 5", "wild 8", "soft 8")),
     ]
 
@@ -253,7 +268,13 @@ def _held_out() -> list[CutoutCase]:
     dusk, green = texture("dusk", size, 60, 90), flat(size, (0.3, 0.42, 0.22), 0.03)
     return [
         *masked("held_star", star, cup, night, ("even 5 of 10", "wild 12", "soft 12", "hard 12")),
-        *masked("held_fur", fur, texture("cat", size, 20, 40), green, ("even 3 of 6", "wild 9", "soft 9")),
+        *masked(
+            "held_fur",
+            fur,
+            texture("cat", size, 20, 40),
+            green,
+            ("even 3 of 6", "wild 9", "soft 9"),
+        ),
         *masked("held_fence", fence, green, dusk, ("even 3 of 8", "wild 8", "soft 8")),
         *masked("held_slope", star, slope + 0.18, slope, ("even 4 of 4", "wild 10", "soft 10")),
     ]
