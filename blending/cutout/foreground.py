@@ -19,7 +19,8 @@ def foreground(source: Tensor, alpha: Tensor, source_valid: Tensor | None = None
 
     With F̂ and B̂ the colours of the nearest pure pixels, I the source and a the object's share in
     a pixel: U = (I − (1 − a) B̂) / a, F = √a U + (1 − √a) F̂: the less of the object, the less is U
-    worth. Fainter pixels take F from such neighbours. Where no background is known nearby, U = I.
+    worth. Fainter pixels take F from such neighbours. Where no background is known nearby,
+    U = I, and a stands for √a.
 
     Args:
         source: (N or 1, 3, h, w), float.
@@ -56,7 +57,7 @@ def foreground(source: Tensor, alpha: Tensor, source_valid: Tensor | None = None
     unmixed = (image - (1 - share) * near_old) / share.clamp_min(LEAST_SHARE)
     unmixed = torch.where(known > 0, unmixed, image)
     unmixed = torch.where(share < LEAST_SHARE, near_own, unmixed)
-    told = share.sqrt()
+    told = torch.where(known > 0, share.sqrt(), share)
     colours = (told * unmixed + (1 - told) * near_own).clamp(0, 1)
     nearer = continued(colours, share.square() * there)
     colours = torch.where(share < FAINT, nearer + share / FAINT * (colours - nearer), colours)

@@ -23,7 +23,7 @@ SAMPLES = 320  # of each kind in a window at most
 FEWEST = 8  # samples that teach something
 QUARTERS = 4
 PIXELS_PER_UNIT = 100.0  # a sample 10 pixels further off counts like a colour 0.1 further off
-DIMENSIONS = 2.5
+DIMENSIONS = 3.0
 NOISE = 0.012  # added to distances: 3 levels
 STRANGE = 2.0  # times the tolerance: from there on no colour of the object need be compared
 USUAL = 0.9  # quantile of the distances among outside pixels
@@ -82,8 +82,9 @@ class LocalColours:
                 inner = slice(top, top + TILE), slice(left, left + TILE)
                 if not asked[inner].any():
                     continue
-                window = tuple(
-                    slice(max(first - reach, 0), first + TILE + reach) for first in (top, left)
+                window = (
+                    slice(max(top - reach, 0), top + TILE + reach),
+                    slice(max(left - reach, 0), left + TILE + reach),
                 )
                 samples = _thinned(np.flatnonzero(outside[window]))
                 if len(samples) < FEWEST:

@@ -2,8 +2,8 @@
 
 First a hard decision in a band along the mask's edge: local colours of the outside and of the
 object give each pixel a log likelihood ratio, a graph cut a labelling whose borders follow edges,
-and the object's colours are learnt anew from it. Of what is labelled background only the rests are removed
-(`rests`). Then alpha in between, over a few pixels at the contour alone.
+and the object's colours are learnt anew from it. Of what is labelled background only the rests
+are removed (`rests`). Then alpha in between, over a few pixels at the contour alone.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ LARGEST_WIDTH = 128
 MARGIN = 16  # pixels outside the mask, beyond the band's width, that teach the old background
 ROUNDS = 3  # of labelling; in the first a thin part has no colours to be compared with
 SETTLED = 0.002  # share of the band: with fewer changes the labels stay
-BIAS = 0.2  # log likelihood by which a pixel is the object's if nothing else speaks
+BIAS = 0.1  # log likelihood by which a pixel is the object's if nothing else speaks
 BEYOND = 6  # pixels beyond the band that are labelled too, to see whether background goes on there
 DEEPER_BIAS = 1.0
 CLIPPED = 4.0  # the largest log likelihood ratio that counts
@@ -35,7 +35,7 @@ SURE = 2.0  # a log ratio that makes a pixel a sample of the object, however thi
 FEW = 50  # pixels outside that teach too little, if those next to the mask are left out
 ZONE = 3.0  # pixels on both sides of a contour in which alpha may be in between
 SOFTNESS = (0.6, 1.2, 1.8)  # sigma in pixels, of contours that are tried
-TRUST = 0.3  # standard deviation of alpha from the contour's profile, at the contour
+TRUST = 0.2  # standard deviation of alpha from the contour's profile, at the contour
 LEAST_ALPHA = 0.03  # below it alpha is 0, above one minus it 1
 LEAST_VARIANCE = 1e-4
 NEARLY_PURE = 0.15  # weight of colours within a pixel of the zone, where better ones are near

@@ -1,8 +1,8 @@
 """Which of the pixels that look like the old background are rests of it: bounds on what goes.
 
 A rest is joined to the outside without a step of colour and ends at one: at the object's contour.
-It ends within the band. What goes on beyond the band is of the object's own colours, or too wide to be
-judged; what has its step at the mask's own edge is a part of the object that was masked well; and
+It ends within the band. What goes on beyond the band is of the object's own colours, or too wide
+to be judged; what has its step at the mask's own edge is a part of the object that was masked well; and
 what would take a thin part away as a whole is no rest of anything.
 """
 
@@ -102,10 +102,8 @@ def deep_rests(removed: Array, mask: Array) -> Array:
 
 def _joined(removed: Array, outside: Array) -> Array:
     """The removed pixels that are joined, by sides, to the outside."""
-    from scipy.ndimage import label
-
-    labels, count = label(removed | outside)
-    touching = np.zeros(count + 1, bool)
+    labels = _labelled(removed | outside)
+    touching = np.zeros(labels.max() + 1, bool)
     touching[labels[outside]] = True
     return removed & touching[labels]
 
@@ -115,7 +113,7 @@ def _ending(removed: Array, inside: Array, width: int) -> Array:
     from scipy.ndimage import binary_opening
 
     depth = distance(inside)
-    beyond = binary_opening(removed & (depth > width + 1.5), TOUCHING)
+    beyond = np.asarray(binary_opening(removed & (depth > width + 1.5), TOUCHING))
     ends = removed & (depth <= width + 1.5)
     if beyond.any():
         limit = ends & (depth > width + 0.5) & (distance(~beyond) <= PURE)
@@ -160,12 +158,19 @@ def _without_vanished(removed: Array, inside: Array, width: int) -> Array:
 
 def _smaller(pixels: Array, area: int) -> Array:
     """The pixels of components, joined at corners too, below an area."""
-    from scipy.ndimage import label
-
-    labels, _ = label(pixels, TOUCHING)
+    labels = _labelled(pixels, TOUCHING)
     small = np.bincount(labels.ravel()) < area
     small[0] = False
     return small[labels]
+
+
+def _labelled(pixels: Array, joined: Array | None = None) -> Array:
+    """Each pixel's component, from 1 (0: in none)."""
+    from scipy.ndimage import label
+
+    labels = np.empty(pixels.shape, np.int32)
+    label(pixels, joined, output=labels)
+    return labels
 
 
 def _blurred(plane: Array, side: int) -> Array:
