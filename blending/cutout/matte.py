@@ -155,7 +155,7 @@ def _matte(image: Array, mask: Array, valid: Array, width: int) -> tuple[Array, 
     changed = inside & (distance(~removed) <= ZONE) if removed.any() else removed
     alpha[changed] = np.minimum(mask, share)[changed]
     alpha[removed & (distance(~kept) > ZONE)] = 0
-    return alpha, share, _confidence(ratio, kept, distance(inside) <= width)
+    return alpha, share, _confidence(ratio, kept, distance(inside) <= width + BEYOND)
 
 
 def _labelled(image: Array, inside: Array, outside: Array, width: int) -> tuple[Array, Array]:

@@ -2,8 +2,8 @@
 
 A rest is joined to the outside without a step of colour and ends at one: at the object's contour.
 It ends within the band. What goes on beyond the band is of the object's own colours, or too wide
-to be judged; what has its step at the mask's own edge is a part of the object that was masked well; and
-what would take a thin part away as a whole is no rest of anything.
+to be judged; what has its step at the mask's own edge is a part of the object that was masked well;
+and what would take a thin part away as a whole is no rest of anything.
 """
 
 import numpy as np
@@ -113,7 +113,8 @@ def _ending(removed: Array, inside: Array, width: int) -> Array:
     from scipy.ndimage import binary_opening
 
     depth = distance(inside)
-    beyond = np.asarray(binary_opening(removed & (depth > width + 1.5), TOUCHING))
+    beyond = np.zeros_like(removed)
+    binary_opening(removed & (depth > width + 1.5), TOUCHING, output=beyond)
     ends = removed & (depth <= width + 1.5)
     if beyond.any():
         limit = ends & (depth > width + 0.5) & (distance(~beyond) <= PURE)
@@ -148,9 +149,16 @@ def _with_steps(image: Array, removed: Array, inside: Array, outside: Array) -> 
 
 
 def _without_vanished(removed: Array, inside: Array, width: int) -> Array:
-    """Without those so far from all that stays that a part of the mask would be gone."""
-    kept = inside & ~removed
-    vanished = removed & (distance(~kept) > width + 3)
+    """Without those that take a whole cross-section of the mask, or a part far from what stays.
+
+    A cross-section is known by its middle: what is there and has nothing that stays as near as the
+    mask's edge, and a quarter more, would interrupt a thin part.
+    """
+    from scipy.ndimage import maximum_filter
+
+    depth, to_kept = distance(inside), distance(~(inside & ~removed))
+    middle = (depth > PURE) & (depth >= maximum_filter(depth, 5))
+    vanished = removed & (to_kept > np.where(middle, 1.25 * depth + PURE, width + 3))
     if not vanished.any():
         return removed
     return removed & (distance(~vanished) > 2 * width)
