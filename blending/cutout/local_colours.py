@@ -69,14 +69,17 @@ class LocalColours:
         places = np.mgrid[0:height, 0:columns]
         self.features = np.concatenate([image, places]).astype(np.float32)
         self.shape = asked.shape
+        self.index = np.arange(asked.size).reshape(asked.shape)
+        self.explained = np.full(asked.size, np.nan)
         tiles = self._tiles(asked, outside, away, width + REACH)
         measured = [tile.tolerance for tile in tiles if tile.tolerance is not None]
         self.usual = float(np.median(measured)) if measured else TOLERANCE[1]
         self.tiles = tuple(tiles)
+        for tile in tiles:
+            self.explained[tile.queries] = tile.distance
 
     def _tiles(self, asked: Array, outside: Array, away: Array, reach: int) -> list[Tile]:
         found = []
-        index = np.arange(asked.size).reshape(self.shape)
         for top in range(0, self.shape[0], TILE):
             for left in range(0, self.shape[1], TILE):
                 inner = slice(top, top + TILE), slice(left, left + TILE)
@@ -89,7 +92,7 @@ class LocalColours:
                 samples = _thinned(np.flatnonzero(outside[window]))
                 if len(samples) < FEWEST:
                     continue
-                queries = index[inner][asked[inner]]
+                queries = self.index[inner][asked[inner]]
                 background = self._samples(window, samples)
                 distance = colour_distance(self._of(queries), background)
                 usual = _usual_distance(background, away[window].ravel()[samples])
@@ -119,16 +122,25 @@ class LocalColours:
             distance = np.full(len(tile.queries), tolerance)
             # The object's anyway: farther than its own colours are ever said to be.
             unsure = tile.distance < STRANGE * tolerance
-            samples = self._samples(tile.window, _thinned(np.flatnonzero(own[tile.window])))
-            if len(samples) >= FEWEST and unsure.any():
-                far = colour_distance(samples, tile.background) > REST * tolerance
-                samples = samples[far]
+            samples = self._unexplained(tile, own, REST * tolerance)
             if len(samples) >= FEWEST and unsure.any():
                 nearest = colour_distance(self._of(tile.queries[unsure]), samples)
                 distance[unsure] = np.minimum(tolerance, nearest)
             quotient = (tile.distance + NOISE) / (distance + NOISE)
             ratio[tile.queries] = DIMENSIONS * np.log(quotient)
         return ratio.reshape(self.shape)
+
+    def _unexplained(self, tile: Tile, own: Array, least: float) -> Array:
+        """The object's samples for a tile, without those nearer to the background, (m, 5).
+
+        Each pixel's distance to the background is found once, with its own tile's samples or those
+        of the first tile that asks.
+        """
+        flat = self.index[tile.window].ravel()[_thinned(np.flatnonzero(own[tile.window]))]
+        new = flat[np.isnan(self.explained[flat])]
+        if len(new):
+            self.explained[new] = colour_distance(self._of(new), tile.background)
+        return self._of(flat[self.explained[flat] > least])
 
 
 def colour_distance(pixels: Array, samples: Array) -> Array:
