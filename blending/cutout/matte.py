@@ -31,6 +31,7 @@ BEYOND = 6  # pixels beyond the band that are labelled too, to see whether backg
 DEEPER_BIAS = 1.0
 CLIPPED = 4.0  # the largest log likelihood ratio that counts
 SEED_DEPTH = 12  # pixels beyond twice the width: how deep the object's colours are learnt at first
+CHANCE = 0.5  # a log ratio that says nothing
 SURE = 2.0  # a log ratio that makes a pixel a sample of the object, however thin
 FEW = 50  # pixels outside that teach too little, if those next to the mask are left out
 ZONE = 3.0  # pixels on both sides of a contour in which alpha may be in between
@@ -261,4 +262,4 @@ def _profile(
 def _confidence(ratio: Array, kept: Array, band: Array) -> float:
     """How far the outside's colours fail to explain what stays in the band, 0 to 1."""
     stays = ratio[kept & band]
-    return float(np.tanh(np.maximum(stays, 0) / 2).mean()) if stays.size else 0.0
+    return float(np.tanh(np.maximum(stays - CHANCE, 0) / 2).mean()) if stays.size else 0.0

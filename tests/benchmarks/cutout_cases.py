@@ -30,8 +30,8 @@ PICTURES = {
 }
 FINER = 4  # samples a pixel and axis of a drawn shape
 LEAST = 2  # pixels by which a rough mask is grown at least
-# No threshold was fitted to these. They were looked at once, late: what was found then (no tolerance
-# learnt in holes, too eager a stop where background goes on beyond the band) was mended for all.
+# No threshold was fitted to these. They were looked at once, late: what was found then (no
+# tolerance learnt in holes, too eager a stop where background goes on) was mended for all.
 HELD_OUT = ("held_star", "held_fur", "held_fence", "held_slope")
 
 Array = np.ndarray
