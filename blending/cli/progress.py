@@ -8,6 +8,12 @@ from ..settings import BlendSettings
 from ..stages.batch import Evaluation
 
 
+class _Bar(tqdm):
+    """A bar without tqdm's thread, which wakes slow bars up and warns where it cannot be started."""
+
+    monitor_interval = 0
+
+
 class Progress:
     """A progress bar of one picture's evaluations on standard error, if that is a terminal."""
 
@@ -17,7 +23,7 @@ class Progress:
             "poisson": poisson.max_evaluations if poisson.method == "deep" else 0,
             "refine": settings.refine.max_evaluations if settings.refine else 0,
         }
-        self.bar = tqdm(
+        self.bar = _Bar(
             total=sum(self.budgets.values()),
             unit="evaluation",
             disable=not (sys.stderr.isatty() and any(self.budgets.values())),

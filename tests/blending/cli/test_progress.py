@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+import threading
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -112,3 +114,14 @@ def test_the_bar_on_a_console_is_as_wide_as_the_terminal(monkeypatch):
     progress([("poisson", 1)], BlendSettings(), Console(terminal), monkeypatch)
     lines = terminal.getvalue().replace("\n", "").split("\r")
     assert {len(line) for line in lines if line} == {59}
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["file", "terminal"])
+def test_the_bar_starts_no_thread_and_says_nothing_where_none_can_be_started(stream, monkeypatch):
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert progress([("poisson", 1)], BlendSettings(), stream, monkeypatch)[0] > 1
