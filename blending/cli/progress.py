@@ -9,7 +9,7 @@ from ..stages.batch import Evaluation
 
 
 class _Bar(tqdm):
-    """A bar without tqdm's thread, which wakes slow bars up and warns where it cannot be started."""
+    """A bar without tqdm's thread, which wakes slow bars and warns where it cannot start."""
 
     monitor_interval = 0
 
