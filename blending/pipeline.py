@@ -25,7 +25,8 @@ class BlendResult:
 
     Attributes:
         image: (N, 3 or 4, H, W), the blend, in the target's dtype and on its device.
-        placed: the source at its place on the target.
+        placed: what was blended, at its place on the target: after cleaning, if that was asked for.
+        given: the same as it was given.
         report: JSON-ready: sizes, place, stages (settings, evaluations, terms, seconds, stop
             reasons), guard rails (measures of what can go wrong, see `guardrails`) and verdicts
             on them ("good", or "look" at the picture), machine.
@@ -33,17 +34,18 @@ class BlendResult:
 
     image: Tensor
     placed: Placed
+    given: Placed
     report: dict
 
     @property
     def mask(self) -> Tensor:
-        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source, 0 where it is below 0.5."""
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source."""
         return self.placed.full_mask
 
     @cached_property
     def paste(self) -> Tensor:
         """Plain copy and paste, (N, 3 or 4, H, W), for comparison; made when it is asked for."""
-        return self.placed.paste
+        return self.given.paste
 
 
 def blend(
@@ -63,8 +65,8 @@ def blend(
         source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask, or is the mask where
             none is given.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
-        mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges allowed, pixels below 0.5 are
-            not taken.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges count down to
+            1/255.
         row: row of the source's top-left corner on the target, pixels; may be negative. What
             overhangs the target is clipped.
         column: column of that corner, pixels; may be negative.
@@ -95,13 +97,13 @@ def blend(
     needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
     network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
     result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
-    stages = [result.report]
+    stages, blended = [result.report], result.placed
     if settings.refine is not None:
         result = refine_stage(
             result.image, target, result.mask, settings.refine, network, compute, on_evaluation
         )
         stages.append(result.report)
-    rails = guard_rails(result.image, placed, settings.poisson.gradients)
+    rails = guard_rails(result.image, blended, settings.poisson.gradients)
     report = {
         "source": picture_size(source),
         "target": picture_size(target),
@@ -113,4 +115,4 @@ def blend(
         "verdicts": [verdicts(figures) for figures in rails],
         **machine_report(device),
     }
-    return BlendResult(result.image, placed, report)
+    return BlendResult(result.image, blended, placed, report)

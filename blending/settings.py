@@ -14,6 +14,7 @@ BUNDLED_SCALE = "caffe"  # of the weights that come along
 LARGEST_WEIGHT = 1e9
 LEAST_MARGIN, LARGEST_MARGIN = 16, 4096  # pixels
 LARGEST_PART = 100_000_000  # largest area of a hole or speck, square pixels
+LARGEST_CLEAN = 128  # pixels
 DEEP_BLEED = 0.5  # default of the deep method with imported gradients
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -87,6 +88,14 @@ class PoissonSettings:
         sequence: whether the pictures of a batch are frames of one film: each starts from the
             change that was found for the previous frame, moved along with the object, which takes
             fewer evaluations and flickers less. Deep method only.
+        clean: width in pixels of the band inside the mask's edge from which rests of the source's
+            own background are removed first, 0 to 128; 0: none.
+        harmonise: how far the object's colours are moved towards the place's first, 0 to 1; 0: not.
+            A source that continues the target is moved by the match alone.
+        contours: whether the gradient term leaves out the mask's edge where that is the object's
+            own contour, so that a tight object ends there and is opaque; a loosely cut one still
+            melts into its place. None: where the cut-out is cleaned. Deep method with imported
+            gradients only.
     """
 
     method: str = "deep"
@@ -99,6 +108,9 @@ class PoissonSettings:
     rim: int = 32
     margin: int | None = 64
     sequence: bool = False
+    clean: int = 0
+    harmonise: float = 0.0
+    contours: bool | None = None
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
@@ -107,7 +119,10 @@ class PoissonSettings:
         check_choice("start", self.start, STARTS)
         if self.bleed is not None:
             check_range("bleed", self.bleed, 0, 1)
+        check_range("clean", self.clean, 0, LARGEST_CLEAN, whole=True)
+        check_range("harmonise", self.harmonise, 0, 1)
         check_type("match", self.match, bool)
+        check_type("contours", self.contours, bool, type(None))
         check_range("rim", self.rim, 0, 256, whole=True)
         check_type("weights", self.weights, Weights)
         if self.method == "deep":
@@ -119,7 +134,18 @@ class PoissonSettings:
         """The bleed in [0, 1], with None replaced by the default of method and gradients."""
         if self.bleed is not None:
             return self.bleed
-        return DEEP_BLEED if self.method == "deep" and self.gradients == "import" else 1.0
+        return DEEP_BLEED if self.is_joint else 1.0
+
+    @property
+    def keeps_contours(self) -> bool:
+        """Whether contours are kept, with None replaced by the default of the method."""
+        wanted = bool(self.clean) if self.contours is None else self.contours
+        return wanted and self.is_joint
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the deep method imports gradients: the source itself is what is kept."""
+        return self.method == "deep" and self.gradients == "import"
 
     @property
     def own_bleed(self) -> float:
@@ -143,6 +169,8 @@ class RefineSettings:
         margin: pixels around the region's box whose style is matched, 16 to 4096; None: the whole
             picture.
         sequence: whether the pictures of a batch are frames of one film, as in `PoissonSettings`.
+        contours: whether the gradient term leaves out the mask's edge where the input has a
+            contour, as in `PoissonSettings`, whose default it does not know.
     """
 
     region: str = "object"
@@ -156,9 +184,11 @@ class RefineSettings:
     )
     margin: int | None = 64
     sequence: bool = False
+    contours: bool = False
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
+        check_type("contours", self.contours, bool)
         check_choice("region", self.region, REGIONS)
         check_range("band", self.band, 1, 256, whole=True)
         check_range("strength", self.strength, 0, 1)

@@ -115,7 +115,7 @@ class PoissonStage(io.ComfyNode):
         feedback.finish()
         report = stage_report(
             result,
-            placed,
+            result.placed,
             compute,
             gradients,
             source=picture_size(cut.source),
@@ -127,7 +127,7 @@ class PoissonStage(io.ComfyNode):
         show_text(cls, *summary(report, "the plain paste's"))
         return io.NodeOutput(
             planes_to_image(result.image),
-            planes_to_mask(placed.full_mask),
+            planes_to_mask(result.mask),
             planes_to_image(placed.paste),
             json.dumps(report, indent=2),
         )

@@ -64,6 +64,12 @@ def edge_ramp(window: Window, rim: int) -> FidelityWeights:
     return FidelityWeights(inside, torch.maximum(inside, hued))
 
 
+def raised(fidelity: FidelityWeights, least: Tensor) -> FidelityWeights:
+    """Fidelity weights that are nowhere below `least`, (1, 1, h, w), >= 0."""
+    luminance, chroma = (torch.maximum(w, least) for w in (fidelity.luminance, fidelity.chroma))
+    return FidelityWeights(luminance, chroma, fidelity.texture)
+
+
 def edge_emphasis(window: Window) -> FidelityWeights:
     """Even weights, larger along the mask's edge, so that the refine stage makes no seam.
 

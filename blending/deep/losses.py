@@ -10,16 +10,17 @@ from ..reductions import outer_products, row_means, row_sums
 
 
 def gradient_loss(
-    composite: Tensor, guidance: Tensor, region: Tensor, area: Tensor | float
+    composite: Tensor, guidance: Tensor, weight: Tensor, area: Tensor | float
 ) -> Tensor:
     """Squared difference of Laplacians wherever the mask can change them, per pixel of the mask.
 
-    L = Σ over R of (Δu − v)² / (C · area), u = `composite`, v = `guidance`, R = `region`.
+    L = Σ w (Δu − v)² / (C · area), u = `composite`, v = `guidance`, w = `weight`.
 
     Args:
         composite: (B, C, H, W), in [0, 1].
         guidance: (B, C, H, W), Laplacian to match, in image units per pixel².
-        region: (B, 1, H, W), bool; the mask and the ring of pixels whose stencil touches it.
+        weight: (B, 1, H, W), >= 0, of the mask and the ring of pixels whose stencil touches it; 0
+            elsewhere.
         area: (B,) or one for all, pixels of the mask, > 0.
 
     Returns:
@@ -28,8 +29,8 @@ def gradient_loss(
     Source: Zhang et al. 2020, the Poisson gradient loss. Differs: divided by the mask's area, not
     the whole image's.
     """
-    residual = torch.where(region, laplacian(composite) - guidance, 0)
-    return row_sums(residual.square()) / (composite.shape[1] * area)
+    residual = laplacian(composite) - guidance
+    return row_sums(weight * residual.square()) / (composite.shape[1] * area)
 
 
 def content_loss(features: Tensor, reference: Tensor, weight: Tensor) -> Tensor:

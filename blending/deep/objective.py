@@ -149,6 +149,8 @@ def _pixel_terms(problems: Sequence[Problem], reference: Tensor) -> list[Term]:
     """The terms that read the composite itself."""
     support = torch.cat([problem.window.support for problem in problems])
     guidance = torch.cat([problem.guidance for problem in problems])
+    seams = [torch.ones_like(p.window.mask) if p.seam is None else p.seam for p in problems]
+    seam = torch.cat(seams) * stencil_region(support)
     luminance = torch.cat([problem.fidelity.luminance for problem in problems])
     chroma = torch.cat([problem.fidelity.chroma for problem in problems])
     area = support.flatten(1).sum(1).to(reference)
@@ -158,7 +160,7 @@ def _pixel_terms(problems: Sequence[Problem], reference: Tensor) -> list[Term]:
         return Term(name, weight, lambda views: loss(views.composite, *bound, area))
 
     return [
-        term("gradient", gradient_loss, guidance, stencil_region(support)),
+        term("gradient", gradient_loss, guidance, seam),
         term("luminance", luminance_loss, reference, luminance, _texture(problems[0])),
         term("chroma", chroma_loss, reference, chroma),
         term("tv", tv_loss, support),

@@ -21,6 +21,7 @@ class Problem:
         weights: of the terms.
         style: Gram matrices to match instead of the target's, (1, C, C), by layer; None: the
             target's.
+        seam: (1, 1, h, w), 0 to 1, how much the gradient term counts at each pixel; None: wholly.
     """
 
     window: Window
@@ -29,3 +30,4 @@ class Problem:
     fidelity: FidelityWeights
     weights: Weights
     style: dict[str, Tensor] | None = None
+    seam: Tensor | None = None

@@ -12,7 +12,8 @@ from .alpha import LARGEST_SIDE, cut_out, rescale
 from .box import Box, bounding_box, crop, full_box
 from .window import Window, composite, lay_out, pick, window_box
 
-SOLVED_FROM = 0.5  # pixels whose mask is below this keep the target's bits
+# Pixels whose mask is below this keep the target's bits: less than a level of eight bits is none.
+SOLVED_FROM = 1 / 256
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Placed:
 
     Attributes:
         source: (N, 3, h, w), in [0, 1], float; N is 1 or the batch size, as for the others.
-        mask: (N, 1, h, w), in [0, 1], 1 = source; 0 where it was below 0.5.
+        mask: (N, 1, h, w), in [0, 1], 1 = source; 0 where it was below 1/256.
         source_valid: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
         target: (N, 3 or 4, H, W), as given.
         row: of the visible part's top-left corner on the target, pixels, >= 0.
@@ -109,7 +110,7 @@ def place(
         source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, or is the mask where
             none is given.
         target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
-        mask: (N, 1, h, w), in [0, 1], 1 = take the source. Pixels below 0.5 are not taken at all.
+        mask: (N, 1, h, w), in [0, 1], 1 = take the source; every 8-bit level above 0 counts.
         row: of the source's top-left corner on the target, pixels; may be negative, and the source
             may overhang.
         column: of that corner, pixels; may be negative.
@@ -121,7 +122,7 @@ def place(
 
     Raises:
         ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask
-            that never reaches 0.5, or lies wholly outside the target, in every picture of the
+            that is 0, or lies wholly outside the target, in every picture of the
             batch.
         TypeError: not float tensors; places that are not whole numbers.
     """
@@ -147,14 +148,14 @@ def place(
     )
     if not bool((placed.mask > 0).any()):
         raise ValueError(
-            f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
+            f"mask must be above 0 inside the target of {pixel_size(target)}, got nothing "
             f"there with the source's corner at column {column}, row {row}, scale {scale:g}"
         )
     return placed
 
 
 def solved_mask(mask: Tensor) -> Tensor:
-    """The mask, (N, 1, h, w), 1 = source, set to 0 where it is below 0.5: not solved there."""
+    """The mask, (N, 1, h, w), 1 = source, set to 0 where it is below 1/256: not solved there."""
     return torch.where(mask >= SOLVED_FROM, mask, 0)
 
 
@@ -165,11 +166,11 @@ def check_taken(mask: Tensor) -> None:
         mask: (N, 1, h, w), in [0, 1], 1 = take the source.
 
     Raises:
-        ValueError: it reaches 0.5 in none of its pictures.
+        ValueError: it reaches 1/256 in none of its pictures.
     """
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
-            f"mask must reach {SOLVED_FROM} somewhere (1 = take the source), "
+            "mask must be above 0 somewhere (1 = take the source), "
             f"got at most {mask.max().item():.3g}; is it empty, inverted, or another channel?"
         )
 

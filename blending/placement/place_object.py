@@ -70,7 +70,7 @@ def place_object(
     colour, valid, mask = (crop(plane, shown) for plane in planes)
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
-            f"mask must reach {SOLVED_FROM} inside the target of {pixel_size(target)}, got nothing "
+            f"mask must be above 0 inside the target of {pixel_size(target)}, got nothing "
             f"there with the object's corner at column {spot.column}, row {spot.row}; move it"
         )
     at, frame = shown.shifted(spot.row, spot.column), full_box(target.shape)

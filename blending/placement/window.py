@@ -17,7 +17,7 @@ class Window:
 
     Attributes:
         source: (1, 3, h, w), RGB; 0 beyond the source's frame.
-        mask: (1, 1, h, w), in [0, 1], 1 = source; 0 where it was below 0.5.
+        mask: (1, 1, h, w), in [0, 1], 1 = source; 0 or at least 1/256.
         source_valid: (1, 1, h, w), 0 or 1, where the source has pixels.
         target: (1, 3, h, w), RGB.
         box: the window on the target, pixels.
@@ -31,7 +31,7 @@ class Window:
 
     @cached_property
     def support(self) -> Tensor:
-        """The pixels that are solved, those whose mask is >= 0.5: (1, 1, h, w), bool."""
+        """The pixels that are solved, those whose mask is above 0: (1, 1, h, w), bool."""
         return self.mask > 0
 
     @cached_property

@@ -61,12 +61,12 @@ def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:
     Args:
         blend: (B, C, H, W), in [0, 1].
         target: (B, C, H, W), in [0, 1].
-        mask: (B, 1, H, W), in [0, 1], 1 = source; 0.5 is the edge.
+        mask: (B, 1, H, W), in [0, 1], 1 = source; outside it is 0.
 
     Returns:
         Levels (0..255 scale); 0 where nothing is outside.
     """
-    difference = torch.where(mask >= 0.5, 0, (blend - target).abs())
+    difference = torch.where(mask > 0, 0, (blend - target).abs())
     return LEVELS * difference.max().item()
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -55,14 +55,19 @@ class StageResult:
     Attributes:
         image: (N, 3 or 4, H, W), in [0, 1], the target's dtype and device; the bits of the target
             (refine stage: of its input) outside the mask.
-        mask: (N, 1, H, W), in [0, 1], 1 = changed; 0 where it is below 0.5.
+        placed: what was blended: the Poisson stage's source and mask after cleaning.
         report: JSON-ready: settings, seconds, notes, and for every picture evaluations, terms and
             stop reason.
     """
 
     image: Tensor
-    mask: Tensor
+    placed: Placed
     report: dict
+
+    @property
+    def mask(self) -> Tensor:
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed."""
+        return self.placed.full_mask
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Job:
         device: where to compute.
         rows: how many pictures to solve at once, if their windows cover the same box.
         on_evaluation: called at every evaluation; None: nothing is.
+        clean: for the report, how the cut-out was cleaned; empty: it was not.
     """
 
     stage: str
@@ -86,6 +92,7 @@ class Job:
     device: torch.device
     rows: int
     on_evaluation: OnEvaluation | None
+    clean: dict = field(default_factory=dict)
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -119,7 +126,9 @@ class Job:
             "notes": list(self.placed.notes),
             "pictures": pictures,
         }
-        return StageResult(image, self.placed.full_mask, report)
+        if self.clean:
+            report["clean"] = self.clean
+        return StageResult(image, self.placed, report)
 
     def _groups(self) -> Iterator[tuple[int, list[Window]]]:
         """Neighbours with the same window, `rows` at most, and the first one's number."""

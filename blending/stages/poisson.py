@@ -1,10 +1,17 @@
 """The Poisson stage: a placed source blended into its target."""
 
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ..cutout.clean import clean_cutout
+from ..deep.contours import BESIDE
 from ..deep.vgg16 import Features, load_features
+from ..harmonise.place_colours import PlaceColours
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
-from ..placement.place import Placed
+from ..placement.place import Placed, solved_mask
 from ..placement.window import Window
 from ..settings import Compute, PoissonSettings
 from .batch import Job, OnEvaluation, StageResult
@@ -48,22 +55,47 @@ def poisson_stage(
         raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
     settings, compute = settings or PoissonSettings(), compute or Compute()
     device = resolve_device(compute, placed.target.device)
+    placed, figures = cleaned(placed, settings)
     is_exact = settings.method == "exact"
     margin = EXACT_MARGIN if is_exact else settings.margin
     rows = rows_at_once(settings, device)
-    job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation)
+    job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation, figures)
     if is_exact:
         return job.run(settings, lambda _, windows, tell: _solve_exactly(windows, settings, tell))
     solver = deep_solver(settings, network or load_features(), placed, compute, device)
+    colours: PlaceColours | None = None  # of a film's first frame
 
     def solve(
         _: int, windows: list[Window], tell: OnRowEvaluation | None
     ) -> list[tuple[Tensor, dict]]:
-        prepared = [prepare(window, settings) for window in windows]
+        nonlocal colours
+        prepared = [prepare(window, settings, solver.network, colours) for window in windows]
+        colours = prepared[-1].colours if settings.sequence else None
         solved = solver.solve([poisson_start(p, settings) for p in prepared], tell)
         return [(x, p.figures | own) for p, (x, own) in zip(prepared, solved, strict=True)]
 
     return job.run(settings, solve)
+
+
+def cleaned(placed: Placed, settings: PoissonSettings) -> tuple[Placed, dict]:
+    """A placed source without rests of its own background, if the settings ask for that.
+
+    Args:
+        placed: from `place`.
+        settings: width of the band.
+
+    Returns:
+        What is to be blended, and figures for the report, for each picture. The source keeps its
+        own pixels from a few pixels beside the object on, so that its contours can be told.
+    """
+    width = settings.clean
+    if not width:
+        return placed, {}
+    mask = placed.mask.to(torch.promote_types(placed.mask.dtype, torch.float32))
+    found = clean_cutout(placed.source, mask, width, placed.source_valid)
+    near = F.max_pool2d((found.alpha > 0).to(mask), 2 * BESIDE + 1, 1, BESIDE)
+    source = torch.where(near > 0, found.source, placed.source)
+    return replace(placed, source=source, mask=solved_mask(found.alpha)), found.figures
 
 
 def _solve_exactly(

@@ -6,8 +6,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..deep.fidelity import edge_emphasis, edge_ramp
+from ..deep.contours import contour_share
+from ..deep.fidelity import edge_emphasis, edge_ramp, raised
 from ..deep.problem import Problem
+from ..deep.vgg16 import Features
+from ..harmonise.place_colours import PlaceColours, harmonised
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
 from ..poisson.boundary_match import match_boundary, matched_source
@@ -32,6 +35,7 @@ class Prepared:
         match_confidence: from 0 to 1, how surely the source continues the target; 0 without a
             match.
         figures: for the report.
+        colours: the palettes that the source was harmonised by; None: it was not.
     """
 
     window: Window
@@ -39,6 +43,7 @@ class Prepared:
     fidelity_scale: float
     match_confidence: float
     figures: dict
+    colours: PlaceColours | None = None
 
     @cached_property
     def exact(self) -> Tensor:
@@ -98,12 +103,20 @@ class Prepared:
         )
 
 
-def prepare(window: Window, settings: PoissonSettings) -> Prepared:
-    """Match the source if asked for, compute the guidance, turn the bleed into a fidelity scale.
+def prepare(
+    window: Window,
+    settings: PoissonSettings,
+    network: Features | None = None,
+    colours: PlaceColours | None = None,
+) -> Prepared:
+    """Match and harmonise the source if asked for, compute guidance and the fidelity's scale.
 
     Args:
         window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
         settings: of the Poisson stage.
+        network: on the window's device; finds the parts of the place that are like the object.
+            None: the surroundings alone are harmonised to.
+        colours: palettes of a film's first frame; None: those of this window.
 
     Returns:
         The window, ready to be solved.
@@ -119,11 +132,17 @@ def prepare(window: Window, settings: PoissonSettings) -> Prepared:
             "offset": match.offset.flatten().tolist(),
             "confidence": match.confidence,
         }
+    strength = (1 - confidence) * settings.harmonise
+    if strength:
+        given = window.source, window.mask, window.target
+        moved = harmonised(*given, strength, colours=colours, network=network)
+        window, colours = replace(window, source=moved.source), moved.colours
+        figures["harmonise"] = {"strength": strength} | moved.figures
     guidance = guidance_field(
         window.source, window.source_valid, window.target, window.support, settings.gradients
     )
     figures["bleed"] = bleed
-    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures)
+    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures, colours)
 
 
 def fidelity_scale(bleed: float) -> float:
@@ -167,8 +186,8 @@ def poisson_start(prepared: Prepared, settings: PoissonSettings) -> Start:
         valid = torch.ones_like(window.source_valid)
         window = replace(window, source=x0.clamp(0, 1), source_valid=valid)
     weights = prepared.joint_weights(settings.weights)
-    fidelity = edge_ramp(window, settings.rim)
-    return Start(Problem(window, window.target, guidance, fidelity, weights), x0)
+    problem = Problem(window, window.target, guidance, edge_ramp(window, settings.rim), weights)
+    return Start(with_contours(problem) if settings.keeps_contours else problem, x0)
 
 
 def refine_start(
@@ -188,4 +207,14 @@ def refine_start(
     guidance = torch.where(window.support, laplacian(window.source), laplacian(window.target))
     fidelity = edge_emphasis(window)
     problem = Problem(window, window.source, guidance, fidelity, settings.weights, style)
-    return Start(problem, window.source)
+    return Start(with_contours(problem) if settings.contours else problem, window.source)
+
+
+def with_contours(problem: Problem) -> Problem:
+    """The problem without the wish to flatten the object's contour at the mask's edge.
+
+    There the gradient term counts less, and the object's own colours from the first pixel on.
+    """
+    share = contour_share(problem.window)
+    fidelity = raised(problem.fidelity, share * problem.window.support)
+    return replace(problem, seam=1 - share, fidelity=fidelity)

@@ -39,7 +39,7 @@ def refine_stage(
     Args:
         image: (N, 3 or 4, H, W), the blend, in [0, 1].
         target: (N, 3 or 4, H, W), in [0, 1], whose style is matched; the same size.
-        mask: (N, 1, H, W), in [0, 1], 1 = may change; pixels below 0.5 keep the bits of `image`. It
+        mask: (N, 1, H, W), in [0, 1], 1 = may change; where it is 0 the bits of `image` stay. It
             is grown where the region is a band, and ignored where the region is the whole picture.
         settings: None: the defaults.
         network: VGG16, not changed or moved; None: the bundled one.
@@ -54,7 +54,7 @@ def refine_stage(
         image + mask·change, and the mask of the region; the bits of `image` outside it.
 
     Raises:
-        ValueError: shapes, ranges, sizes or batches; a mask that never reaches 0.5.
+        ValueError: shapes, ranges, sizes or batches; a mask that is 0 everywhere.
         TypeError: not float tensors.
         FileNotFoundError: the bundled weights are missing.
 
@@ -102,7 +102,7 @@ def region_mask(mask: Tensor, settings: RefineSettings) -> Tensor:
         settings: region and band.
 
     Returns:
-        (N, 1, H, W), in [0, 1], 1 = may change; values below 0.5 do not count.
+        (N, 1, H, W), in [0, 1], 1 = may change.
     """
     if settings.region == "picture":
         return torch.ones_like(mask)

@@ -276,7 +276,7 @@ def test_a_weights_file_is_checked_even_where_no_stage_needs_it(scenery, tmp_pat
         ({"source": torch.zeros(24, 26)}, ValueError, r"source must be \(B, 3 or 4, H, W\)"),
         ({"target": torch.zeros(1, 3, 0, 8)}, ValueError, "target must be .* not empty"),
         ({"mask": None}, ValueError, "mask must be given for a source without alpha"),
-        ({"mask": torch.zeros(1, 1, 24, 26)}, ValueError, "mask must reach 0.5"),
+        ({"mask": torch.zeros(1, 1, 24, 26)}, ValueError, "mask must be above 0"),
         ({"mask": torch.ones(1, 1, 24, 25)}, ValueError, "mask must have the size of source"),
         ({"row": 100}, ValueError, "source of 26 x 24 pixels must overlap the target"),
         ({"row": 1.5}, TypeError, "row must be a whole number"),

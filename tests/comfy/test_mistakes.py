@@ -93,11 +93,11 @@ MISTAKES = {
     "threshold out of range": (wrong(n3=load_mask(threshold=2)), "DIB_LoadMask", "threshold"),
     "grow out of range": (wrong(n3=load_mask(grow=999)), "DIB_LoadMask", "grow"),
     "feather out of range": (wrong(n3=load_mask(feather=-1)), "DIB_LoadMask", "feather"),
-    "empty mask": (black, "DIB_PoissonStage", "mask must reach 0.5"),
+    "empty mask": (black, "DIB_PoissonStage", "mask must be above 0"),
     "shrunk to nothing": (
         wrong(n3=load_mask(grow=-60)),
         "DIB_PoissonStage",
-        "mask must reach 0.5",
+        "mask must be above 0",
     ),
     "off the target": (wrong(n4=poisson(column=500)), "DIB_PoissonStage", "must overlap"),
     "mask off the target": (wrong(n4=poisson(column=90)), "DIB_PoissonStage", "inside the target"),

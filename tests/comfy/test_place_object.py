@@ -173,7 +173,7 @@ MISTAKES = {
         {"column": 500},
         ("must overlap the target of 96 x 80 pixels", "column 500"),
     ),
-    "mask outside": ({"column": 90}, ("mask must reach 0.5 inside the target", "column 90")),
+    "mask outside": ({"column": 90}, ("mask must be above 0 inside the target", "column 90")),
     "larger than can be": (
         {"fit": "stretch", "fit_width": 16384, "fit_height": 16384, "scale": 16},
         ("scale and fit must keep the source within 32768 pixels",),

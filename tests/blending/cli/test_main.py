@@ -369,7 +369,7 @@ def test_the_demo_brings_its_pictures(run):
         ({"at": "1,2,3"}, ["'1,2,3'"]),
         ({"at": "99999999999,0"}, ["column must be in"]),
         ({"at": "500,0"}, ["must overlap the target of 36 x 32 pixels", "column 500, row 0"]),
-        ({"at": "33,5"}, ["mask must reach 0.5 inside the target"]),
+        ({"at": "33,5"}, ["mask must be above 0 inside the target"]),
         ({"method": "magic"}, ["--method", "magic"]),
         ({"stage": "third"}, ["--stage", "third"]),
         ({"mask_channel": "hue"}, ["--mask-channel", "hue"]),
@@ -465,7 +465,7 @@ def test_a_mask_of_another_size_is_a_mistake(run):
 
 def test_an_empty_mask_is_a_mistake(run):
     Image.fromarray(np.zeros_like(MASK)).save("black.png")
-    refused(run, arguments(mask="black.png"), "mask must reach 0.5", "is it empty, inverted")
+    refused(run, arguments(mask="black.png"), "mask must be above 0", "is it empty, inverted")
 
 
 def test_an_unwritable_folder_is_told_before_the_work(run, monkeypatch):

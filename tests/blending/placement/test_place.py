@@ -27,7 +27,7 @@ def pasted_by_loop(source, mask, target, row, column):
     image = target.double().numpy().copy()
     for i, j in itertools.product(*map(range, mask.shape[2:])):
         r, c, weight = row + i, column + j, mask[0, 0, i, j].item()
-        if 0 <= r < image.shape[2] and 0 <= c < image.shape[3] and weight >= 0.5:
+        if 0 <= r < image.shape[2] and 0 <= c < image.shape[3] and weight >= 1 / 256:
             colour = source[0, :3, i, j].double().numpy()
             image[0, :3, r, c] = weight * colour + (1 - weight) * image[0, :3, r, c]
     return torch.from_numpy(image)
@@ -59,8 +59,16 @@ def test_only_the_visible_part_is_kept_with_its_place():
     assert (placed.row, placed.column) == (0, 5)
 
 
-def test_mask_values_below_a_half_are_dropped_and_a_half_is_kept():
-    below = math.nextafter(0.5, 0.0)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_every_level_of_eight_bits_counts_in_every_float(dtype):
+    mask = (torch.arange(256, dtype=torch.float64) / 255).to(dtype).view(1, 1, 1, 256)
+    placed = place(random(1, 3, 1, 256), random(1, 3, 1, 256), mask)
+    assert torch.equal(placed.mask, mask)
+    assert ((placed.mask > 0) == (mask > 0)).all() and (mask > 0).sum() == 255
+
+
+def test_mask_values_below_a_level_of_eight_bits_are_dropped():
+    below = math.nextafter(1 / 256, 0.0)
     mask = torch.tensor([[[[0.0, below, 0.5, 0.75, 1.0]]]], dtype=torch.float64)
     source, target = random(1, 3, 1, 5), random(1, 3, 1, 5, seed=1)
     placed = place(source, target, mask)
@@ -71,12 +79,12 @@ def test_mask_values_below_a_half_are_dropped_and_a_half_is_kept():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_outside_the_mask_the_paste_is_the_target_bit_for_bit(dtype):
-    mask = random(1, 1, 20, 20)
+    mask = (random(1, 1, 20, 20) - 0.3).clamp_min(0)
     target = random(1, 4, 30, 30, seed=1).to(dtype)
     target[0, :3, ::3, ::3] = -0.0  # a sign is lost by adding 0
     pasted = place(random(1, 3, 20, 20, seed=2).to(dtype), target, mask, 5, -4).paste
     inside = torch.zeros(30, 30, dtype=torch.bool)
-    inside[5:25, :16] = mask[0, 0, :, 4:] >= 0.5
+    inside[5:25, :16] = mask[0, 0, :, 4:] >= 1 / 256
     kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[target.element_size()]
     assert pasted.dtype == dtype
     assert torch.equal(pasted.view(kind)[..., ~inside], target.view(kind)[..., ~inside])
@@ -95,26 +103,25 @@ def test_the_full_mask_lies_on_the_target_in_its_type():
     mask = torch.tensor([[[[1.0, 0.25], [0.5, 1.0]]]])
     placed = place(random(1, 3, 2, 2), random(1, 3, 3, 4).half(), mask, 1, -1)
     assert placed.full_mask.dtype == torch.float16
-    assert placed.full_mask.tolist() == [[[[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]]]
+    assert placed.full_mask.tolist() == [[[[0, 0, 0, 0], [0.25, 0, 0, 0], [1, 0, 0, 0]]]]
 
 
 def test_alpha_is_the_mask_when_there_is_none():
-    alpha = torch.tensor([[[[0.0, 0.4, 0.5, 1.0]]]])
+    alpha = torch.tensor([[[[0.0, 0.25, 0.5, 1.0]]]])
     colour = random(1, 3, 1, 4)
     placed = place(torch.cat((colour, alpha), 1), random(1, 3, 1, 4, seed=1))
-    assert placed.mask.flatten().tolist() == [0, 0, 0.5, 1]
+    assert placed.mask.flatten().tolist() == [0, 0.25, 0.5, 1]
     assert placed.source_valid.flatten().tolist() == [0, 1, 1, 1]
     assert torch.equal(placed.source, colour)
     assert placed.notes == ("the source's alpha is the mask",)
 
 
 def test_alpha_multiplies_the_mask():
-    # 0.75·0.75 = 0.5625 stays; 0.75·0.5 = 0.375 is below a half; 1·0 and 0·1 are nothing.
     alpha = torch.tensor([[[[0.75, 0.75, 1.0, 0.0]]]])
     mask = torch.tensor([[[[0.75, 0.5, 0.0, 1.0]]]])
     source = torch.cat((random(1, 3, 1, 4), alpha), 1)
     placed = place(source, random(1, 3, 1, 4, seed=1), mask)
-    assert placed.mask.flatten().tolist() == [0.5625, 0, 0, 0]
+    assert placed.mask.flatten().tolist() == [0.5625, 0.375, 0, 0]
     assert placed.source_valid.flatten().tolist() == [1, 1, 1, 0]
     assert placed.notes == ("the source's alpha multiplies the mask",)
 
@@ -150,8 +157,8 @@ def test_scaled_colours_and_masks_are_pillows_bicubic(scale):
     wanted = torch.stack([resized_by_pillow(channel, *size) for channel in source[0]])
     torch.testing.assert_close(placed.source[0], wanted, atol=1e-5, rtol=0)
     soft = resized_by_pillow(mask[0, 0], *size).clamp(0, 1)
-    clear = (soft - 0.5).abs() > 1e-5  # the other implementation may round across the threshold
-    wanted = torch.where(soft >= 0.5, soft, 0)
+    clear = (soft - 1 / 256).abs() > 1e-5  # the other implementation may round across the threshold
+    wanted = torch.where(soft >= 1 / 256, soft, 0)
     torch.testing.assert_close(placed.mask[0, 0][clear], wanted[clear], atol=1e-5, rtol=0)
 
 
@@ -322,7 +329,7 @@ ERRORS = {
     "mask channels": ({"mask": SOURCE}, "mask must be (B, 1, H, W) and not empty"),
     "mask range": ({"mask": MASK * 1.5}, "mask must be in [0, 1], got 1.5 to 1.5"),
     "mask nan": ({"mask": MASK * math.nan}, "mask must be finite, got NaN or infinity"),
-    "mask below a half": ({"mask": MASK * 0.25}, "mask must reach 0.5 somewhere"),
+    "mask below a level": ({"mask": MASK / 300}, "mask must be above 0 somewhere"),
     "mask all zero": (
         {"mask": MASK * 0},
         "got at most 0; is it empty, inverted, or another channel?",
@@ -346,7 +353,7 @@ ERRORS = {
     ),
     "alpha empty": (
         {"source": torch.zeros(1, 4, 4, 5), "mask": None},
-        "mask must reach 0.5 somewhere",
+        "mask must be above 0 somewhere",
     ),
     "batches": (
         {"source": SOURCE.expand(2, -1, -1, -1), "target": TARGET.expand(3, -1, -1, -1)},
@@ -376,7 +383,7 @@ ERRORS = {
     "right of the target": ({"column": 30}, "got its corner at column 30, row 0"),
     "mask off the target": (
         {"mask": torch.nn.functional.pad(ones(4, 1), (4, 0)), "row": 1, "column": 5},
-        "mask must reach 0.5 inside the target of 9 x 8 pixels, got nothing there with the "
+        "mask must be above 0 inside the target of 9 x 8 pixels, got nothing there with the "
         "source's corner at column 5, row 1, scale 1",
     ),
 }

@@ -153,7 +153,7 @@ def test_words_say_where_it_lies_and_what_is_cut_off():
     [
         (at(500, 0), "source of 24 x 20 pixels must overlap the target of 60 x 50 pixels"),
         (at(-24, 0), "must overlap the target"),
-        (at(57, 0), "mask must reach 0.5 inside the target of 60 x 50 pixels, got nothing there"),
+        (at(57, 0), "mask must be above 0 inside the target of 60 x 50 pixels, got nothing there"),
         (
             Layout(fit="stretch", fit_width=16384, fit_height=16384, unit="pixels", scale=4),
             "scale and fit must keep the source within 32768 pixels a side and 100 million in all, "
@@ -170,7 +170,7 @@ def test_places_without_a_result_are_refused(layout, message, photo, disc):
     ("source", "mask", "message"),
     [
         (torch.ones(1, 3, 4, 4), None, "mask must be given for a source without alpha"),
-        (torch.ones(1, 3, 4, 4), torch.zeros(1, 1, 4, 4), "mask must reach 0.5 somewhere"),
+        (torch.ones(1, 3, 4, 4), torch.zeros(1, 1, 4, 4), "mask must be above 0 somewhere"),
         (torch.ones(1, 3, 4, 4), torch.ones(1, 1, 5, 4), "mask must have the size of source"),
         (255 * torch.ones(1, 3, 4, 4), torch.ones(1, 1, 4, 4), r"source must be in \[0, 1\]"),
     ],

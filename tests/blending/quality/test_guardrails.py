@@ -66,7 +66,7 @@ def whole_picture(blend, placed, sample=0):
     source, mask, known = (F.pad(tensor, padding) for tensor in (source, mask, known))
     blend, target = blend[sample : sample + 1].double(), target[:, :3]
     inside, paste = mask >= 0.5, mask * source + (1 - mask) * target
-    guidance = torch.where(inside, laplacian(source, known), laplacian(target))
+    guidance = torch.where(mask > 0, laplacian(source, known), laplacian(target))
     labs = [color.rgb2lab(picture[0].numpy(), channel_axis=0) for picture in (blend, paste)]
     difference = color.deltaE_ciede2000(*labs, channel_axis=0)
     hues = [np.arctan2(lab[2], lab[1]) for lab in labs]
@@ -280,10 +280,13 @@ def test_the_background_is_looked_at_everywhere(case):
     assert figures["seam_ratio"] == 1
 
 
-def test_a_soft_mask_below_one_half_is_background(case, soft_disc):
+def test_what_is_outside_a_soft_mask_is_background_and_its_thin_part_is_not(case, soft_disc):
     _, placed = case
     blend = placed.paste
-    below = F.pad((soft_disc > 0) & (soft_disc < 0.5), (29, 19, 17, 23))
+    thin = F.pad((soft_disc > 0) & (soft_disc < 0.5), (29, 19, 17, 23))
+    (figures,) = guard_rails(torch.where(thin, blend - 9 / 255, blend), placed)
+    assert figures["background_difference"] == 0
+    below = F.pad(soft_disc == 0, (29, 19, 17, 23), value=True)
     assert below.any()
     blend = torch.where(below, blend - 2 / 255, blend)
     (figures,) = guard_rails(blend, placed)

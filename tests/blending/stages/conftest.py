@@ -53,7 +53,7 @@ def on_target():
     def lay(mask, target, row, column):
         full = np.zeros(target.shape[2:], bool)
         height, width = mask.shape[2:]
-        full[row : row + height, column : column + width] = mask[0, 0].numpy() >= 0.5
+        full[row : row + height, column : column + width] = mask[0, 0].numpy() > 0
         return full
 
     return lay

@@ -34,12 +34,23 @@ def test_pixels_outside_the_mask_keep_the_targets_bits(name, scenery, stage, on_
 
 
 @pytest.mark.parametrize("name", OBJECT_STAGES)
-def test_pixels_whose_mask_is_below_one_half_keep_the_targets_bits(name, scenery, stage, on_target):
+def test_pixels_whose_mask_is_below_a_level_keep_the_targets_bits(name, scenery, stage, on_target):
     source, target, mask, row, column = scenery
-    soft = torch.where(mask == 1, 0.75, 0.49)
+    soft = torch.where(mask == 1, 0.75, 0.9 / 256)
     image = stage(name, source, target, soft, row, column).image
     inside = torch.from_numpy(on_target(mask, target, row, column))
     assert torch.equal(image[..., ~inside], target[..., ~inside])
+
+
+@pytest.mark.parametrize("name", OBJECT_STAGES)
+def test_the_thinnest_mask_changes_little_and_as_much_as_it_is(name, scenery, stage, on_target):
+    source, target, mask, row, column = scenery
+    inside = torch.from_numpy(on_target(mask, target, row, column))
+    for level in (1, 25):
+        image = stage(name, source, target, level / 255 * mask, row, column).image
+        assert torch.equal(image[..., ~inside], target[..., ~inside])
+        change = (image - target).abs()[..., inside].max()
+        assert 0 < change < 2 * level / 255
 
 
 @pytest.mark.parametrize("name", OBJECT_STAGES)
@@ -163,7 +174,7 @@ def test_a_batch_of_four_gives_what_single_runs_give(name, photo, disc, stage):
 @pytest.mark.parametrize("name", OBJECT_STAGES)
 def test_an_empty_picture_of_a_batch_is_its_target_and_the_report_says_so(name, scenery, stage):
     source, target, mask, row, column = scenery
-    masks = torch.cat((torch.zeros_like(mask), mask, torch.full_like(mask, 0.4)))
+    masks = torch.cat((torch.zeros_like(mask), mask, torch.full_like(mask, 0.003)))
     result = stage(name, source, target, masks, row, column)
     assert torch.equal(result.image[[0, 2]], target.expand(2, -1, -1, -1))
     assert torch.equal(result.image[1:2], stage(name, *scenery).image)
@@ -435,7 +446,7 @@ def test_neighbours_of_one_window_are_solved_together_up_to_so_many(rows, expect
 
 
 def test_a_soft_mask_is_composited_and_clipped_once_by_hand():
-    mask = torch.tensor([[[[0.0, 0.5, 1.0, 0.75, 0.25]]]])
+    mask = torch.tensor([[[[0.0, 0.5, 1.0, 0.75, 0.0]]]])
     placed = place(torch.ones(1, 3, 1, 5), torch.full((1, 3, 1, 5), 0.5), mask)
     base = torch.tensor([1.25, 0.25, 0.25, 0.375, -0.5]).expand(1, 3, 1, 5)  # not the target
     x = torch.tensor([9.0, 1.25, -0.5, 1.25, 9.0]).expand(1, 3, 1, 5)
@@ -447,7 +458,7 @@ def test_a_soft_mask_is_composited_and_clipped_once_by_hand():
 
     result = job(placed, base=base).run(RefineSettings(), solve)
     # Half of 1.25 and half of 0.25 are 0.75; -0.5 is clipped; 0.75 of 1.25 and a quarter of 0.375,
-    # 1.03, are clipped. Where the mask is below a half the base stays, beyond [0, 1] as it is.
+    # 1.03, are clipped. Where the mask is 0 the base stays, beyond [0, 1] as it is.
     assert result.image[0, 0, 0].tolist() == [1.25, 0.75, 0, 1, -0.5]
     (figures,) = result.report["pictures"]
     assert figures["pixels"] == 3

@@ -193,7 +193,7 @@ def test_missing_bundled_weights_are_named(scenery, monkeypatch, tmp_path):
         ({"mask": torch.ones(1, 1, 8, 9)}, ValueError, "mask must have the size of image"),
         ({"mask": torch.ones(1, 3, 8, 8)}, ValueError, r"mask must be \(B, 1, H, W\)"),
         ({"mask": torch.full((1, 1, 8, 8), 2.0)}, ValueError, r"mask must be in \[0, 1\]"),
-        ({"mask": torch.full((1, 1, 8, 8), 0.49)}, ValueError, "mask must reach 0.5"),
+        ({"mask": torch.full((1, 1, 8, 8), 0.003)}, ValueError, "mask must be above 0"),
         ({"mask": torch.ones(2, 1, 8, 8), "image": torch.zeros(3, 3, 8, 8)}, ValueError, "batch"),
     ],
 )

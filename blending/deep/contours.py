@@ -1,0 +1,46 @@
+"""Where a mask's edge lies on the object's own contour, and where it cuts through one surface."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..image.filters import blur, gaussian_kernel
+from ..placement.window import Window
+
+SIGMA, REACH = 3.0, 9  # pixels, of the Gaussian means on both sides of the edge
+NEAR = 0.03  # least share of each side under that Gaussian: within five pixels of a straight edge
+SAME, OTHER = (
+    0.06,
+    0.18,
+)  # difference of the means, image units: up to there one surface; from there
+BESIDE, FAINT = 3, 0.02  # pixels beside the mask, which may be mixed or cleaned, and their weight
+SOLID = 0.5  # alpha from which a pixel is the object's
+
+
+@torch.no_grad()
+def contour_share(window: Window) -> Tensor:
+    """The share, at every pixel near the mask's edge, by which that edge is the object's contour.
+
+    The source's mean colours inside and outside the mask are compared there. Where they are alike
+    the mask cuts through one surface (a loosely cut object's background, a patch of sky) and its
+    edge must not be seen; where they differ the object ends there, and so it must in the target.
+
+    Args:
+        window: source, mask and where the source has pixels, (1, C, h, w).
+
+    Returns:
+        (1, 1, h, w), 0 to 1; 0 away from the edge and where the source has nothing outside.
+    """
+    inside = window.mask * (window.mask >= SOLID)
+    beside = F.max_pool2d(window.support.to(window.source), 2 * BESIDE + 1, 1, BESIDE)
+    outside = window.source_valid * ~window.support * torch.where(beside > 0, FAINT, 1.0)
+    kernel = gaussian_kernel(SIGMA, REACH, window.source)
+    weights = [blur(weight, kernel) for weight in (inside, outside)]
+    means = [
+        blur(weight * window.source, kernel) / total.clamp_min(1e-6)
+        for weight, total in zip((inside, outside), weights, strict=True)
+    ]
+    step = (means[0] - means[1]).square().sum(1, keepdim=True).sqrt()
+    share = ((step - SAME) / (OTHER - SAME)).clamp(0, 1)
+    near = (weights[0] > NEAR) & (weights[1] > FAINT * NEAR)
+    return torch.where(near, share * share * (3 - 2 * share), 0)
