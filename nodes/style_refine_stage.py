@@ -5,6 +5,7 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.placement.place import SOLVED_FROM
 from ..blending.presets import REFINING, changed_refine, refine_preset
 from ..blending.report import picture_size
 from ..blending.settings import REGIONS, BlendSettings
@@ -110,7 +111,7 @@ class StyleRefineStage(io.ComfyNode):
         linked = settings and settings.refine
         own = linked or refine_preset(preset)
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
-        is_empty = region == "picture" and not bool((area >= 0.5).any())
+        is_empty = region == "picture" and not bool((area >= SOLVED_FROM).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
         feedback = Feedback(image)
         room = estimated_memory(placed, wanted, wished)

@@ -74,6 +74,9 @@ class Prepared:
             window.support,
             contrast=CONTOUR,
         )
+        # Under a soft edge the composite is part source, part target, and so is its Laplacian.
+        soft = torch.lerp(laplacian(window.target), guidance, window.mask)
+        guidance = torch.where(window.support, soft, guidance)
         if not self.match_confidence:
             return guidance
         blend = composite(window.target, self.exact, window.mask)
