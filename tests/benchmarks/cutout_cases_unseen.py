@@ -1,4 +1,4 @@
-"""Ten more cut-outs of known alpha, of other kinds; no threshold was changed after they were run."""
+"""Ten more cut-outs of known alpha, of other kinds: no threshold was changed after they ran."""
 
 import numpy as np
 from cutout_cases import (
@@ -53,9 +53,7 @@ def text() -> Shape:
 
 def _thin() -> list[CutoutCase]:
     angles = np.arange(12) * np.pi / 6
-    leaves = [
-        ellipse(92 + 48 * np.sin(t), 100 + 52 * np.cos(t), 26, 11, t + 0.5) for t in angles[::1]
-    ]
+    leaves = [ellipse(92 + 48 * np.sin(t), 100 + 52 * np.cos(t), 26, 11, t + 0.5) for t in angles]
     twig = together(bar((20, 100, 176, 100), 4), *leaves)
     spokes = [bar((92, 100, 92 + 70 * np.sin(t), 100 + 70 * np.cos(t)), 2.5) for t in angles]
     wheel = together(without(disc(92, 100, 78), disc(92, 100, 67)), disc(92, 100, 12), *spokes)
