@@ -18,6 +18,7 @@ from ..validation import check_image, check_mask, check_same_size, common_batch
 from .foreground import continued
 from .graph_cut import graph_cut
 from .local_colours import LocalColours
+from .mask_edge import MaskEdge
 from .rests import PURE, beside, deep_rests, distance, rests
 
 Array = np.ndarray
@@ -146,8 +147,9 @@ def _matte(image: Array, mask: Array, valid: Array, width: int) -> tuple[Array, 
     if not outside.any():
         return mask, mask, 0.0
     own, ratio = _labelled(image, inside, outside, width)
-    old = rests(image, mask, outside, own, width)
-    removed = deep_rests(old, mask)
+    edge = MaskEdge(inside)
+    old = rests(image, outside, own, ratio, edge, width)
+    removed = deep_rests(old, mask, edge)
     kept = inside & ~(old | removed)
     if not kept.any():
         return mask, mask, 0.0

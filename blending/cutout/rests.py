@@ -6,7 +6,12 @@ to be judged; what has its step at the mask's own edge is a part of the object t
 and what would take a thin part away as a whole is no rest of anything.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+
+from .mask_edge import MaskEdge
 
 Array = np.ndarray
 
@@ -18,10 +23,15 @@ PURE = 2.0  # pixels from a contour on, colours are not mixed
 STEP_RATIO = 0.8
 TEXTURE_SHARE = 0.5  # of the standard deviation beside it that the inner border's step exceeds
 LEAST_STEP = 0.03  # of RGB, at the inner border: less is no contour
-ALONG = 25  # pixels a side, of means along a border
+ALONG = 6.0  # pixels, standard deviation of local means along the mask's edge
+SHORTEST = 12  # pixels along the mask's edge
+# Of a border: mean log ratio of the object beside it, share of it that is clear, and that ends
+# within the band. For a whole region, and for a stretch of one.
+SURE = 1.6, 0.85, 0.9
+LIKELY = 2.2, 0.8, 0.7
+LITTLE = 1e-3
+OVER, ENDS = 1.5, 4.5  # pixels beyond the width
 ACROSS, ASIDE = 5, 11  # pixels a side, of mean colours beside the mask's edge and the contour
-OPEN = 0.5  # of the border beside a pixel that may end at the band's inner edge
-WINDOW = 1.3  # widths of the band, on each side, of the window that this is counted in
 LEAST_DEPTH = 1.2  # pixels inside the mask's half: a rest reaches them somewhere near, or is none
 NEAR_DEPTH = 8  # pixels around these
 SPECK, SMALL = 12, 20  # square pixels: of the object among rests, of a rest
@@ -61,32 +71,57 @@ def beside(pixels: Array) -> Array:
     return every
 
 
-def rests(image: Array, mask: Array, outside: Array, own: Array, width: int) -> Array:
+def rests(
+    image: Array,
+    outside: Array,
+    own: Array,
+    ratio: Array,
+    edge: MaskEdge,
+    width: int,
+) -> Array:
     """The labelled background that is a rest of the old one.
 
     Args:
         image: (3, h, w), float.
-        mask: (h, w), in [0, 1].
         outside: (h, w), bool, the old background's pixels outside the mask.
         own: (h, w), bool, inside the mask, those labelled as the object's.
+        ratio: (h, w), log likelihood ratios, > 0 where the object explains a pixel better.
+        edge: of the mask.
         width: of the band along the mask's edge in which rests may lie, pixels.
 
     Returns:
         (h, w), bool.
     """
-    inside = mask > 0
-    removed = _joined(inside & ~own, outside)
-    removed = _ending(removed, inside, width)
-    removed = _with_steps(image, removed, inside, outside)
-    return _joined(_without_vanished(removed, inside, width), outside)
+    inside = edge.depth > 0
+    labelled = _joined(inside & ~own, outside)
+    band, limit = _within(labelled, edge, width)
+    band = _joined(band, outside)
+    kept = inside & ~labelled
+    regions = _labelled(band)
+    borders = _Borders(band & beside(outside), band & beside(kept), limit & band)
+    if not (borders.outer.any() and borders.inner.any()):
+        return np.zeros_like(band)
+    evidence = _evidence(image, ratio, band, labelled | outside, kept, borders)
+    count = int(regions.max()) + 1
+    whole = _verdict(lambda p, v: np.bincount(regions[p], v[p], count), borders, evidence, SURE)
+    whole[0] = False
+    sums = _verdict(
+        lambda p, v: edge.smoothed(edge.sums(p, v), ALONG), borders, evidence, LIKELY
+    )
+    stretches = edge.stretches(sums)
+    long = np.bincount(stretches, minlength=1) >= SHORTEST
+    long[0] = False
+    removed = band & (whole[regions] | edge.over(long[stretches]))
+    return _joined(_without_vanished(removed, edge, width), outside)
 
 
-def deep_rests(removed: Array, mask: Array) -> Array:
+def deep_rests(removed: Array, mask: Array, edge: MaskEdge) -> Array:
     """Those rests that a mask's own soft edge does not explain; the mask is right elsewhere.
 
     Args:
         removed: (h, w), bool, rests as from `rests`.
         mask: (h, w), in [0, 1].
+        edge: of the mask.
 
     Returns:
         (h, w), bool, with specks of the object among rests; small rests are none.
@@ -94,7 +129,7 @@ def deep_rests(removed: Array, mask: Array) -> Array:
     deep = removed & (distance(mask >= 0.5) > LEAST_DEPTH)
     if not deep.any():
         return deep
-    kept = removed & (distance(~deep) <= NEAR_DEPTH)
+    kept = removed & edge.over(edge.grown(edge.sums(deep) > 0, NEAR_DEPTH))
     stays = (mask > 0) & ~kept
     kept |= _smaller(stays, SPECK) & (distance(~kept) <= 2 * PURE)
     return kept & ~_smaller(kept, SMALL)
@@ -108,47 +143,84 @@ def _joined(removed: Array, outside: Array) -> Array:
     return removed & touching[labels]
 
 
-def _ending(removed: Array, inside: Array, width: int) -> Array:
-    """Without those beside which the background's colours go on beyond the band."""
+def _within(labelled: Array, edge: MaskEdge, width: int) -> tuple[Array, Array]:
+    """What of the labelled background may be a rest, and those of it where it goes on deeper."""
     from scipy.ndimage import binary_opening
 
-    depth = distance(inside)
-    beyond = np.zeros_like(removed)
-    binary_opening(removed & (depth > width + 1.5), TOUCHING, output=beyond)
-    ends = removed & (depth <= width + 1.5)
-    if beyond.any():
-        limit = ends & (depth > width + 0.5) & (distance(~beyond) <= PURE)
-        proper = ends & beside(inside & ~removed)
-        side = 2 * round(WINDOW * width) + 1
-        ends &= _blurred(limit, side) <= OPEN * _blurred(proper, side)
-    return ends
+    depth = edge.depth
+    parts = _labelled(labelled & (depth > width + OVER))
+    goes_on = np.bincount(parts.ravel(), depth.ravel() > width + ENDS) > 0
+    goes_on[0] = False
+    deep = goes_on[parts]
+    beyond = np.zeros_like(deep)
+    binary_opening(deep, TOUCHING, output=beyond)
+    band = labelled & ~deep
+    return band, band & (depth > width) & beside(beside(beyond))
 
 
-def _with_steps(image: Array, removed: Array, inside: Array, outside: Array) -> Array:
-    """Those whose inner border is a clearer step of colour than the mask's edge before them."""
-    kept = inside & ~removed
-    outer_border = removed & beside(outside)
-    to_kept = distance(~kept)
-    inner_border = removed & beside(kept)
-    if not (outer_border.any() and inner_border.any()):
-        return np.zeros_like(removed)
-    step = _mean(image, outside, ACROSS) - _mean(image, removed, ACROSS)
-    outer = _along(np.sqrt(np.square(step).sum(0)), outer_border)
-    background = (removed | outside) * np.where(to_kept > PURE, 1, 0.02)
-    own = kept * np.where(distance(kept) > PURE, 1, 0.02)
-    behind, before = _mean(image, background, ASIDE), _mean(image, own, ASIDE)
-    inner = _along(np.sqrt(np.square(behind - before).sum(0)), inner_border)
-    spread = _mean(np.square(image - behind).sum(0)[None], background, ASIDE)
+@dataclass(frozen=True)
+class _Borders:
+    """Of the labelled background in the band: the pixels (h, w) along
+
+    the mask's edge (outer), the object's contour (inner), and where it goes on deeper (limit).
+    """
+
+    outer: Array
+    inner: Array
+    limit: Array
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What speaks for a rest at each pixel of a border, (h, w).
+
+    Attributes:
+        outer: colour difference to the outside, at the outer border.
+        inner: colour difference to the object, at the inner one.
+        clear: whether that is more than texture.
+        foreign: the log likelihood ratio of the object beside the inner border.
+    """
+
+    outer: Array
+    inner: Array
+    clear: Array
+    foreign: Array
+
+
+def _evidence(
+    image: Array, ratio: Array, band: Array, background: Array, kept: Array, borders: _Borders
+) -> _Evidence:
+    step = _mean(image, background & ~band, ACROSS) - _mean(image, band, ACROSS)
+    to_kept, to_background = distance(~kept), distance(kept)
+    pure = background * np.where(to_kept > PURE, 1, 0.02)
+    own = kept * np.where(to_background > PURE, 1, 0.02)
+    behind, before = _mean(image, pure, ASIDE), _mean(image, own, ASIDE)
+    inner = np.sqrt(np.square(behind - before).sum(0))
+    spread = _mean(np.square(image - behind).sum(0)[None], pure, ASIDE)
     spread += _mean(np.square(image - before).sum(0)[None], own, ASIDE)
-    texture = _along(np.sqrt(np.maximum(spread[0], 0) / 2), inner_border)
+    texture = np.sqrt(np.maximum(spread[0], 0) / 2)
+    clear = inner > np.maximum(LEAST_STEP, TEXTURE_SHARE * texture)
+    foreign = _mean(ratio[None].clip(-4, 4), kept & (ratio != 0), 7)[0]
+    return _Evidence(np.sqrt(np.square(step).sum(0)), inner, clear.astype(float), foreign)
+
+
+def _verdict(sums: Callable[[Array, Array], Array], borders: _Borders, evidence: _Evidence, least: tuple[float, float, float]) -> Array:
+    """Where what is summed over pixels of the borders makes a rest."""
+    ones = np.ones_like(evidence.inner)
+    inner, outer = sums(borders.inner, ones), sums(borders.outer, ones)
+    limit = sums(borders.limit, ones)
+    steps_in, steps_out = sums(borders.inner, evidence.inner), sums(borders.outer, evidence.outer)
+    foreign, clear, ends = least
     return (
-        removed
-        & (outer < STEP_RATIO * inner)
-        & (inner > np.maximum(LEAST_STEP, TEXTURE_SHARE * texture))
+        (inner > LITTLE)
+        & (steps_out * inner < STEP_RATIO * steps_in * outer)
+        & (sums(borders.inner, evidence.clear) >= clear * inner)
+        & (sums(borders.inner, evidence.foreign) >= foreign * inner)
+        & (inner >= ends * (inner + limit))
     )
 
 
-def _without_vanished(removed: Array, inside: Array, width: int) -> Array:
+def _without_vanished(removed: Array, edge: MaskEdge, width: int) -> Array:
     """Without those that take a whole cross-section of the mask, or a part far from what stays.
 
     A cross-section is known by its middle: what is there and has nothing that stays as near as the
@@ -156,12 +228,13 @@ def _without_vanished(removed: Array, inside: Array, width: int) -> Array:
     """
     from scipy.ndimage import maximum_filter
 
-    depth, to_kept = distance(inside), distance(~(inside & ~removed))
+    depth, inside = edge.depth, edge.depth > 0
+    to_kept = distance(~(inside & ~removed))
     middle = (depth > PURE) & (depth >= maximum_filter(depth, 5))
-    vanished = removed & (to_kept > np.where(middle, 1.25 * depth + PURE, width + 3))
+    vanished = removed & (to_kept > np.where(middle, 1.25 * depth + PURE, 2 * width + 3))
     if not vanished.any():
         return removed
-    return removed & (distance(~vanished) > 2 * width)
+    return removed & ~edge.over(edge.grown(edge.sums(vanished) > 0, 2 * width))
 
 
 def _smaller(pixels: Array, area: int) -> Array:
@@ -191,12 +264,3 @@ def _mean(image: Array, weight: Array, side: int) -> Array:
     """Local means of a picture over a weight, (C, h, w)."""
     total = np.maximum(_blurred(weight, side), 1e-6)
     return np.stack([_blurred(channel * weight, side) for channel in image]) / total
-
-
-def _along(values: Array, border: Array) -> Array:
-    """Local means over a border's pixels, at each pixel that of the nearest of them."""
-    from scipy.ndimage import distance_transform_edt
-
-    mean = _mean(values[None], border, ALONG)[0]
-    indices = distance_transform_edt(~border, return_distances=False, return_indices=True)
-    return mean[tuple(np.asarray(indices))]
