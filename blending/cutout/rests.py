@@ -27,8 +27,9 @@ ALONG = 6.0  # pixels, standard deviation of local means along the mask's edge
 SHORTEST = 12  # pixels along the mask's edge
 # Of a border: mean log ratio of the object beside it, share of it that is clear, and that ends
 # within the band. For a whole region, and for a stretch of one.
-SURE = 1.6, 0.85, 0.9
-LIKELY = 2.2, 0.8, 0.7
+SURE = 1.6, 0.85, 0.9, 0.35
+LIKELY = 2.2, 0.8, 0.7, 0.6
+POSSIBLE = 1.2, 0.6, 0.75, 0.38
 LITTLE = 1e-3
 OVER, ENDS = 1.5, 4.5  # pixels beyond the width
 ACROSS, ASIDE = 5, 11  # pixels a side, of mean colours beside the mask's edge and the contour
@@ -103,15 +104,19 @@ def rests(
         return np.zeros_like(band)
     evidence = _evidence(image, ratio, band, labelled | outside, kept, borders)
     count = int(regions.max()) + 1
-    whole = _verdict(lambda p, v: np.bincount(regions[p], v[p], count), borders, evidence, SURE)
-    whole[0] = False
-    sums = _verdict(
-        lambda p, v: edge.smoothed(edge.sums(p, v), ALONG), borders, evidence, LIKELY
-    )
-    stretches = edge.stretches(sums)
+
+    def of_regions(pixels: Array, values: Array) -> Array:
+        return np.bincount(regions[pixels], values[pixels], count)
+
+    def of_edge(pixels: Array, values: Array) -> Array:
+        return edge.smoothed(edge.sums(pixels, values), ALONG)
+
+    whole = _verdict(of_regions, borders, evidence, SURE)
+    partly = _verdict(of_regions, borders, evidence, POSSIBLE)
+    stretches = edge.stretches(_verdict(of_edge, borders, evidence, LIKELY))
     long = np.bincount(stretches, minlength=1) >= SHORTEST
     long[0] = False
-    removed = band & (whole[regions] | edge.over(long[stretches]))
+    removed = band & (whole[regions] | partly[regions] & edge.over(long[stretches]))
     return _joined(_without_vanished(removed, edge, width), outside)
 
 
@@ -204,16 +209,16 @@ def _evidence(
     return _Evidence(np.sqrt(np.square(step).sum(0)), inner, clear.astype(float), foreign)
 
 
-def _verdict(sums: Callable[[Array, Array], Array], borders: _Borders, evidence: _Evidence, least: tuple[float, float, float]) -> Array:
+def _verdict(sums: Callable[[Array, Array], Array], borders: _Borders, evidence: _Evidence, least: tuple[float, float, float, float]) -> Array:
     """Where what is summed over pixels of the borders makes a rest."""
     ones = np.ones_like(evidence.inner)
     inner, outer = sums(borders.inner, ones), sums(borders.outer, ones)
     limit = sums(borders.limit, ones)
     steps_in, steps_out = sums(borders.inner, evidence.inner), sums(borders.outer, evidence.outer)
-    foreign, clear, ends = least
+    foreign, clear, ends, ratio = least
     return (
         (inner > LITTLE)
-        & (steps_out * inner < STEP_RATIO * steps_in * outer)
+        & (steps_out * inner < ratio * steps_in * outer)
         & (sums(borders.inner, evidence.clear) >= clear * inner)
         & (sums(borders.inner, evidence.foreign) >= foreign * inner)
         & (inner >= ends * (inner + limit))
@@ -232,9 +237,8 @@ def _without_vanished(removed: Array, edge: MaskEdge, width: int) -> Array:
     to_kept = distance(~(inside & ~removed))
     middle = (depth > PURE) & (depth >= maximum_filter(depth, 5))
     vanished = removed & (to_kept > np.where(middle, 1.25 * depth + PURE, 2 * width + 3))
-    if not vanished.any():
-        return removed
-    return removed & ~edge.over(edge.grown(edge.sums(vanished) > 0, 2 * width))
+    spoilt = edge.grown(edge.sums(vanished) > 0, 2 * width)
+    return removed & ~edge.over(spoilt)
 
 
 def _smaller(pixels: Array, area: int) -> Array:
