@@ -13,7 +13,7 @@ PAIRS = (
     ((BUT_LAST, BUT_LAST), (BUT_FIRST, BUT_FIRST), 2**0.5),
     ((BUT_LAST, BUT_FIRST), (BUT_FIRST, BUT_LAST), 2**0.5),
 )
-SMOOTHNESS = 2.0  # cost of a cut between two pixels of one colour, against log likelihood ratios
+SMOOTHNESS = 3.0  # cost of a cut between two pixels of one colour, against log likelihood ratios
 LEAST_CONTRAST = 1e-4  # squared; below it differences are grain
 STEPS = 1000  # whole numbers a unit of cost: the flow is exact in whole numbers
 

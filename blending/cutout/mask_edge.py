@@ -49,7 +49,9 @@ class MaskEdge:
         pairs = [(number[a], number[b]) for a, b in STEPS]
         joined = [(one >= 0) & (other >= 0) for one, other in pairs]
         first = np.concatenate([one[both] for (one, _), both in zip(pairs, joined, strict=True)])
-        second = np.concatenate([other[both] for (_, other), both in zip(pairs, joined, strict=True)])
+        second = np.concatenate(
+            [other[both] for (_, other), both in zip(pairs, joined, strict=True)]
+        )
         own = np.arange(self.count)
         rows, columns = np.concatenate([first, second, own]), np.concatenate([second, first, own])
         ones = np.ones(len(rows), np.float32)

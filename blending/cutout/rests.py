@@ -29,7 +29,7 @@ SHORTEST = 12  # pixels along the mask's edge
 # within the band. For a whole region, and for a stretch of one.
 SURE = 1.6, 0.85, 0.9, 0.35
 LIKELY = 2.2, 0.8, 0.7, 0.6
-POSSIBLE = 1.2, 0.6, 0.75, 0.38
+POSSIBLE = 1.2, 0.6, 0.75, 0.3
 LITTLE = 1e-3
 OVER, ENDS = 1.5, 4.5  # pixels beyond the width
 ACROSS, ASIDE = 5, 11  # pixels a side, of mean colours beside the mask's edge and the contour
@@ -209,7 +209,12 @@ def _evidence(
     return _Evidence(np.sqrt(np.square(step).sum(0)), inner, clear.astype(float), foreign)
 
 
-def _verdict(sums: Callable[[Array, Array], Array], borders: _Borders, evidence: _Evidence, least: tuple[float, float, float, float]) -> Array:
+def _verdict(
+    sums: Callable[[Array, Array], Array],
+    borders: _Borders,
+    evidence: _Evidence,
+    least: tuple[float, float, float, float],
+) -> Array:
     """Where what is summed over pixels of the borders makes a rest."""
     ones = np.ones_like(evidence.inner)
     inner, outer = sums(borders.inner, ones), sums(borders.outer, ones)
