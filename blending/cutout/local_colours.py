@@ -23,6 +23,7 @@ SAMPLES = 320  # of each kind in a window at most
 FEWEST = 8  # samples that teach something
 QUARTERS = 4
 PIXELS_PER_UNIT = 100.0  # a sample 10 pixels further off counts like a colour 0.1 further off
+UNITS = np.array([1, 1, 1, PIXELS_PER_UNIT, PIXELS_PER_UNIT], np.float32)
 DIMENSIONS = 3.0
 NOISE = 0.012  # added to distances: 3 levels
 STRANGE = 2.0  # times the tolerance: from there on no colour of the object need be compared
@@ -156,19 +157,20 @@ def colour_distance(pixels: Array, samples: Array) -> Array:
     whole = len(samples) // QUARTERS * QUARTERS
     if whole:  # each quarter in one piece: numpy's minimum along a row is fast
         samples = np.concatenate([samples[start:whole:QUARTERS] for start in range(QUARTERS)])
-    place = _squared(pixels[:, 3:] / PIXELS_PER_UNIT, samples[:, 3:] / PIXELS_PER_UNIT)
-    total = _squared(pixels[:, :3], samples[:, :3])
-    total += place
-    total -= place.min(1, keepdims=True)
+    scaled = pixels / UNITS - samples[0] / UNITS, samples / UNITS - samples[0] / UNITS
+    # Where the nearest sample lies is the same for a whole row: it is taken off at the end.
+    place = _squared(scaled[0][:, 3:], scaled[1][:, 3:]).min(1, keepdims=True)
+    total = _squared(*scaled)
     quarters = total.reshape(len(pixels), QUARTERS if whole else 1, -1).min(2)
-    return np.sqrt(np.maximum(quarters, 0)).mean(1)
+    return np.sqrt(np.maximum(quarters - place, 0)).mean(1)
 
 
 def _squared(points: Array, others: Array) -> Array:
-    """Squared distances, (n, m); from one of the points on, against rounding."""
-    points, others = points - others[0], others - others[0]
-    lengths = np.square(points).sum(1)[:, None] + np.square(others).sum(1)
-    return lengths - 2 * (points @ others.T)
+    """Squared distances, (n, m), as one product: |p|² · 1 + 1 · |o|² − 2 p · o."""
+    lengths = np.square(points).sum(1)[:, None], np.square(others).sum(1)[:, None]
+    left = np.concatenate([points, lengths[0], np.ones_like(lengths[0])], 1)
+    right = np.concatenate([-2 * others, np.ones_like(lengths[1]), lengths[1]], 1)
+    return left @ right.T
 
 
 def _thinned(flat: Array) -> Array:

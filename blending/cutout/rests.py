@@ -165,9 +165,9 @@ def _within(labelled: Array, edge: MaskEdge, width: int) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class _Borders:
-    """Of the labelled background in the band: the pixels (h, w) along
+    """Of the labelled background in the band: pixels (h, w) along three borders.
 
-    the mask's edge (outer), the object's contour (inner), and where it goes on deeper (limit).
+    Outer: the mask's edge; inner: the object's contour; limit: where it goes on deeper.
     """
 
     outer: Array
@@ -196,9 +196,8 @@ def _evidence(
     image: Array, ratio: Array, band: Array, background: Array, kept: Array, borders: _Borders
 ) -> _Evidence:
     step = _mean(image, background & ~band, ACROSS) - _mean(image, band, ACROSS)
-    to_kept, to_background = distance(~kept), distance(kept)
-    pure = background * np.where(to_kept > PURE, 1, 0.02)
-    own = kept * np.where(to_background > PURE, 1, 0.02)
+    pure = background * np.where(_within_two(kept), 0.02, 1)
+    own = kept * np.where(_within_two(~kept), 0.02, 1)
     behind, before = _mean(image, pure, ASIDE), _mean(image, own, ASIDE)
     inner = np.sqrt(np.square(behind - before).sum(0))
     spread = _mean(np.square(image - behind).sum(0)[None], pure, ASIDE)
@@ -244,6 +243,18 @@ def _without_vanished(removed: Array, edge: MaskEdge, width: int) -> Array:
     vanished = removed & (to_kept > np.where(middle, 1.25 * depth + PURE, 2 * width + 3))
     spoilt = edge.grown(edge.sums(vanished) > 0, 2 * width)
     return removed & ~edge.over(spoilt)
+
+
+def _within_two(pixels: Array) -> Array:
+    """The marked pixels and those within 2 pixels of one: two steps sideways, up or down."""
+    for _ in range(2):
+        grown = pixels.copy()
+        grown[1:] |= pixels[:-1]
+        grown[:-1] |= pixels[1:]
+        grown[:, 1:] |= pixels[:, :-1]
+        grown[:, :-1] |= pixels[:, 1:]
+        pixels = grown
+    return pixels
 
 
 def _smaller(pixels: Array, area: int) -> Array:
