@@ -244,16 +244,18 @@ def _pure(kept: Array, to_old: Array) -> Array:
 
 def _continued(image: Array, weight: Array) -> Array:
     """(4, h, w): colours of the nearest pure pixels, and their variance around them."""
-    planes, known = torch.from_numpy(image)[None], torch.from_numpy(weight)[None, None]
-    colours = continued(planes, known)
-    spread = (planes - _smoothed(planes, known)).square().mean(1, keepdim=True)
-    return torch.cat([colours, continued(spread, known)], 1)[0].numpy()
+    known = torch.from_numpy(weight)[None, None]
+    spread = np.square(image - _smoothed(image, weight)).mean(0, keepdims=True)
+    planes = torch.from_numpy(np.concatenate([image, spread]))[None]
+    return continued(planes, known)[0].numpy()
 
 
-def _smoothed(planes: Tensor, known: Tensor) -> Tensor:
+def _smoothed(image: Array, weight: Array) -> Array:
     """Means over 7 x 7 known pixels."""
-    pool = torch.nn.AvgPool2d(7, 1, 3)
-    return pool(planes * known) / pool(known).clamp_min(1e-6)
+    from scipy.ndimage import uniform_filter
+
+    total = np.maximum(uniform_filter(weight, 7, mode="constant"), 1e-7)
+    return np.stack([uniform_filter(one * weight, 7, mode="constant") for one in image]) / total
 
 
 def _profile(
