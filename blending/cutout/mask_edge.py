@@ -44,8 +44,11 @@ class MaskEdge:
         number = np.full(inside.shape, -1)
         number[edge] = np.arange(self.count)
         if self.count:
-            self.depth, nearest = distance_transform_edt(inside, return_indices=True)
-            self.foot = number[tuple(nearest)]
+            nearest = distance_transform_edt(inside, return_distances=False, return_indices=True)
+            row, column = np.asarray(nearest)
+            rows, columns = np.ogrid[0 : inside.shape[0], 0 : inside.shape[1]]
+            self.depth = np.sqrt(np.square(row - rows) + np.square(column - columns))
+            self.foot = number[row, column]
         pairs = [(number[a], number[b]) for a, b in STEPS]
         joined = [(one >= 0) & (other >= 0) for one, other in pairs]
         first = np.concatenate([one[both] for (one, _), both in zip(pairs, joined, strict=True)])
