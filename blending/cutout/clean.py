@@ -45,7 +45,8 @@ def clean_cutout(
         source: (N or 1, 3, h, w), in [0, 1].
         mask: (N or 1, 1, h, w), in [0, 1], 1 = take the source; every value above 0 counts.
         width: of the band inside the mask's edge, holes' edges too, pixels, 0 to 128; 0 returns the
-            inputs bit for bit. Soft contours reach up to 3 pixels deeper.
+            inputs bit for bit. A rest that ends there is
+            followed up to 5 pixels deeper.
         source_valid: (N or 1, 1, h, w), > 0 where the source has pixels; None: everywhere.
 
     Returns:

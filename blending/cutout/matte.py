@@ -71,7 +71,8 @@ def matte(source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None 
         source: (N or 1, 3, h, w), in [0, 1].
         mask: (N or 1, 1, h, w), in [0, 1], 1 = take the source; every value above 0 counts.
         width: of the band inside the mask's edge, holes' edges too, in which rests may lie; pixels,
-            0 to 128; 0 changes nothing. The frame is no edge.
+            0 to 128; 0 changes nothing. A rest that ends there is followed up to 5 pixels deeper.
+            The frame is no edge.
         source_valid: (N or 1, 1, h, w), > 0 where the source has pixels; None: everywhere.
 
     Returns:
@@ -147,8 +148,8 @@ def _matte(image: Array, mask: Array, valid: Array, width: int) -> tuple[Array, 
     outside = ~inside & valid
     if not outside.any():
         return mask, mask, 0.0
-    own, ratio = _labelled(image, inside, outside, width)
     edge = MaskEdge(inside)
+    own, ratio = _labelled(image, edge.depth, outside, width)
     old = rests(image, outside, own, ratio, edge, width)
     removed = deep_rests(old, mask, edge)
     kept = inside & ~(old | removed)
@@ -159,12 +160,13 @@ def _matte(image: Array, mask: Array, valid: Array, width: int) -> tuple[Array, 
     changed = inside & (distance(~removed) <= ZONE) if removed.any() else removed
     alpha[changed] = np.minimum(mask, share)[changed]
     alpha[removed & (distance(~kept) > ZONE)] = 0
-    return alpha, share, _confidence(ratio, kept, distance(inside) <= width + BEYOND)
+    return alpha, share, _confidence(ratio, kept, edge.depth <= width + BEYOND)
 
 
-def _labelled(image: Array, inside: Array, outside: Array, width: int) -> tuple[Array, Array]:
+def _labelled(image: Array, depth: Array, outside: Array, width: int) -> tuple[Array, Array]:
     """The mask's pixels that are the object's, and the last log likelihood ratios."""
-    depth, away = distance(inside), distance(~inside)
+    inside = depth > 0
+    away = distance(~inside)
     asked = inside & (depth <= width + BEYOND)
     taught = outside & (away <= width + MARGIN - 2)
     # Next to a tight mask lie mixed pixels.

@@ -1,9 +1,13 @@
 """Which of the pixels that look like the old background are rests of it: bounds on what goes.
 
-A rest is joined to the outside without a step of colour and ends at one: at the object's contour.
-It ends within the band. What goes on beyond the band is of the object's own colours, or too wide
-to be judged; what has its step at the mask's own edge is a part of the object that was masked well;
-and what would take a thin part away as a whole is no rest of anything.
+A rest is joined to the outside without a step of colour and ends at one: at the object's contour,
+within the band. What goes on beyond the band is of the object's own colours, or too wide to be
+judged; what has its step at the mask's own edge is a part of the object that was masked well; what
+the outside explains as well as the object's pixels beside it lies at no contour; and what would
+take a thin part away as a whole is no rest of anything.
+
+A connected region goes or stays as a whole where its borders agree. Where they don't, stretches of
+the mask's edge are judged by what belongs to them, and a rest ends straight across the edge.
 """
 
 from collections.abc import Callable
@@ -18,20 +22,20 @@ Array = np.ndarray
 FAR = 1e9  # pixels; where there is nothing to be far from
 TOUCHING = np.ones((3, 3), bool)
 PURE = 2.0  # pixels from a contour on, colours are not mixed
-# The inner border's step must be this much larger than the outer one's: outer < 0.8 · inner. 0.65
-# leaves 11 % of a rest beside a starry night, 1 takes twice as much from clean masks.
-STEP_RATIO = 0.8
 TEXTURE_SHARE = 0.5  # of the standard deviation beside it that the inner border's step exceeds
 LEAST_STEP = 0.03  # of RGB, at the inner border: less is no contour
 ALONG = 6.0  # pixels, standard deviation of local means along the mask's edge
 SHORTEST = 12  # pixels along the mask's edge
-# Of a border: mean log ratio of the object beside it, share of it that is clear, and that ends
-# within the band. For a whole region, and for a stretch of one.
-SURE = 1.6, 0.85, 0.9, 0.35
-LIKELY = 2.2, 0.8, 0.7, 0.6
-POSSIBLE = 1.2, 0.6, 0.75, 0.3
-LITTLE = 1e-3
-OVER, ENDS = 1.5, 4.5  # pixels beyond the width
+# Of a border's pixels beside the object: least mean log ratio of the object there, least share with
+# a clear contour, least share that ends within the band, most of the outer step in inner ones.
+# True rests of the cases have log ratios from 2.3 on but for a few; false ones in fur, paint, folds
+# and shadows up to 1.9.
+SURE = 1.6, 0.85, 0.9, 0.35  # a region that goes as a whole
+POSSIBLE = 1.2, 0.6, 0.75, 0.3  # a region of which stretches may go
+LIKELY = 2.2, 0.8, 0.7, 0.6  # such a stretch
+LITTLE = 1e-3  # pixels of a border
+# Pixels beyond the width: from the first on background is followed, before the second it must end.
+OVER, ENDS = 1.5, 4.5
 ACROSS, ASIDE = 5, 11  # pixels a side, of mean colours beside the mask's edge and the contour
 LEAST_DEPTH = 1.2  # pixels inside the mask's half: a rest reaches them somewhere near, or is none
 NEAR_DEPTH = 8  # pixels around these
@@ -214,7 +218,7 @@ def _verdict(
     evidence: _Evidence,
     least: tuple[float, float, float, float],
 ) -> Array:
-    """Where what is summed over pixels of the borders makes a rest."""
+    """Which regions or stretches are rests, from sums over the pixels of their borders."""
     ones = np.ones_like(evidence.inner)
     inner, outer = sums(borders.inner, ones), sums(borders.outer, ones)
     limit = sums(borders.limit, ones)
