@@ -5,8 +5,8 @@
 Lost: of the object's alpha that the mask had, %. Left: of a rough mask's excess, %. Changed: of a
 clean mask, %. Rim: mean error of the colours against the true ones inside the mask, where alpha is
 in between or within 3 pixels of the contour, in levels of 255, raw and cleaned. Bars: lost 2, left
-10, changed 1, rim halved. Cases named held_... were not tuned on; --unseen takes ten
-other objects that nothing was tuned on.
+10, changed 1, rim halved. --unseen takes ten other objects, that
+no threshold was changed after.
 """
 
 import argparse
