@@ -1,5 +1,6 @@
 """A clean cut-out: rests of the old background removed, its share in the edge's colours too."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,9 @@ class CleanCutout:
         confidence: for each picture, 0 (nothing to learn from, or the same colours on both sides)
             to 1 (clearly separable).
         figures: for a report, ready for JSON: "width" in pixels, and for each picture "confidence",
-            "removed" (the sum of what was taken away, in pixels) and "removed_share" of the mask.
+            "removed" (the sum of what was taken away, in pixels), "removed_share" of the mask,
+            "recoloured" (pixels of the mask whose colours have changed) and "background_known"
+            (whether anything outside the mask teaches the old background).
     """
 
     source: Tensor
@@ -34,7 +37,11 @@ class CleanCutout:
 
 @torch.no_grad()
 def clean_cutout(
-    source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None = None
+    source: Tensor,
+    mask: Tensor,
+    width: int,
+    source_valid: Tensor | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
 ) -> CleanCutout:
     """Clean a cut-out in a band along its rough mask's edge.
 
@@ -48,6 +55,8 @@ def clean_cutout(
             inputs bit for bit. A rest that ends there is
             followed up to 5 pixels deeper.
         source_valid: (N or 1, 1, h, w), > 0 where the source has pixels; None: everywhere.
+        on_picture: called before each picture with how many are done and how many there are; an
+            exception that it raises ends the work and is passed on.
 
     Returns:
         The cut-out; each row as if it were alone.
@@ -57,7 +66,7 @@ def clean_cutout(
         TypeError: not float tensors; width not a whole number.
     """
     batch, valid = check_cutout(source, mask, width, source_valid)
-    found = matte(source, mask, width, valid)
+    found = matte(source, mask, width, valid, on_picture)
     colours = source.expand(batch, -1, -1, -1).clone()
     for row in range(batch if width else 0):
         inside = mask[row % len(mask)] > 0
@@ -68,24 +77,22 @@ def clean_cutout(
         image, share, there, within = (crop(plane, box)[None] for plane in planes)
         cleaned = torch.where(within, foreground(image, share, there), image)
         crop(colours[row], box).copy_(cleaned[0])
-    removed = mask - found.alpha
-    return CleanCutout(
-        colours,
-        found.alpha,
-        removed,
-        found.confidence,
-        _figures(mask, removed, found.confidence, width),
-    )
+    cut = CleanCutout(colours, found.alpha, mask - found.alpha, found.confidence, {"width": width})
+    cut.figures.update(_figures(cut, source, mask, valid))
+    return cut
 
 
 def _figures(
-    mask: Tensor, removed: Tensor, confidence: tuple[float, ...], width: int
-) -> dict[str, object]:
-    taken = removed.double().sum((1, 2, 3))
+    cut: CleanCutout, source: Tensor, mask: Tensor, valid: Tensor
+) -> dict[str, list[float] | list[int] | list[bool]]:
+    taken = cut.removed.double().sum((1, 2, 3))
     whole = mask.double().sum((1, 2, 3)).expand_as(taken).clamp_min(1e-12)
+    changed = (cut.source != source).any(1, keepdim=True) & (mask > 0)
+    known = ((mask == 0) & (valid > 0)).flatten(1).any(1)
     return {
-        "width": width,
-        "confidence": [round(value, 3) for value in confidence],
+        "confidence": [round(value, 3) for value in cut.confidence],
         "removed": [round(value, 1) for value in taken.tolist()],
         "removed_share": [round(value, 4) for value in (taken / whole).tolist()],
+        "recoloured": changed.sum((1, 2, 3)).tolist(),
+        "background_known": known.expand_as(taken).tolist(),
     }

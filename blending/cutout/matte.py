@@ -6,6 +6,7 @@ and the object's colours are learnt anew from it. Of what is labelled background
 are removed (`rests`). Then alpha in between, over a few pixels at the contour alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,13 @@ class Matte:
 
 
 @torch.no_grad()
-def matte(source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None = None) -> Matte:
+def matte(
+    source: Tensor,
+    mask: Tensor,
+    width: int,
+    source_valid: Tensor | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> Matte:
     """Find an object's alpha in a band along the edge of a rough mask.
 
     Args:
@@ -74,6 +81,8 @@ def matte(source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None 
             0 to 128; 0 changes nothing. A rest that ends there is followed up to 5 pixels deeper.
             The frame is no edge.
         source_valid: (N or 1, 1, h, w), > 0 where the source has pixels; None: everywhere.
+        on_picture: called before each picture with how many are done and how many there are; an
+            exception that it raises ends the work and is passed on.
 
     Returns:
         Alpha, share and confidence; each row as if it were alone.
@@ -87,6 +96,8 @@ def matte(source: Tensor, mask: Tensor, width: int, source_valid: Tensor | None 
     share = alpha.clone()
     confidence = [0.0] * batch
     for row in range(batch if width else 0):
+        if on_picture:
+            on_picture(row, batch)
         planes = [plane[row % len(plane)] for plane in (source, mask, valid)]
         if not bool((planes[1] > 0).any()):
             continue

@@ -155,7 +155,7 @@ def harmonised(
             source, mask, target, network=network, reference=reference, area=area
         )
     moved = harmonise(source, colours.own, colours.wanted, strength)
-    return Harmonised(moved, colours, _figures(source, moved, mask, colours))
+    return Harmonised(moved, colours, harmony_figures(source, moved, mask, colours))
 
 
 def _check(source: Tensor, mask: Tensor, target: Tensor) -> None:
@@ -169,9 +169,21 @@ def _check(source: Tensor, mask: Tensor, target: Tensor) -> None:
         raise ValueError(f"mask must be (1, 1, H, W), got {tuple(mask.shape)}")
 
 
-def _figures(
+@torch.no_grad()
+def harmony_figures(
     source: Tensor, moved: Tensor, mask: Tensor, colours: PlaceColours
 ) -> dict[str, float | None]:
+    """What moving an object's colours has done.
+
+    Args:
+        source: (1, 3, H, W), float, sRGB in [0, 1], before.
+        moved: (1, 3, H, W), after.
+        mask: (1, 1, H, W), in [0, 1], 1 = the object.
+        colours: that it was moved by.
+
+    Returns:
+        See `Harmonised`.
+    """
     place = colours.wanted
     before, after = palette(source, mask), palette(moved, mask)
     known = not (before.is_empty or place.is_empty)

@@ -125,3 +125,33 @@ def test_an_empty_mask():
     found = clean_cutout(over(TRUE), TRUE * 0, 12)
     assert torch.equal(found.source, over(TRUE))
     assert found.figures["removed_share"] == [0.0]
+
+
+def test_figures_say_what_was_recoloured_and_whether_a_background_was_known():
+    """A rough mask, one over the whole picture, one with nothing valid around it."""
+    soft = disc(20)
+    mask = torch.cat([ROUGH, torch.ones_like(ROUGH), soft])
+    valid = torch.cat([torch.ones_like(ROUGH)] * 2 + [(soft > 0).float()])
+    source = over(soft).expand(3, -1, -1, -1)
+    found = clean_cutout(source, mask, 10, valid)
+    assert found.figures["background_known"] == [True, False, False]
+    changed = ((found.source != source).any(1, keepdim=True) & (mask > 0)).flatten(1).sum(1)
+    assert found.figures["recoloured"] == changed.tolist()
+    assert changed[1] == 0  # nothing soft, nothing known
+    assert changed[2] > 0
+    one_valid = clean_cutout(source, soft, 10, valid[2:])
+    assert one_valid.figures["background_known"] == [False] * 3
+
+
+def test_it_tells_before_each_picture_and_may_be_ended():
+    told = []
+    source = over(TRUE).expand(3, -1, -1, -1)
+    clean_cutout(source, ROUGH, 4, on_picture=lambda done, of: told.append((done, of)))
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+    def end(done, of):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clean_cutout(source, ROUGH, 4, on_picture=end)

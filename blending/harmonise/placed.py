@@ -1,0 +1,208 @@
+"""A placed source harmonised with its target: each picture of a batch by itself, or as a film."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..deep.vgg16 import Features
+from ..placement.box import Box, bounding_box
+from ..placement.place import Placed
+from ..placement.window import Window, pick
+from ..validation import check_image, check_mask, check_same_size, common_batch
+from .palette import RING
+from .place_colours import PlaceColours, harmony_figures, place_colours, shared_colours
+from .transfer import harmonise
+
+# Called before each picture with how many are done and how many there are; it may raise to end.
+OnPicture = Callable[[int, int], None]
+
+
+def harmonise_placed(
+    placed: Placed,
+    strength: float,
+    network: Features | None = None,
+    reference: Tensor | None = None,
+    area: Tensor | None = None,
+    sequence: bool = False,
+) -> tuple[Placed, list[dict[str, float | None]]]:
+    """Move the colours of a placed source towards those of its place, see `harmonise`.
+
+    Args:
+        placed: from `place`.
+        strength: 0 (the source's own bits) to 1; 0.5 is a good one for paintings.
+        network: see `placed_colours`.
+        reference: (N or 1, 3 or 4, h, w), see `placed_colours`.
+        area: (N or 1, 1, h, w), see `placed_colours`.
+        sequence: whether the batch is a film, see `placed_colours`.
+
+    Returns:
+        The same at its place with the source moved, beyond the mask as well; for each picture the
+        figures of `Harmonised`, none where its mask is empty.
+
+    Raises:
+        ValueError, TypeError: as `placed_colours` and `harmonise`.
+    """
+    colours = placed_colours(placed, network, reference, area, sequence)
+    device = None if network is None else network.mean.device
+    source, figures = harmonise_batch(placed.source, placed.mask, colours, strength, device)
+    return replace(placed, source=source), figures
+
+
+@torch.no_grad()
+def placed_colours(
+    placed: Placed,
+    network: Features | None = None,
+    reference: Tensor | None = None,
+    area: Tensor | None = None,
+    sequence: bool = False,
+    on_picture: OnPicture | None = None,
+) -> list[PlaceColours | None]:
+    """The colours of each placed source and of its place, see `place_colours`.
+
+    Only the part of the target up to 80 px around the object, and the area, is looked at.
+
+    Args:
+        placed: from `place`.
+        network: VGG16, not changed or moved; the pictures are looked at on its device. None:
+            nothing is matched.
+        reference: (N or 1, 3 or 4, h, w), float, sRGB in [0, 1], another picture that has the
+            colours wanted, where its alpha is not 0. None: the target.
+        area: (N or 1, 1, h, w), of the reference's size or else the target's, in [0, 1], where to
+            look. None: around the object, or in all of the reference.
+        sequence: whether the batch is a film: all its pictures get the palettes of all of them.
+        on_picture: None: nothing is called.
+
+    Returns:
+        One for each of N pictures, where N is the largest batch of all; None where the mask is
+        empty.
+
+    Raises:
+        ValueError, TypeError: shapes, ranges, sizes or batches of reference and area.
+    """
+    area = _checked_area(placed, reference, area)
+    given = {"reference": reference, "area": area}
+    planes = {name: plane for name, plane in given.items() if plane is not None}
+    shown = {"source": placed.source, "mask": placed.mask, "target": placed.target}
+    batch = common_batch(**shown, **planes)
+    found: list[PlaceColours | None] = []
+    for sample in range(batch):
+        if on_picture:
+            on_picture(sample, batch)
+        if placed.is_empty(sample):
+            found.append(None)
+            continue
+        own = {name: pick(plane, sample) for name, plane in planes.items()}
+        found.append(_colours(placed, sample, network, **own))
+    known = [colours for colours in found if colours is not None]
+    if sequence and known:
+        shared = shared_colours(known)
+        return [colours and shared for colours in found]
+    return found
+
+
+@torch.no_grad()
+def harmonise_batch(
+    source: Tensor,
+    mask: Tensor,
+    colours: Sequence[PlaceColours | None],
+    strength: float,
+    device: torch.device | None = None,
+    on_picture: OnPicture | None = None,
+) -> tuple[Tensor, list[dict[str, float | None]]]:
+    """Move each picture's colours, in whatever size it is: a move is a function of colour alone.
+
+    Args:
+        source: (N or 1, 3, h, w), float, sRGB in [0, 1].
+        mask: (N or 1, 1, h, w), in [0, 1], 1 = the object.
+        colours: of N pictures, from `placed_colours`; None leaves a picture as it is.
+        strength: 0 (the source's own bits) to 1.
+        device: where to compute; None: where the source is.
+        on_picture: None: nothing is called.
+
+    Returns:
+        (N, 3, h, w), in the source's dtype, on its device; for each picture the figures of
+        `Harmonised`, none where it was left.
+
+    Raises:
+        ValueError, TypeError: shapes, ranges, sizes or batches; strength not in [0, 1].
+    """
+    check_image("source", source)
+    check_mask("mask", mask)
+    check_same_size("mask", mask, "source", source)
+    batch = len(colours)
+    if not {len(source), len(mask)} <= {1, batch}:
+        raise ValueError(
+            f"source and mask must have 1 or {batch} pictures, as many as colours, "
+            f"got {len(source)} and {len(mask)}"
+        )
+    moved, figures = [], []
+    for sample, own in enumerate(colours):
+        if on_picture:
+            on_picture(sample, batch)
+        picture, area = pick(source, sample).to(device), pick(mask, sample).to(device)
+        result = picture if own is None else harmonise(picture, own.own, own.wanted, strength)
+        moved.append(result.to(source.device))
+        figures.append({} if own is None else harmony_figures(picture, result, area, own))
+    return torch.cat(moved), figures
+
+
+def _checked_area(placed: Placed, reference: Tensor | None, area: Tensor | None) -> Tensor | None:
+    """The area, without what is transparent in the reference."""
+    if reference is not None:
+        check_image("reference", reference)
+    name, seen = ("target", placed.target) if reference is None else ("reference", reference)
+    if area is not None:
+        check_mask("area", area)
+        check_same_size("area", area, name, seen)
+    if reference is None or reference.shape[1] == 3:
+        return area
+    alpha = reference[:, 3:]
+    check_mask("reference's alpha", alpha)
+    if area is None:
+        return alpha
+    common_batch(reference=reference, area=area)
+    return alpha * area.to(alpha)
+
+
+def _colours(
+    placed: Placed,
+    sample: int,
+    network: Features | None,
+    reference: Tensor | None = None,
+    area: Tensor | None = None,
+) -> PlaceColours:
+    """Of one picture; reference (1, 3 or 4, h, w) and area (1, 1, h, w) are its own."""
+    device = placed.target.device if network is None else network.mean.device
+    window = _window(placed, sample, None if reference is not None else area, device)
+    if reference is None and area is not None:
+        area = area[(..., *window.box.slices)]
+    wide = window.target.dtype
+    return place_colours(
+        window.source,
+        window.mask,
+        window.target,
+        network=network,
+        reference=None if reference is None else reference[:, :3].to(device, wide),
+        area=None if area is None else area.to(device, wide),
+    )
+
+
+def _window(placed: Placed, sample: int, area: Tensor | None, device: torch.device) -> Window:
+    """What is looked at: the object with what is near it, and the area of the target."""
+    margin = RING
+    if area is not None and bool((area > 0).any()):
+        own, other = placed.object_box(sample), bounding_box(area > 0)
+        margin = max(margin, _margin_to_reach(own, other))
+    return placed.window(sample, margin, device)
+
+
+def _margin_to_reach(own: Box, other: Box) -> int:
+    """By how much a box must grow on all sides to have another one in it."""
+    return max(
+        own.top - other.top,
+        own.left - other.left,
+        other.bottom - own.bottom,
+        other.right - own.right,
+    )
