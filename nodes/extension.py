@@ -3,6 +3,8 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .blend_settings import BlendSettingsNode
+from .clean_cutout import CleanCutout
+from .harmonise_colours import HarmoniseColours
 from .laplacian_preview import LaplacianPreview
 from .load_mask import LoadMask
 from .loss_curves import LossCurves
@@ -18,7 +20,9 @@ class DeepImageBlending(ComfyExtension):
         """The nodes, in the order of their use."""
         return [
             LoadMask,
+            CleanCutout,
             PlaceObject,
+            HarmoniseColours,
             PoissonStage,
             StyleRefineStage,
             BlendSettingsNode,

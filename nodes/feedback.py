@@ -50,6 +50,31 @@ class Feedback:
         return preview
 
 
+class PictureProgress:
+    """Progress bar in pictures, and Cancel between two of them.
+
+    Args:
+        passes: how often the batch is gone through.
+    """
+
+    def __init__(self, passes: int = 1) -> None:
+        self.bar = comfy.utils.ProgressBar(1)
+        self.passes = passes
+
+    def through(self, number: int = 0) -> Callable[[int, int], None]:
+        """What the core calls before each picture in a pass, from 0; it raises after Cancel."""
+
+        def tell(done: int, pictures: int) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            self.bar.update_absolute(number * pictures + done, self.passes * pictures)
+
+        return tell
+
+    def finish(self) -> None:
+        """Fill the bar."""
+        self.bar.update_absolute(self.bar.total)
+
+
 def sampling_step(picture: Tensor) -> int:
     """Which rows and columns a live picture is made from: two samples a side are smooth enough."""
     return max(1, max(picture.shape[2:]) // PREVIEW_SIDE // 2)

@@ -51,11 +51,11 @@ def mask_planes(name: str, mask: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     return planes.clamp(0, 1), (f"{name} reached from {low:.3g} to {high:.3g}: cut to 0..1",)
 
 
-def cut_alpha(source: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """The source with its alpha in [0, 1]: it is a mask, and resizing makes it overshoot."""
+def cut_alpha(source: Tensor, name: str = "source") -> tuple[Tensor, tuple[str, ...]]:
+    """A source with its alpha in [0, 1]: it is a mask, and resizing makes it overshoot."""
     if source.shape[1] == 3:
         return source, ()
-    alpha, said = mask_planes("source's alpha", source[:, 3:])
+    alpha, said = mask_planes(f"{name}'s alpha", source[:, 3:])
     return (torch.cat((source[:, :3], alpha), 1) if said else source), said
 
 

@@ -1,10 +1,13 @@
-"""A stage's report in a line or two, for the node itself. No ComfyUI here."""
+"""A report in a line or two, for the node itself. No ComfyUI here."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 LINKED = "settings: Blend Settings node instead of preset {preset}"
 LONGEST = 400  # letters on a node
+# A confidence below it: the same colours on both sides had 0.01 to 0.18, other cases 0.39 and more.
+UNSURE = 0.25
+SAME = 0.01  # a gap in OKLab below it is none
 
 
 def one_line(lines: Iterable[str], longest: int = LONGEST) -> str:
@@ -73,8 +76,7 @@ def _seam(guard_rails: list[dict], seam_of: str) -> list[str]:
     known = [ratio for ratio in ratios if ratio is not None]
     if not known:
         return []
-    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
-    return [f"seam {low if low == high else f'{low} to {high}'} of {seam_of}"]
+    return [f"seam {_range(known, '{:.2f}')} of {seam_of}"]
 
 
 def _ends(pictures: list[dict]) -> list[str]:
@@ -82,3 +84,102 @@ def _ends(pictures: list[dict]) -> list[str]:
     if len(reasons) == 1:
         return [f"ended: {next(iter(reasons))}"]
     return [f"ended: {', '.join(f'{n} {reason}' for reason, n in reasons.items())}"] * bool(reasons)
+
+
+def words_of_cutout(figures: dict) -> str:
+    """What became of a mask.
+
+    Args:
+        figures: those of `CleanCutout`.
+
+    Returns:
+        Words for the node; pictures that fared alike are counted together.
+    """
+    if figures["width"] == 0:
+        return "width 0: source and mask as they came"
+    lists = {name: values for name, values in figures.items() if isinstance(values, list)}
+    rows = zip(*lists.values(), strict=True)
+    pictures = [dict(zip(lists, row, strict=True)) for row in rows]
+    return _counted(_fate_of_mask, _of_masks, pictures)
+
+
+def _fate_of_mask(picture: dict) -> str:
+    edge = "edge colours cleaned" if picture["recoloured"] else "edge colours kept"
+    if picture["pixels"] == 0:
+        return "nothing under the mask"
+    if not picture["background_known"]:
+        return f"nothing outside the mask teaches the background: alpha kept, {edge}"
+    if picture["removed"]:
+        return "removed"
+    if picture["confidence"] < UNSURE:
+        return "the same colours inside and outside: nothing removed"
+    return f"nothing to remove, {edge}"
+
+
+def _of_masks(fate: str, pictures: list[dict]) -> str:
+    confidence = _range([picture["confidence"] for picture in pictures], "{:.2f}")
+    if fate == "removed":
+        shares = _range([100 * picture["removed_share"] for picture in pictures], "{:.1f}")
+        unsure = any(picture["confidence"] < UNSURE for picture in pictures)
+        low = " (low: look at removed)" if unsure else ""
+        return f"removed {shares} % of the mask, confidence {confidence}{low}"
+    return f"{fate}, confidence {confidence}" if fate.startswith("nothing to") else fate
+
+
+def words_of_harmony(pictures: list[dict], strength: float, whose: str = "place") -> str:
+    """How far colours were moved.
+
+    Args:
+        pictures: figures of `Harmonised`, {} where nothing was under the mask.
+        strength: that was asked for.
+        whose: colours they were moved towards.
+
+    Returns:
+        Words for the node; pictures that fared alike are counted together.
+    """
+    if strength == 0:
+        return "strength 0: the source as it came"
+
+    def fate(picture: dict) -> str:
+        if not picture:
+            return "nothing under the mask"
+        if not picture["place_pixels"]:
+            return f"the {whose} has no pixel outside the mask to learn from: source as it came"
+        return "moved"
+
+    def said(fate: str, alike: list[dict]) -> str:
+        return _moved(alike, whose) if fate == "moved" else fate
+
+    return _counted(fate, said, pictures)
+
+
+def _moved(pictures: list[dict], whose: str) -> str:
+    words = []
+    for name, label in (("chroma", "colours"), ("lightness", "lightness")):
+        gaps = [(abs(p[f"{name}_gap_before"]), abs(p[f"{name}_gap_after"])) for p in pictures]
+        shares = [100 * (1 - after / before) for before, after in gaps if before >= SAME]
+        far = f"{_range(shares, '{:.0f}')} % of the way to" if shares else "already like"
+        words.append(f"{label} {far} the {whose}'s")
+    flips = _range([100 * picture["hue_flip_share"] for picture in pictures], "{:.1f}")
+    return f"{', '.join(words)}, hues flipped {flips} %"
+
+
+def _counted(
+    fate: Callable[[dict], str], said: Callable[[str, list[dict]], str], pictures: list[dict]
+) -> str:
+    """Each fate once, with the number of its pictures where there are several."""
+    alike: dict[str, list[dict]] = {}
+    for picture in pictures:
+        alike.setdefault(fate(picture), []).append(picture)
+    parts = [(len(group), said(name, group)) for name, group in alike.items()]
+    if len(pictures) == 1:
+        return parts[0][1]
+    if len(parts) == 1:
+        return f"{len(pictures)} pictures: {parts[0][1]}"
+    return "; ".join(f"{count} of {len(pictures)}: {words}" for count, words in parts)
+
+
+def _range(values: list[float], form: str) -> str:
+    """The values' range, such as "0.2 to 0.5", or the one value that all show."""
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"

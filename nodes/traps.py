@@ -63,6 +63,54 @@ def checked_cut_out(
     return CutOut(pictures["source"], pictures["target"], planes, warnings)
 
 
+def checked_source(source: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """A source and its mask as planes, where there is no target yet, and warnings.
+
+    Args:
+        source: IMAGE (N, h, w, C).
+        mask: MASK (N, h, w), at times (h, w) or (N, 1, h, w); 1 = take the source.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    picture, alpha_said = cut_alpha(image_planes("source", source))
+    planes, said = mask_planes("mask", mask)
+    _check_source_mask(planes, OWN_MASK, picture)
+    _check_batches(source=picture, mask=planes)
+    beyond = _beyond_range({"source": picture}, "kept as they are")
+    return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
+
+
+def checked_reference(
+    cut: CutOut, reference: Tensor | None, area: Tensor | None
+) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]:
+    """Another picture to learn from and where to look, as planes, and warnings.
+
+    Args:
+        cut: source, target and mask.
+        reference: IMAGE (N, H, W, C); None: the target is learnt from.
+        area: MASK (N, H, W) of the reference's or else the target's size; None: none.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    said: tuple[str, ...] = ()
+    more, owner, picture = {}, "target", cut.target
+    if reference is not None:
+        owner = "reference"
+        picture, said = cut_alpha(image_planes(owner, reference), owner)
+        more = {owner: picture}
+        said += _beyond_range(more, "looked at as they are")
+    planes = None
+    if area is not None:
+        planes, area_said = mask_planes("area", area)
+        _check_placeholder(planes, picture.shape[2:], "area")
+        _check_area(planes, owner, picture)
+        more["area"], said = planes, said + area_said
+    _check_batches(mask=cut.mask, target=cut.target, source=cut.source, **more)
+    return more.get("reference"), planes, said
+
+
 def checked_own_alpha(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """A source whose alpha is its mask and a target as planes, and warnings.
 
@@ -126,12 +174,24 @@ def _check_result(target: Tensor, result: Tensor | None = None) -> None:
         )
 
 
-def _check_source_mask(mask: Tensor, remedy: str, source: Tensor, target: Tensor) -> None:
+def _check_area(area: Tensor, owner: str, picture: Tensor) -> None:
+    size = picture.shape[2:]
+    if area.shape[2:] != size:
+        raise ValueError(
+            f"area must have the {owner}'s size, {_words(size)}, got {_words(area.shape[2:])}: "
+            f"paint it on the {owner}; or let Load Mask resize it (resize, with the {owner} as "
+            "reference)"
+        )
+
+
+def _check_source_mask(
+    mask: Tensor, remedy: str, source: Tensor, target: Tensor | None = None
+) -> None:
     size, wanted = mask.shape[2:], source.shape[2:]
     _check_placeholder(mask, wanted)
     if size == wanted:
         return
-    if size == target.shape[2:]:
+    if target is not None and size == target.shape[2:]:
         remedy = remedy or (
             "link the source's Load Mask; or link Place Object's placed source and placed mask "
             "together, column 0, row 0"
@@ -146,12 +206,12 @@ def _check_source_mask(mask: Tensor, remedy: str, source: Tensor, target: Tensor
     )
 
 
-def _check_placeholder(mask: Tensor, wanted: torch.Size) -> None:
+def _check_placeholder(mask: Tensor, wanted: torch.Size, name: str = "mask") -> None:
     """Load Image's stand-in for a mask."""
     is_placeholder = mask.shape == PLACEHOLDER and wanted != mask.shape[2:]
     if is_placeholder and not bool(mask.any()):
         raise ValueError(
-            "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
+            f"{name} must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
             "(all 0): load the mask's file with Load Mask (a cut-out's own: its channel alpha)"
         )
 

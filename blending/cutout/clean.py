@@ -24,8 +24,9 @@ class CleanCutout:
             to 1 (clearly separable).
         figures: for a report, ready for JSON: "width" in pixels, and for each picture "confidence",
             "removed" (the sum of what was taken away, in pixels), "removed_share" of the mask,
-            "recoloured" (pixels of the mask whose colours have changed) and "background_known"
-            (whether anything outside the mask teaches the old background).
+            "pixels" (of the mask, those above 0), "recoloured" (pixels of the mask whose colours
+            have changed) and "background_known" (whether anything outside the mask teaches the old
+            background).
     """
 
     source: Tensor
@@ -93,6 +94,7 @@ def _figures(
         "confidence": [round(value, 3) for value in cut.confidence],
         "removed": [round(value, 1) for value in taken.tolist()],
         "removed_share": [round(value, 4) for value in (taken / whole).tolist()],
+        "pixels": (mask > 0).sum((1, 2, 3)).expand_as(taken).tolist(),
         "recoloured": changed.sum((1, 2, 3)).tolist(),
         "background_known": known.expand_as(taken).tolist(),
     }

@@ -15,6 +15,9 @@ from .palette import RING
 from .place_colours import PlaceColours, harmony_figures, place_colours, shared_colours
 from .transfer import harmonise
 
+# Bytes, measured on a processor and rounded up: the network's maps and the matches; then for each
+# pixel of the source or the target, whichever is larger.
+FIXED_MEMORY, MEMORY_PER_PIXEL = 256 * 2**20, 250
 # Called before each picture with how many are done and how many there are; it may raise to end.
 OnPicture = Callable[[int, int], None]
 
@@ -146,6 +149,18 @@ def harmonise_batch(
         moved.append(result.to(source.device))
         figures.append({} if own is None else harmony_figures(picture, result, area, own))
     return torch.cat(moved), figures
+
+
+def estimated_memory(*pictures: Tensor) -> int:
+    """The memory that harmonising takes beside its pictures.
+
+    Args:
+        *pictures: (N, C, H, W), source and target.
+
+    Returns:
+        Bytes; an estimate, too large rather than too small.
+    """
+    return FIXED_MEMORY + MEMORY_PER_PIXEL * max(p.shape[2] * p.shape[3] for p in pictures)
 
 
 def _checked_area(placed: Placed, reference: Tensor | None, area: Tensor | None) -> Tensor | None:

@@ -133,3 +133,16 @@ def place_object(**inputs) -> dict:
     shape = {"scale": 1, "fit": "off", "fit_width": 100, "fit_height": 100}
     pose = {"rotation": 0, "flip": "off"}
     return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})
+
+
+def clean_cutout(**inputs) -> dict:
+    """A Clean Cut-out on source 2, mask 3."""
+    links = {"source": ["2", 0], "mask": ["3", 0]}
+    return node("DIB_CleanCutout", **{**links, "width": 12, **inputs})
+
+
+def harmonise_colours(**inputs) -> dict:
+    """A Harmonise Colours of source 2, mask 3, on target 1, at the Poisson Stage's place."""
+    links = {"source": ["2", 0], "mask": ["3", 0], "target": ["1", 0]}
+    numbers = {"column": 20, "row": 15, "scale": 1, "strength": 0.5}
+    return node("DIB_HarmoniseColours", **{**links, **numbers, **inputs})

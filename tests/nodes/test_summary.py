@@ -1,4 +1,6 @@
-from nodes.summary import one_line, seam_of_panels, summary
+import pytest
+
+from nodes.summary import one_line, seam_of_panels, summary, words_of_cutout, words_of_harmony
 
 
 def report(*pictures, rails=(), method="deep", notes=(), **more):
@@ -74,3 +76,105 @@ def test_the_panels_seam_is_a_ratio():
     ]
     assert seam_of_panels({"pictures": pictures}) == "seam 0.25 of the plain paste's"
     assert seam_of_panels({"pictures": pictures[1:]}) == "no seam to compare"
+
+
+CLEANED = {"pixels": 900, "removed": 29.0, "removed_share": 0.032, "confidence": 0.61}
+CLEANED |= {"recoloured": 40, "background_known": True}
+
+
+def cutout(*pictures, width=12):
+    lists = {name: [picture[name] for picture in pictures] for name in pictures[0]}
+    return words_of_cutout({"width": width, **lists})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "removed 3.2 % of the mask, confidence 0.61"),
+        (
+            {"confidence": 0.1},
+            "removed 3.2 % of the mask, confidence 0.10 (low: look at removed)",
+        ),
+        (
+            {"background_known": False, "removed": 0.0, "confidence": 0.0},
+            "nothing outside the mask teaches the background: alpha kept, edge colours cleaned",
+        ),
+        (
+            {"background_known": False, "removed": 0.0, "confidence": 0.0, "recoloured": 0},
+            "nothing outside the mask teaches the background: alpha kept, edge colours kept",
+        ),
+        (
+            {"removed": 0.0, "confidence": 0.02},
+            "the same colours inside and outside: nothing removed",
+        ),
+        (
+            {"removed": 0.0, "confidence": 0.98},
+            "nothing to remove, edge colours cleaned, confidence 0.98",
+        ),
+        ({"pixels": 0, "removed": 0.0, "confidence": 0.0}, "nothing under the mask"),
+    ],
+)
+def test_what_became_of_a_mask(changes, words):
+    assert cutout(CLEANED | changes) == words
+
+
+def test_a_width_of_0_is_off():
+    assert cutout(CLEANED, width=0) == "width 0: source and mask as they came"
+
+
+def test_masks_of_a_batch_that_fared_alike_are_said_once():
+    other = CLEANED | {"removed_share": 0.05, "confidence": 0.7}
+    assert (
+        cutout(CLEANED, other)
+        == "2 pictures: removed 3.2 to 5.0 % of the mask, confidence 0.61 to 0.70"
+    )
+    clean = CLEANED | {"removed": 0.0, "confidence": 0.9, "recoloured": 0}
+    assert cutout(CLEANED, clean, other) == (
+        "2 of 3: removed 3.2 to 5.0 % of the mask, confidence 0.61 to 0.70; "
+        "1 of 3: nothing to remove, edge colours kept, confidence 0.90"
+    )
+
+
+MOVED = {"chroma_gap_before": 0.08, "chroma_gap_after": 0.05, "place_pixels": 99.0}
+MOVED |= {"lightness_gap_before": -0.2, "lightness_gap_after": -0.15, "hue_flip_share": 0.004}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            "colours 38 % of the way to the place's, lightness 25 % of the way to the place's, "
+            "hues flipped 0.4 %",
+        ),
+        (
+            {"chroma_gap_before": 0.009},
+            "colours already like the place's, lightness 25 % of the way to the place's, "
+            "hues flipped 0.4 %",
+        ),
+        (
+            {"place_pixels": 0.0, "chroma_gap_before": None, "lightness_gap_before": None},
+            "the place has no pixel outside the mask to learn from: source as it came",
+        ),
+    ],
+)
+def test_how_far_colours_were_moved(changes, words):
+    assert words_of_harmony([MOVED | changes], 0.5) == words
+
+
+def test_it_says_whose_colours_were_wanted():
+    assert "to the reference's" in words_of_harmony([MOVED], 0.5, "reference")
+    empty = MOVED | {"place_pixels": 0.0}
+    assert words_of_harmony([empty], 0.5, "area").startswith("the area has no pixel")
+
+
+def test_colours_of_a_batch_are_ranges():
+    other = MOVED | {"chroma_gap_after": 0.04}
+    assert words_of_harmony([MOVED, {}, other], 0.5) == (
+        "2 of 3: colours 38 to 50 % of the way to the place's, lightness 25 % of the way to the "
+        "place's, hues flipped 0.4 %; 1 of 3: nothing under the mask"
+    )
+
+
+def test_strength_0_moves_nothing():
+    assert words_of_harmony([MOVED], 0) == "strength 0: the source as it came"

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from nodes.traps import checked_blend, checked_cut_out, checked_own_alpha
+from nodes.traps import (
+    checked_blend,
+    checked_cut_out,
+    checked_own_alpha,
+    checked_reference,
+    checked_source,
+)
 
 SOURCE, TARGET = torch.rand(1, 20, 24, 3), torch.rand(1, 40, 50, 3)
 
@@ -180,3 +186,75 @@ def test_a_node_that_places_gives_its_own_remedy(size):
     with pytest.raises(ValueError, match=r"link it$") as raised:
         checked_cut_out(SOURCE, TARGET, framed(*size), remedy="link it")
     assert "Place Object" not in str(raised.value)
+
+
+class TestSourceAlone:
+    def test_planes_and_no_word(self):
+        source, mask, warnings = checked_source(SOURCE, framed())
+        assert source.shape == (1, 3, 20, 24)
+        assert mask.shape == (1, 1, 20, 24)
+        assert warnings == ()
+
+    def test_what_looks_wrong_is_said(self):
+        wide = SOURCE * 1.5
+        _, _, warnings = checked_source(wide, 1.04 * (1 - framed()) - 0.02)
+        assert len(warnings) == 3
+        assert "mask reached from" in warnings[0]
+        assert "mask looks inverted" in warnings[1]
+        assert "kept as they are" in warnings[2]
+
+    @pytest.mark.parametrize(
+        ("source", "mask", "words"),
+        [
+            (
+                SOURCE,
+                framed(30, 30),
+                "mask must have the source's size, 24 x 20 pixels, got 30 x 30",
+            ),
+            (SOURCE, torch.zeros(1, 64, 64), "64 x 64 stand-in"),
+            (SOURCE[0], framed(), "source must be an IMAGE"),
+            (SOURCE.repeat(2, 1, 1, 1), framed(batch=3), "source 2, mask 3"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, source, mask, words):
+        with pytest.raises(ValueError, match=words):
+            checked_source(source, mask)
+
+
+class TestReference:
+    cut = checked_cut_out(SOURCE, TARGET, framed())
+
+    def test_none_is_needed(self):
+        assert checked_reference(self.cut, None, None) == (None, None, ())
+
+    def test_planes_of_any_size_and_an_area_of_its_size_or_the_targets(self):
+        reference, area, said = checked_reference(self.cut, torch.rand(1, 7, 9, 4), framed(7, 9, 2))
+        assert reference is not None
+        assert area is not None
+        assert (reference.shape, area.shape, said) == ((1, 4, 7, 9), (1, 1, 7, 9), ())
+        none, area, said = checked_reference(self.cut, None, framed(40, 50))
+        assert (none, said) == (None, ())
+        assert area is not None
+        assert area.shape == (1, 1, 40, 50)
+
+    def test_values_beyond_range_are_said(self):
+        wide = 1.2 * torch.rand(1, 7, 9, 3)
+        said = checked_reference(self.cut, wide, 1.04 * framed(7, 9, 2) - 0.02)[2]
+        assert "reference has values from" in said[0]
+        assert "area reached from" in said[1]
+
+    @pytest.mark.parametrize(
+        ("reference", "area", "words"),
+        [
+            (None, framed(), "area must have the target's size, 50 x 40 pixels, got 24 x 20"),
+            (torch.rand(1, 7, 9, 3), framed(40, 50), "area must have the reference's size, 9 x 7"),
+            (None, torch.zeros(1, 64, 64), "area must be a mask, got Load Image's 64 x 64"),
+            (torch.rand(7, 9, 3), None, "reference must be an IMAGE"),
+            (None, torch.rand(40), "area must be a MASK"),
+            (torch.rand(2, 7, 9, 3), framed(7, 9, 2, 3), "reference 2, area 3"),
+            (torch.full((1, 7, 9, 4), 3.0), None, "reference's alpha must be in"),
+        ],
+    )
+    def test_what_cannot_be_meant(self, reference, area, words):
+        with pytest.raises(ValueError, match=words):
+            checked_reference(self.cut, reference, area)

@@ -137,6 +137,7 @@ def test_figures_say_what_was_recoloured_and_whether_a_background_was_known():
     assert found.figures["background_known"] == [True, False, False]
     changed = ((found.source != source).any(1, keepdim=True) & (mask > 0)).flatten(1).sum(1)
     assert found.figures["recoloured"] == changed.tolist()
+    assert found.figures["pixels"] == (mask > 0).flatten(1).sum(1).tolist()
     assert changed[1] == 0  # nothing soft, nothing known
     assert changed[2] > 0
     one_valid = clean_cutout(source, soft, 10, valid[2:])
