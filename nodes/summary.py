@@ -154,14 +154,19 @@ def words_of_harmony(pictures: list[dict], strength: float, whose: str = "place"
 
 
 def _moved(pictures: list[dict], whose: str) -> str:
-    words = []
-    for name, label in (("chroma", "colours"), ("lightness", "lightness")):
+    far, near = [], []
+    for name, label in (("chroma", "colour"), ("lightness", "lightness")):
         gaps = [(abs(p[f"{name}_gap_before"]), abs(p[f"{name}_gap_after"])) for p in pictures]
         shares = [100 * (1 - after / before) for before, after in gaps if before >= SAME]
-        far = f"{_range(shares, '{:.0f}')} % of the way to" if shares else "already like"
-        words.append(f"{label} {far} the {whose}'s")
+        if shares:
+            far.append(f"{label} {_range(shares, '{:.0f}')} %")
+        else:
+            near.append(label)
+    to = "" if near else f" to the {whose}'s"
+    parts = [f"{', '.join(far)} of the way{to}"] * bool(far)
+    parts += [f"{' and '.join(near)} already like the {whose}'s"] * bool(near)
     flips = _range([100 * picture["hue_flip_share"] for picture in pictures], "{:.1f}")
-    return f"{', '.join(words)}, hues flipped {flips} %"
+    return f"{', '.join(parts)}; hues flipped {flips} %"
 
 
 def _counted(

@@ -18,6 +18,8 @@ EXAMPLES = sorted((PACK / "example_workflows").glob("*.json"))
 SHARED = EXAMPLES + sorted((Path(__file__).parent / "fixtures").glob("*.json"))
 HELP = PACK / "nodes" / "web" / "docs"
 KOREAN = PACK / "locales" / "ko" / "nodeDefs.json"
+BYPASS = """ids => app.graph.nodes
+    .filter(node => ids.includes(String(node.id))).forEach(node => { node.mode = 4 })"""
 FEW = 1  # evaluations: the page's way is at stake, not the picture
 
 
@@ -150,6 +152,35 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
     assert page.run() == "success"
     first = poisson(column=20, row=15, preset="fast", max_evaluations=0)
     outcome = server.run(graph(n4=first, n5=refine(max_evaluations=0), n9=save("5")))
+    assert np.array_equal(page.shown(preview)[0], made(server, outcome, "9")[0])
+
+
+def chain(page: Page) -> tuple[list[str], str]:
+    """Clean Cut-out and Harmonise Colours before a Poisson Stage; the two, and a preview."""
+    page.clear()
+    target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
+    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    place = {"column": 20, "row": 15}
+    clean = page.place("DIB_CleanCutout", {}, (source, 0, "source"), (mask, 0, "mask"))
+    cut = (clean, 0, "source"), (clean, 1, "mask")
+    moved = page.place("DIB_HarmoniseColours", place, *cut, (target, 0, "target"))
+    cut = (moved, 0, "source"), (moved, 1, "mask")
+    widgets = {"preset": "seam repair", **place}
+    stage = page.place("DIB_PoissonStage", widgets, *cut, (target, 0, "target"))
+    return [clean, moved], page.place("PreviewImage", {}, (stage, 0, "images"))
+
+
+def test_the_nodes_before_a_stage_run_and_bypassed_hand_on_source_and_mask(page, server, pictures):
+    before, preview = chain(page)
+    assert page.run() == "success"
+    page.screenshot("before-a-stage")
+    assert len(page.shown(before[0])) == 1  # what was removed
+    page.screenshot("clean-cutout")
+    page.tab.evaluate(BYPASS, before)
+    forget(server)
+    assert page.run() == "success"
+    assert page.warnings() == []
+    outcome = server.run(graph(n4=poisson(preset="seam repair"), n9=save("4")))
     assert np.array_equal(page.shown(preview)[0], made(server, outcome, "9")[0])
 
 

@@ -142,15 +142,18 @@ MOVED |= {"lightness_gap_before": -0.2, "lightness_gap_after": -0.15, "hue_flip_
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (
-            {},
-            "colours 38 % of the way to the place's, lightness 25 % of the way to the place's, "
-            "hues flipped 0.4 %",
-        ),
+        ({}, "colour 38 %, lightness 25 % of the way to the place's; hues flipped 0.4 %"),
         (
             {"chroma_gap_before": 0.009},
-            "colours already like the place's, lightness 25 % of the way to the place's, "
-            "hues flipped 0.4 %",
+            "lightness 25 % of the way, colour already like the place's; hues flipped 0.4 %",
+        ),
+        (
+            {"lightness_gap_before": -0.009},
+            "colour 38 % of the way, lightness already like the place's; hues flipped 0.4 %",
+        ),
+        (
+            {"chroma_gap_before": 0.0, "lightness_gap_before": 0.0},
+            "colour and lightness already like the place's; hues flipped 0.4 %",
         ),
         (
             {"place_pixels": 0.0, "chroma_gap_before": None, "lightness_gap_before": None},
@@ -171,8 +174,8 @@ def test_it_says_whose_colours_were_wanted():
 def test_colours_of_a_batch_are_ranges():
     other = MOVED | {"chroma_gap_after": 0.04}
     assert words_of_harmony([MOVED, {}, other], 0.5) == (
-        "2 of 3: colours 38 to 50 % of the way to the place's, lightness 25 % of the way to the "
-        "place's, hues flipped 0.4 %; 1 of 3: nothing under the mask"
+        "2 of 3: colour 38 to 50 %, lightness 25 % of the way to the place's; "
+        "hues flipped 0.4 %; 1 of 3: nothing under the mask"
     )
 
 
