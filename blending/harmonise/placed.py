@@ -145,7 +145,10 @@ def harmonise_batch(
         if on_picture:
             on_picture(sample, batch)
         picture, area = pick(source, sample).to(device), pick(mask, sample).to(device)
-        result = picture if own is None else harmonise(picture, own.own, own.wanted, strength)
+        if sample and len(source) == 1 and own is colours[sample - 1]:
+            result = moved[-1].to(device)  # a still picture in a film
+        else:
+            result = picture if own is None else harmonise(picture, own.own, own.wanted, strength)
         moved.append(result.to(source.device))
         figures.append({} if own is None else harmony_figures(picture, result, area, own))
     return torch.cat(moved), figures

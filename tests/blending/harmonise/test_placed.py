@@ -145,6 +145,10 @@ def test_a_film_has_one_palette(scene):
     found, _ = harmonise_placed(placed, 0.5, sequence=True)
     moved = harmonise(source, expected.own, expected.wanted, 0.5)
     assert torch.equal(found.source, moved)
+    mask[1, :, :20] = 0
+    still, figures = harmonise_batch(source[:1], mask, shared, 0.5)
+    assert torch.equal(still, moved[:1].expand(2, -1, -1, -1))
+    assert figures[0] != figures[1]  # their masks differ
 
 
 @pytest.mark.parametrize("sequence", [False, True])
