@@ -107,7 +107,9 @@ def _settings(options: argparse.Namespace) -> BlendSettings:
     preset = PRESETS[options.preset]
     steps = {"max_evaluations": options.evaluations}
     poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
+    poisson |= {"clean": options.clean, "harmonise": options.harmonise}
     refine = {"region": options.region, "strength": options.strength}
+    refine["contours"] = True if options.clean else None
     return BlendSettings(
         poisson=_changed(preset.poisson, {**poisson, **steps}),
         refine=_changed(preset.refine, {**refine, **steps})

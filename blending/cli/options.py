@@ -49,6 +49,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"blending: error: {' '.join(message.split())}\n")
 
 
+def _add_poisson(add: Callable[..., object]) -> None:
+    """The options of the Poisson stage."""
+    add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
+    add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
+    add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
+    add("--clean", type=int, metavar="N", help="pixels in which rests of background go (default 0)")
+    add("--harmonise", type=float, metavar="F", help="colours to the place's, 0..1 (default 0)")
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m blending",
@@ -63,9 +72,7 @@ def _parser() -> _Parser:
         metavar="NAME",
         help=f"what for: {_preset_names()} (default painting)",
     )
-    add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
-    add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
-    add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
+    _add_poisson(add)
     add("--region", choices=REGIONS, help="what the refine stage may change (default object)")
     add("--strength", type=float, metavar="F", help="of the refine stage, 0..1 (default 1)")
     add("--evaluations", type=int, metavar="N", help="most steps a stage (default the preset's)")

@@ -1,5 +1,7 @@
 """Where a mask's edge lies on the object's own contour, and where it cuts through one surface."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,6 +10,8 @@ from ..image.filters import blur, gaussian_kernel
 from ..placement.window import Window
 
 SIGMA, REACH = 3.0, 9  # pixels, of the Gaussian means on both sides of the edge
+PIXELS = 4 * math.pi * SIGMA**2  # that such a mean is worth where all count
+SIGNIFICANT = 2.0  # standard errors of the means by which texture may make them differ
 NEAR = 0.03  # least share of each side under that Gaussian: within five pixels of a straight edge
 SAME, OTHER = (
     0.06,
@@ -35,12 +39,18 @@ def contour_share(window: Window) -> Tensor:
     beside = F.max_pool2d(window.support.to(window.source), 2 * BESIDE + 1, 1, BESIDE)
     outside = window.source_valid * ~window.support * torch.where(beside > 0, FAINT, 1.0)
     kernel = gaussian_kernel(SIGMA, REACH, window.source)
-    weights = [blur(weight, kernel) for weight in (inside, outside)]
-    means = [
-        blur(weight * window.source, kernel) / total.clamp_min(1e-6)
-        for weight, total in zip((inside, outside), weights, strict=True)
-    ]
+    totals, means, variances = [], [], []
+    for weight in (inside, outside):
+        total = blur(weight, kernel)
+        mean = blur(weight * window.source, kernel) / total.clamp_min(1e-6)
+        square = blur(weight * window.source.square(), kernel) / total.clamp_min(1e-6)
+        variances.append((square - mean.square()).clamp_min(0).sum(1, keepdim=True))
+        totals.append(total)
+        means.append(mean)
     step = (means[0] - means[1]).square().sum(1, keepdim=True).sqrt()
+    # Few pixels do not show how much they vary: the larger variance counts for both sides.
+    doubt = torch.maximum(*variances) * sum(1 / (PIXELS * t).clamp_min(1) for t in totals)
+    step = step - SIGNIFICANT * doubt.sqrt()
     share = ((step - SAME) / (OTHER - SAME)).clamp(0, 1)
-    near = (weights[0] > NEAR) & (weights[1] > FAINT * NEAR)
+    near = (totals[0] > NEAR) & (totals[1] > FAINT * NEAR)
     return torch.where(near, share * share * (3 - 2 * share), 0)

@@ -92,7 +92,9 @@ def test_one_weight_above_zero_is_enough(name):
 BOTH = [("max_evaluations", 1, 10_000), ("margin", 16, 4096)]
 COUNTS = [(stage, *values) for stage in STAGES for values in BOTH]
 COUNTS += [(PoissonSettings, "rim", 0, 256), (RefineSettings, "band", 1, 256)]
+COUNTS += [(PoissonSettings, "clean", 0, 128)]
 SHARES = [(PoissonSettings, "bleed", 0, 1), (RefineSettings, "strength", 0, 1)]
+SHARES += [(PoissonSettings, "harmonise", 0, 1)]
 
 
 @pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS + SHARES)
@@ -292,3 +294,24 @@ def test_the_settings_load_without_torch():
     code = "import sys, blending.settings; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "keeps"),
+    [
+        ({}, False),
+        ({"clean": 1}, True),
+        ({"clean": 1, "contours": False}, False),
+        ({"contours": True}, True),
+        ({"contours": True, "method": "exact"}, False),
+        ({"clean": 9, "gradients": "mixed"}, False),
+    ],
+)
+def test_contours_are_kept_where_the_cut_out_is_cleaned_unless_told(changes, keeps):
+    assert PoissonSettings(**changes).keeps_contours is keeps
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_contours_are_kept_or_not(stage):
+    with pytest.raises(TypeError, match="contours must be"):
+        stage(contours="yes")

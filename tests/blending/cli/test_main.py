@@ -580,6 +580,20 @@ def stages_of(folder):
     return json.loads((folder / "report.json").read_text())["stages"]
 
 
+def test_cleaning_and_harmonising_are_done_and_reported(run, folder):
+    words = arguments(stage="refine", clean=6, harmonise=0.5, evaluations=2, report="report.json")
+    assert run(words)[0] == 0
+    poisson, refine = stages_of(folder)
+    assert (poisson["settings"]["clean"], poisson["settings"]["harmonise"]) == (6, 0.5)
+    assert refine["settings"]["contours"] is True
+    assert poisson["clean"]["width"] == 6
+    assert poisson["pictures"][0]["harmonise"]["strength"] == 0.5
+    run(arguments(stage="refine", evaluations=2, report="report.json", overwrite=True))
+    plain, refine = stages_of(folder)
+    assert "clean" not in plain and "harmonise" not in plain["pictures"][0]
+    assert refine["settings"]["contours"] is False
+
+
 def test_options_change_the_preset(run, folder):
     words = arguments(
         stage="refine",
@@ -651,6 +665,8 @@ def test_an_object_too_small_for_its_looks_has_no_words_on_them():
     [
         ({"preset": "magic"}, "--preset"),
         ({"bleed": 1.5}, "bleed must be in [0, 1], got 1.5"),
+        ({"clean": 129}, "clean must be in [0, 128], got 129"),
+        ({"harmonise": 1.5}, "harmonise must be in [0, 1], got 1.5"),
         ({"stage": "refine", "strength": -1}, "strength must be in [0, 1], got -1"),
         ({"stage": "refine", "evaluations": 0}, "max_evaluations must be in [1, 10000], got 0"),
         ({"strength": 0.5}, "--strength must go with a refine stage"),

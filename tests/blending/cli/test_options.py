@@ -45,7 +45,8 @@ def test_three_pictures_are_enough():
 
 def test_every_option_is_read_in_its_type():
     words = """--mask m.png --mask-channel green --invert-mask --at 3,4 --scale 0.5 --preset paper
-    --method deep --gradients mixed --bleed 0.25 --region band --strength 0.75 --evaluations 9
+    --method deep --gradients mixed --bleed 0.25 --clean 9 --harmonise 0.75
+    --region band --strength 0.75 --evaluations 9
     --weights w.safetensors --input-scale standardised --device cuda:1 --arithmetic bfloat16
     --memory 512 --report r.json --overwrite"""
     options = vars(parsed(*words.split()))
@@ -59,6 +60,8 @@ def test_every_option_is_read_in_its_type():
         "method": "deep",
         "gradients": "mixed",
         "bleed": 0.25,
+        "clean": 9,
+        "harmonise": 0.75,
         "region": "band",
         "strength": 0.75,
         "evaluations": 9,
@@ -123,6 +126,8 @@ def test_another_preset_is_refused_with_the_names_as_they_are_typed(capsys):
         ("--input-scale", "big"),
         ("--arithmetic", "float16"),
         ("--bleed", "much"),
+        ("--clean", "1.5"),
+        ("--harmonise", "much"),
         ("--strength", "much"),
         ("--scale", "big"),
         ("--evaluations", "1.5"),

@@ -9,7 +9,17 @@ import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from blending.deep.fidelity import CONTOUR, EDGE, HUE, NOISE, TEXTURE, edge_emphasis, edge_ramp
+from blending.deep.fidelity import (
+    CONTOUR,
+    EDGE,
+    HUE,
+    NOISE,
+    TEXTURE,
+    FidelityWeights,
+    edge_emphasis,
+    edge_ramp,
+    raised,
+)
 from blending.placement.box import Box
 from blending.placement.window import Window
 
@@ -223,3 +233,11 @@ def test_the_edge_is_held_along_all_of_it(noise, disc):
         ]
         assert found[row, column] == (1 if around.all() else 10)
     assert (found[~inside] == 0).all()
+
+
+def test_raised_weights_are_nowhere_below_the_least():
+    luminance, chroma = torch.tensor([[[[0.0, 0.5, 2.0]]]]), torch.tensor([[[[1.0, 0.0, 0.25]]]])
+    found = raised(FidelityWeights(luminance, chroma, 3.0), torch.tensor([[[[0.5, 0.25, 1.0]]]]))
+    assert found.luminance.tolist() == [[[[0.5, 0.5, 2.0]]]]
+    assert found.chroma.tolist() == [[[[1.0, 0.25, 1.0]]]]
+    assert found.texture == 3

@@ -219,6 +219,21 @@ def test_the_gradient_term_sums_squared_residuals_over_mask_and_ring_per_masked_
     assert value(objective, elsewhere, "gradient") == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_gradient_term_counts_as_the_seam_s_weight_says(window, double, elsewhere):
+    free = window.support.to(window.source)
+    guidance = guidance_field(window.source, window.source_valid, window.target, window.support)
+    problem = Problem(
+        window, window.target, guidance, FidelityWeights(free, free), weights(gradient=5.0)
+    )
+    half = torch.where(torch.arange(32) < 16, 0.25, 1.0).expand_as(window.mask).double()
+    parts = [
+        value(joint_objective([replace(problem, seam=seam)], double)[0], elsewhere, "gradient")
+        for seam in (half, 1 - half, None)
+    ]
+    assert parts[0] + parts[1] == pytest.approx(parts[2], rel=1e-9)
+    assert parts[1] > 0
+
+
 def test_the_content_term_is_relative_to_the_reference_features(window, double, elsewhere):
     objective = joint(window, double, weights(content=3.0))
     share = F.avg_pool2d(window.mask, 2)

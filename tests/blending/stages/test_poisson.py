@@ -7,13 +7,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from blending.deep import vgg16
 from blending.placement.place import place
 from blending.settings import PoissonSettings, Weights
-from blending.stages.poisson import poisson_stage
+from blending.stages.poisson import cleaned, poisson_stage
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
@@ -304,3 +305,58 @@ def test_missing_bundled_weights_are_named(scenery, monkeypatch, tmp_path):
     monkeypatch.setattr(vgg16, "BUNDLED", missing)
     with pytest.raises(FileNotFoundError, match=re.escape(str(missing))):
         poisson_stage(place(*scenery), DEEP)
+
+
+# --- cleaning
+
+
+@pytest.fixture
+def rough_cut():
+    """A dark disc on a bright ground with a mask 4 pixels too large, for a grey place."""
+    rows, columns = torch.meshgrid(torch.arange(72), torch.arange(72), indexing="ij")
+    away = ((rows - 35.5) ** 2 + (columns - 35.5) ** 2).sqrt()
+    source = torch.where(away < 20, 0.2, 0.9).expand(1, 3, -1, -1).clone()
+    mask = (away < 24).float()[None, None]
+    return place(source, torch.full((1, 3, 90, 90), 0.5), mask, 8, 9), (away < 20)[None, None]
+
+
+def test_a_cleaned_cut_out_has_no_rest_and_keeps_its_object(rough_cut):
+    placed, disc = rough_cut
+    found, figures = cleaned(placed, PoissonSettings(clean=10))
+    assert figures["width"] == 10 and figures["confidence"][0] > 0.5
+    assert found.mask[disc].mean() > 0.98
+    rest = (placed.mask > 0) & ~disc
+    assert found.mask[rest].mean() < 0.1
+    assert torch.equal(found.source[..., :4, :], placed.source[..., :4, :])  # to tell its contour
+    assert (found.source[:, :, 35, 35] == 0.2).all()
+
+
+def test_without_cleaning_what_was_placed_is_blended_as_it_is(rough_cut):
+    placed, _ = rough_cut
+    assert cleaned(placed, PoissonSettings()) == (placed, {})
+
+
+def test_the_stage_hands_out_what_it_blended_and_touches_nothing_beside_it(rough_cut, network):
+    placed, _ = rough_cut
+    result = poisson_stage(placed, replace(DEEP, clean=10, harmonise=0.5), network)
+    found, figures = cleaned(placed, PoissonSettings(clean=10))
+    assert result.report["clean"] == figures
+    assert torch.equal(result.mask, found.full_mask)
+    outside = (found.full_mask == 0).expand_as(result.image)
+    assert torch.equal(result.image[outside], placed.target[outside])
+
+
+@pytest.mark.weights
+def test_a_tight_dark_object_stays_dark_up_to_its_contour(rough_cut, bundled):
+    placed, disc = rough_cut
+    settings = replace(PoissonSettings(max_evaluations=12), clean=10)
+    kept, melted = (
+        poisson_stage(placed, replace(settings, contours=how), bundled).image[..., 8:80, 9:81]
+        for how in (True, False)
+    )
+    rim = disc & ~erode(disc, 3)
+    assert kept[:, :1][rim].mean() < 0.3 < melted[:, :1][rim].mean()
+
+
+def erode(where, pixels):
+    return F.max_pool2d((~where).float(), 2 * pixels + 1, 1, pixels) == 0

@@ -10,7 +10,8 @@ import torch
 from scipy import ndimage
 
 from blending.deep.fidelity import edge_emphasis, edge_ramp
-from blending.image.filters import gaussian_blur
+from blending.harmonise.place_colours import harmonised
+from blending.image.filters import gaussian_blur, laplacian, stencil_region
 from blending.placement.box import full_box
 from blending.placement.window import Window
 from blending.poisson.boundary_match import match_boundary
@@ -271,3 +272,67 @@ def test_refining_starts_from_the_blend_with_its_own_laplacian_under_the_mask(wi
     edge = edge_emphasis(window)
     assert torch.equal(found.problem.fidelity.luminance, edge.luminance)
     assert found.problem.fidelity.texture == edge.texture > 0
+
+
+def tight(disc):
+    """A dark disc cut out tightly from a bright ground, for a grey place."""
+    mask = disc(60, 60, 18)
+    source = (0.9 - 0.7 * mask).expand(-1, 3, -1, -1).clone()
+    return make_window(source, torch.full((1, 3, 60, 60), 0.5), mask)
+
+
+def test_the_gradient_term_leaves_a_tight_object_s_contour_alone_and_its_colours_count(disc):
+    window = tight(disc)
+    kept, flat = (
+        poisson_start(prepare(window, settings), settings).problem
+        for settings in (PoissonSettings(contours=True), PoissonSettings())
+    )
+    assert flat.seam is None
+    edge = stencil_region(window.support) & stencil_region(~window.support)
+    assert (kept.seam[edge] == 0).all()
+    assert kept.seam[..., 30, 30] == 1 and kept.seam[..., 0, 0] == 1
+    assert (kept.fidelity.luminance[edge & window.support] == 1).all()
+    assert kept.fidelity.luminance[~window.support].max() == 0
+
+
+def test_a_loosely_cut_object_still_melts(disc, noise):
+    place, mask = 0.4 + 0.4 * gaussian_blur(noise(1, 3, 60, 60), 1.0, 3), disc(60, 60, 18)
+    window = make_window(place, 0.8 * place, mask)
+    settings = PoissonSettings(contours=True)
+    assert poisson_start(prepare(window, settings), settings).problem.seam.mean() > 0.9
+
+
+def test_the_refine_stage_keeps_its_input_s_contour_if_told(disc):
+    window = tight(disc)
+    kept = refine_start(window, RefineSettings(contours=True), None).problem
+    assert kept.seam.min() == 0
+    assert refine_start(window, RefineSettings(), None).problem.seam is None
+
+
+def test_a_soft_edge_s_guidance_is_part_source_part_target(window):
+    soft = replace(window, mask=0.25 * window.mask)
+    settings = PoissonSettings()
+    hard, mixed = (prepare(w, settings).joint_guidance() for w in (window, soft))
+    inside = window.support.expand_as(hard)
+    wanted = torch.lerp(laplacian(window.target), hard, 0.25)
+    torch.testing.assert_close(mixed[inside], wanted[inside])
+    assert torch.equal(mixed[~inside], hard[~inside])
+
+
+def test_harmonised_colours_are_what_the_stage_holds(window):
+    settings = PoissonSettings(harmonise=0.5)
+    prepared = prepare(window, settings)
+    moved = harmonised(window.source, window.mask, window.target, 0.5)
+    assert torch.equal(prepared.window.source, moved.source)
+    assert prepared.figures["harmonise"] == {"strength": 0.5} | moved.figures
+    start = poisson_start(prepared, settings)
+    assert torch.equal(start.x0, moved.source)
+    again = prepare(window, settings, colours=prepared.colours)  # as the next frame of a film
+    assert torch.equal(again.window.source, moved.source)
+
+
+def test_what_continues_the_target_is_harmonised_by_the_match_alone(one_scene):
+    prepared = prepare(one_scene, PoissonSettings(match=True, harmonise=0.5))
+    assert prepared.match_confidence > 0.9
+    strength = prepared.figures.get("harmonise", {"strength": 0})["strength"]
+    assert strength == pytest.approx(0.5 * (1 - prepared.match_confidence))
