@@ -4,11 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..placement.box import crop
 from .foreground import foreground
 from .matte import check_cutout, matte, worked_on
+
+# Pixels beside what is left that take its colours, for resampling; beyond, what lay beside the
+# object is kept: its contour is told by it.
+BESIDE = 3
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,9 @@ class CleanCutout:
     """A source and its alpha without rests of the old background.
 
     Attributes:
-        source: (N, 3, h, w), in the source's dtype; its own bits outside the mask, deeper than the
-            width of the band, and wherever its colours are the object's alone.
+        source: (N, 3, h, w), in the source's dtype; its own bits outside the mask, where all within
+            3 pixels was taken away, deeper than the width of the band, and wherever its colours are
+            the object's alone.
         alpha: (N, 1, h, w), at most the mask, in its dtype.
         removed: (N, 1, h, w), mask − alpha.
         confidence: for each picture, 0 (nothing to learn from, or the same colours on both sides)
@@ -74,6 +80,8 @@ def clean_cutout(
         if not bool(inside.any()):
             continue
         box = worked_on(inside, width)
+        left = (found.alpha[row : row + 1] > 0).to(colours.dtype)
+        inside = inside & (F.max_pool2d(left, 2 * BESIDE + 1, 1, BESIDE) > 0)[0]
         planes = (colours[row], found.share[row], valid[row % len(valid)], inside)
         image, share, there, within = (crop(plane, box)[None] for plane in planes)
         cleaned = torch.where(within, foreground(image, share, there), image)

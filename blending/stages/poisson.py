@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..cutout.clean import clean_cutout
-from ..deep.contours import BESIDE
 from ..deep.vgg16 import Features, load_features
 from ..harmonise.place_colours import PlaceColours
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
@@ -85,17 +83,14 @@ def cleaned(placed: Placed, settings: PoissonSettings) -> tuple[Placed, dict]:
         settings: width of the band.
 
     Returns:
-        What is to be blended, and figures for the report, for each picture. The source keeps its
-        own pixels from a few pixels beside the object on, so that its contours can be told.
+        What is to be blended, and figures for the report, for each picture.
     """
     width = settings.clean
     if not width:
         return placed, {}
     mask = placed.mask.to(torch.promote_types(placed.mask.dtype, torch.float32))
     found = clean_cutout(placed.source, mask, width, placed.source_valid)
-    near = F.max_pool2d((found.alpha > 0).to(mask), 2 * BESIDE + 1, 1, BESIDE)
-    source = torch.where(near > 0, found.source, placed.source)
-    return replace(placed, source=source, mask=solved_mask(found.alpha)), found.figures
+    return replace(placed, source=found.source, mask=solved_mask(found.alpha)), found.figures
 
 
 def _solve_exactly(
