@@ -212,7 +212,7 @@ def small(server):
 
 
 MISTAKES = {
-    "empty mask": (black, {}, ("mask must reach 0.5 somewhere", "empty")),
+    "empty mask": (black, {}, ("mask must be above 0 somewhere", "empty")),
     "mask of another size": (small, {}, ("mask must have the source's size, 48 x 40", "30 x 30")),
     "load image's stand-in": (None, {"mask": ["2", 1]}, ("64 x 64 stand-in", "Load Mask")),
     "width beyond range": (None, {"width": 129}, ("width",)),

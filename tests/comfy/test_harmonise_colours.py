@@ -271,7 +271,7 @@ MISTAKES = {
     "empty mask": (
         {"n20": node("SolidMask", value=0.0, width=48, height=40)},
         {"mask": ["20", 0]},
-        ("mask must reach 0.5",),
+        ("mask must be above 0",),
     ),
 }
 
