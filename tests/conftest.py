@@ -123,3 +123,19 @@ def grey_profile():
     header += bytes(12) + b"acsp"
     header += bytes(68 - len(header)) + white
     return header + bytes(128 - len(header)) + table + body
+
+
+@pytest.fixture
+def at_thread_counts():
+    """at_thread_counts(counts, work): what the work gives at each number of threads."""
+    before = torch.get_num_threads()
+
+    def call(counts, work):
+        found = []
+        for count in counts:
+            torch.set_num_threads(count)
+            found.append(work())
+        return found
+
+    yield call
+    torch.set_num_threads(before)

@@ -6,17 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..image.filters import blur, gaussian_kernel
+from ..image.filters import blur, gaussian_kernel, smoothstep
 from ..placement.window import Window
 
 SIGMA, REACH = 3.0, 9  # pixels, of the Gaussian means on both sides of the edge
 PIXELS = 4 * math.pi * SIGMA**2  # that such a mean is worth where all count
 SIGNIFICANT = 2.0  # standard errors of the means by which texture may make them differ
 NEAR = 0.03  # least share of each side under that Gaussian: within five pixels of a straight edge
-SAME, OTHER = (
-    0.06,
-    0.18,
-)  # difference of the means, image units: up to there one surface; from there
+SAME, OTHER = 0.06, 0.18  # image units; means that differ by that: one surface, two surfaces
 BESIDE, FAINT = 3, 0.02  # pixels beside the mask, which may be mixed or cleaned, and their weight
 SOLID = 0.5  # alpha from which a pixel is the object's
 
@@ -51,6 +48,5 @@ def contour_share(window: Window) -> Tensor:
     # Few pixels do not show how much they vary: the larger variance counts for both sides.
     doubt = torch.maximum(*variances) * sum(1 / (PIXELS * t).clamp_min(1) for t in totals)
     step = step - SIGNIFICANT * doubt.sqrt()
-    share = ((step - SAME) / (OTHER - SAME)).clamp(0, 1)
     near = (totals[0] > NEAR) & (totals[1] > FAINT * NEAR)
-    return torch.where(near, share * share * (3 - 2 * share), 0)
+    return torch.where(near, smoothstep(step, SAME, OTHER), 0)

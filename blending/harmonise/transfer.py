@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..checks import check_range
 from ..image.colour import from_oklab, to_linear, to_oklab, to_srgb
+from ..image.filters import smoothstep
 from .gamut import within_gamut
 from .palette import Palette
 
@@ -256,18 +257,3 @@ def _shortened(vectors: Tensor, limit: float) -> Tensor:
     """Vectors (B, 2, ...), their lengths brought below a limit smoothly."""
     length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-12)
     return vectors * (_within(length, limit) / length)
-
-
-def smoothstep(values: Tensor, low: float, high: float) -> Tensor:
-    """0 up to `low`, 1 from `high` on, 3t² − 2t³ between them.
-
-    Args:
-        values: (B, C, H, W).
-        low: where the rise begins.
-        high: where it ends, above `low`.
-
-    Returns:
-        (B, C, H, W), in [0, 1].
-    """
-    t = ((values - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""The 5-point Laplacian, with free edges at the frame and the source's border; Gaussian blur."""
+"""The 5-point Laplacian, free edges at the frame and the source's border; blur; a smooth step."""
 
 import torch
 import torch.nn.functional as F
@@ -87,3 +87,18 @@ def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:
 def stencil_region(support: Tensor) -> Tensor:
     """The support, (B, 1, H, W), bool, and the ring around it whose 5-point stencil touches it."""
     return support | (neighbour_sum(support.float()) > 0)
+
+
+def smoothstep(values: Tensor, low: float, high: float) -> Tensor:
+    """0 up to `low`, 1 from `high` on, 3t² − 2t³ between them.
+
+    Args:
+        values: (B, ...), or one number.
+        low: where the rise begins.
+        high: where it ends, above `low`.
+
+    Returns:
+        (B, ...), the same shape, in [0, 1].
+    """
+    t = ((values - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)

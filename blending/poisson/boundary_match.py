@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..image.filters import smoothstep
 from ..placement.window import Window
 
 SAMPLE_DISTANCE = 3  # pixels outside the mask at which source and target are compared
@@ -134,7 +135,7 @@ def _fit(samples: _Samples, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
 
     ours, theirs = (mean(values.square()).sqrt() + TINY for values in (source, target))
     common = mean(source * target).clamp_min(0)
-    trust = common / (common + NOISE**2) * _rise(common / (ours * theirs))
+    trust = common / (common + NOISE**2) * smoothstep(common / (ours * theirs), UNRELATED, RELATED)
     gain = (trust * (theirs / ours).log()).exp().clamp(*GAINS)
     return gain, target - gain * source, mean_source, mean_target
 
@@ -162,10 +163,4 @@ def _confidence(samples: _Samples) -> float:
     common = (source * target).mean(1)
     spreads = (source.square().mean(1) * target.square().mean(1)).sqrt()
     correlation = common.sum() / (spreads.sum() + NOISE**2)
-    return _rise(correlation).item()
-
-
-def _rise(correlation: Tensor) -> Tensor:
-    """A smooth step from 0 at a correlation of `UNRELATED` to 1 at `RELATED`."""
-    share = ((correlation - UNRELATED) / (RELATED - UNRELATED)).clamp(0, 1)
-    return share * share * (3 - 2 * share)
+    return smoothstep(correlation, UNRELATED, RELATED).item()

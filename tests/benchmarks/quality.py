@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from contact_sheet import contact_sheet  # noqa: E402
-from quality_cases import find_cases, read_case  # noqa: E402
+from quality_cases import chosen_cases, read_case  # noqa: E402
 from quality_figures import (  # noqa: E402
     LOOKS,
     MEANS,
@@ -102,12 +102,7 @@ def parse() -> argparse.Namespace:
     add("--sheet", type=Path, metavar="FILE", help="all pictures in one")
     add("--markdown", type=Path, metavar="FILE", help="the tables as Markdown")
     options = parser.parse_args()
-    try:
-        options.folders = find_cases(options.folders, options.cases)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    if not options.folders:
-        parser.error("FOLDER must hold a case, found none")
+    options.folders = chosen_cases(options.folders, options.cases, parser.error)
     return options
 
 

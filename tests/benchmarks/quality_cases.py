@@ -1,7 +1,9 @@
 """The cases of the quality benchmark, read from folders."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from torch import Tensor
 
@@ -25,6 +27,19 @@ class Case:
     name: str
     placed: Placed
     published: dict[str, Tensor] = field(default_factory=dict)
+
+
+def chosen_cases(
+    folders: list[Path], names: list[str] | None, refuse: Callable[[str], NoReturn]
+) -> list[Path]:
+    """As `find_cases`, for a command line: `refuse` is told what is wrong, no case included."""
+    try:
+        found = find_cases(folders, names)
+    except (OSError, ValueError) as error:
+        refuse(str(error))
+    if not found:
+        refuse("FOLDER must hold a case, found none")
+    return found
 
 
 def find_cases(folders: list[Path], names: list[str] | None = None) -> list[Path]:

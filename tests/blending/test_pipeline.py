@@ -330,21 +330,16 @@ def test_settings_of_another_kind_are_named(scenery, settings):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("match", [False, True])
-def test_the_number_of_threads_does_not_show(photo, disc, match):
+def test_the_number_of_threads_does_not_show(photo, disc, match, at_thread_counts):
     source, target, mask = photo(60, 64), photo(90, 100, 250, 20), disc(60, 64, 24)
     settings = BlendSettings(PoissonSettings(match=match), compute=Compute(precision="float32"))
-    before, found = torch.get_num_threads(), []
-    try:
-        for count in (
-            1,
-            2,
-            3,
-        ):  # from 4 on oneDNN cuts the convolutions of so small a map otherwise
-            torch.set_num_threads(count)
-            result = blend(source, target, mask, row=11, column=13, settings=settings)
-            found.append((255 * result.image).round()[0][:, result.mask[0, 0] > 0])
-    finally:
-        torch.set_num_threads(before)
-    for other in found[1:]:
-        moved = (other - found[0]).abs().amax(0)
+
+    def levels():
+        result = blend(source, target, mask, row=11, column=13, settings=settings)
+        return (255 * result.image).round()[0][:, result.mask[0, 0] > 0]
+
+    # From 4 on oneDNN cuts the convolutions of so small a map otherwise.
+    first, *others = at_thread_counts((1, 2, 3), levels)
+    for other in others:
+        moved = (other - first).abs().amax(0)
         assert (moved > 1).float().mean() <= 0.001

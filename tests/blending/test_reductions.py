@@ -24,22 +24,6 @@ def uneven(*shape, dtype=torch.float32):
     return (values * torch.randn(*shape, generator=generator).exp()).to(dtype)
 
 
-@pytest.fixture
-def at_every_thread_count():
-    """call(work): what the work gives at each of `THREADS`."""
-    before = torch.get_num_threads()
-
-    def call(work):
-        found = []
-        for count in THREADS:
-            torch.set_num_threads(count)
-            found.append(work())
-        return found
-
-    yield call
-    torch.set_num_threads(before)
-
-
 def close(found, expected, size, dtype):
     """Within a hundred roundings of the dtype, of the sum of the absolute values."""
     bound = 100 * torch.finfo(dtype).eps * np.asarray(size)
@@ -80,23 +64,23 @@ def test_sums_have_the_gradient_of_a_sum():
 
 
 @pytest.mark.parametrize("length", [COLUMNS + 3, 2 * PART, 40 * PART, 40 * PART + 1234])
-def test_threads_do_not_change_a_bit(length, at_every_thread_count):
+def test_threads_do_not_change_a_bit(length, at_thread_counts):
     vector, rows = uneven(1, length), uneven(1, 10, length)
     for work in (
         lambda: row_sums(vector),
         lambda: inner_products(rows, vector),
         lambda: outer_products(rows, rows),
     ):
-        first, *others = at_every_thread_count(work)
+        first, *others = at_thread_counts(THREADS, work)
         assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize(("channels", "side"), [(64, 190), (256, 53), (512, 30)])
-def test_threads_do_not_change_a_gram_matrix(channels, side, at_every_thread_count):
+def test_threads_do_not_change_a_gram_matrix(channels, side, at_thread_counts):
     features = uneven(1, channels, side, side).contiguous(memory_format=torch.channels_last)
-    first, *others = at_every_thread_count(
-        lambda: outer_products(features.flatten(2), features.flatten(2))
+    first, *others = at_thread_counts(
+        THREADS, lambda: outer_products(features.flatten(2), features.flatten(2))
     )
     assert all(torch.equal(first, other) for other in others)
-    plain = at_every_thread_count(lambda: features.flatten(2) @ features.flatten(2).mT)
+    plain = at_thread_counts(THREADS, lambda: features.flatten(2) @ features.flatten(2).mT)
     assert (first - plain[0]).abs().max() <= 1e-5 * first.abs().max()

@@ -202,20 +202,20 @@ def test_a_backward_pass_through_an_older_graph_with_poolings_is_refused(double,
 
 
 @pytest.mark.parametrize(("height", "width"), [(160, 152), (128, 200)])
-def test_the_gradient_does_not_show_the_number_of_threads(height, width, bundled, noise):
+def test_the_gradient_does_not_show_the_number_of_threads(
+    height, width, bundled, noise, at_thread_counts
+):
     box = Box(3, 5, height - 8, width - 9)
     cropped, _ = cropped_features(bundled, noise(1, 3, height, width), box, STYLE_LAYERS)
     patch = noise(1, 3, *box.size, seed=4).requires_grad_()
-    before, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 4, 6, 8, 16):
-            torch.set_num_threads(count)
-            activations = cropped(patch)
-            totals = [(a * a.detach().roll(1, 2)).sum() for a in activations.values()]
-            found.append(torch.autograd.grad(totals, patch)[0])
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(found[0], other) for other in found[1:])
+
+    def gradient():
+        activations = cropped(patch)
+        totals = [(a * a.detach().roll(1, 2)).sum() for a in activations.values()]
+        return torch.autograd.grad(totals, patch)[0]
+
+    first, *others = at_thread_counts((1, 2, 4, 6, 8, 16), gradient)
+    assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.fixture

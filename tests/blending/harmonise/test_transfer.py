@@ -19,7 +19,6 @@ from blending.harmonise.transfer import (
     lightness_offset,
     monge_kantorovich,
     self_guided,
-    smoothstep,
 )
 from blending.image.colour import from_oklab, to_oklab, to_srgb, turned_hues
 
@@ -304,9 +303,3 @@ def test_the_filter_takes_grain_and_leaves_edges(noise):
     # A contrast of 1/4 against 2e-4 keeps all but 0.1 %.
     assert (found - edge)[..., 18:22].abs().max() < 0.01
     torch.testing.assert_close(self_guided(torch.ones(1, 3, 4, 5), 4, 4e-4), torch.ones(1, 3, 4, 5))
-
-
-def test_smoothstep_by_hand():
-    values = torch.tensor([0.0, 1.0, 1.5, 2.0, 3.0])[None, None, None]
-    expected = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])[None, None, None]
-    torch.testing.assert_close(smoothstep(values, 1.0, 2.0), expected)

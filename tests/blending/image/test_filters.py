@@ -11,6 +11,7 @@ from blending.image.filters import (
     gaussian_kernel,
     laplacian,
     neighbour_sum,
+    smoothstep,
     stencil_region,
 )
 
@@ -147,3 +148,9 @@ def test_a_blur_by_a_kernel_of_one_is_the_image_and_samples_and_channels_do_not_
     kernel = gaussian_kernel(1.0, 2, image)
     single = blur(image[1:, 2:], kernel)
     torch.testing.assert_close(blur(image, kernel)[1:, 2:], single)
+
+
+def test_smoothstep_by_hand():
+    values = torch.tensor([0.0, 1.0, 1.5, 2.0, 3.0])[None, None, None]
+    expected = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0])[None, None, None]
+    torch.testing.assert_close(smoothstep(values, 1.0, 2.0), expected)
