@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from .checks import check_type
@@ -41,6 +42,17 @@ class BlendResult:
     def mask(self) -> Tensor:
         """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source."""
         return self.placed.full_mask
+
+    @property
+    def cutout(self) -> Tensor:
+        """What was blended, with its alpha, (N, 4, h, w): cleaned, at its scale, cut at the frame.
+
+        Its corner lies at `placed.row` and `placed.column` of the target.
+        """
+        source, mask = self.placed.source, self.placed.mask
+        rows = max(len(source), len(mask))
+        planes = (plane.expand(rows, -1, -1, -1) for plane in (source, mask.to(source.dtype)))
+        return torch.cat(tuple(planes), 1)
 
     @cached_property
     def paste(self) -> Tensor:
@@ -100,7 +112,14 @@ def blend(
     stages, blended = [result.report], result.placed
     if settings.refine is not None:
         result = refine_stage(
-            result.image, target, result.mask, settings.refine, network, compute, on_evaluation
+            result.image,
+            target,
+            result.mask,
+            settings.refine,
+            network,
+            compute,
+            on_evaluation,
+            source=result.source if is_refined else None,
         )
         stages.append(result.report)
     rails = guard_rails(result.image, blended, settings.poisson.gradients)

@@ -28,19 +28,19 @@ def _paper() -> BlendSettings:
     objects may turn transparent: meant for comparison, not for work.
     """
     return BlendSettings(
-        PoissonSettings(weights=_PAPER_POISSON), RefineSettings(weights=_PAPER_REFINE)
+        PoissonSettings(weights=_PAPER_POISSON, clean=0, harmonise=0.0, contours=False),
+        RefineSettings(weights=_PAPER_REFINE, contours=False, style_form="gram"),
     )
 
 
 # Above each preset, why it is so; `painting` is the default everywhere.
 PRESETS = MappingProxyType(
     {
-        # Both stages: the target's brush goes over the object.
+        # Cleaned, half-way to the place's colours; then the target's brush goes over the object.
         "painting": BlendSettings(),
-        # No refine stage, which would repaint a photograph; a patch of the same scene is matched.
-        "photograph": BlendSettings(
-            PoissonSettings(match=True, weights=Weights(style=1.0)), refine=None
-        ),
+        # No refine stage, which would repaint a photograph, and half of painting's move of
+        # colours, which photographs of one kind need less; a patch of the same scene is matched.
+        "photograph": BlendSettings(PoissonSettings(match=True, harmonise=0.25), refine=None),
         # A diffusion crop pasted back shows the same scene: exact solution, full bleed, no style.
         "seam repair": BlendSettings(PoissonSettings(method="exact", match=True), refine=None),
         # The published objective, for comparison.
@@ -116,6 +116,29 @@ def changed_poisson(
         sequence=sequence,
     )
     return shifted_bleed(changed, bleed_shift)
+
+
+def cleaned_and_harmonised(
+    own: PoissonSettings, clean: int = -1, harmonise: float = -1.0
+) -> PoissonSettings:
+    """Settings with a user's choice of how the source is prepared.
+
+    Args:
+        own: the settings to change.
+        clean: pixels, 0 to 128; below 0: those of `own`.
+        harmonise: share, 0 to 1; below 0: that of `own`.
+
+    Returns:
+        New settings.
+
+    Raises:
+        ValueError, TypeError: a value that is not allowed.
+    """
+    return replace(
+        own,
+        clean=own.clean if clean < 0 else clean,
+        harmonise=own.harmonise if harmonise < 0 else harmonise,
+    )
 
 
 def changed_refine(

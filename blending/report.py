@@ -1,12 +1,16 @@
-"""The part of a report that says where a blend was made."""
+"""What callers are told: where a blend was made, and how far a batch has come."""
 
 import math
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from torch import Tensor
+
+# Called before each picture with how many are done and how many there are; it may raise to end.
+OnPicture = Callable[[int, int], None]
 
 
 def machine_report(device: torch.device) -> dict:

@@ -7,6 +7,7 @@ from .checks import check_choice, check_range, check_type
 METHODS = ("deep", "exact")
 GRADIENTS = ("import", "mixed", "monochrome")
 STARTS = ("paste", "exact")
+STYLE_FORMS = ("matched", "gram")
 REGIONS = ("object", "band", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 INPUT_SCALES = ("caffe", "standardised")
@@ -15,7 +16,8 @@ LARGEST_WEIGHT = 1e9
 LEAST_MARGIN, LARGEST_MARGIN = 16, 4096  # pixels
 LARGEST_PART = 100_000_000  # largest area of a hole or speck, square pixels
 LARGEST_CLEAN = 128  # pixels
-DEEP_BLEED = 0.5  # default of the deep method with imported gradients
+# Defaults of the deep method with imported gradients: of bleed, clean (pixels) and harmonise.
+DEEP_BLEED, DEEP_CLEAN, DEEP_HARMONISE = 0.5, 12, 0.5
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -46,8 +48,8 @@ class Weights:
     """
 
     gradient: float = 2000.0
-    content: float = 1.0
-    style: float = 4.0
+    content: float = 0.0
+    style: float = 0.0
     luminance: float = 80.0
     chroma: float = 1400.0
     histogram: float = 0.0
@@ -89,13 +91,14 @@ class PoissonSettings:
             change that was found for the previous frame, moved along with the object, which takes
             fewer evaluations and flickers less. Deep method only.
         clean: width in pixels of the band inside the mask's edge from which rests of the source's
-            own background are removed first, 0 to 128; 0: none.
+            own background are removed first, 0 to 128; 0: none. None: 12 where the deep method
+            imports gradients, 0 otherwise.
         harmonise: how far the object's colours are moved towards the place's first, 0 to 1; 0: not.
-            A source that continues the target is moved by the match alone.
+            A source that continues the target is moved by the match alone. None: 0.5 where the deep
+            method imports gradients, 0 otherwise.
         contours: whether the gradient term leaves out the mask's edge where that is the object's
             own contour, so that a tight object ends there and is opaque; a loosely cut one still
-            melts into its place. None: where the cut-out is cleaned. Deep method with imported
-            gradients only.
+            melts into its place. None: yes. Deep method with imported gradients only.
     """
 
     method: str = "deep"
@@ -108,8 +111,8 @@ class PoissonSettings:
     rim: int = 32
     margin: int | None = 64
     sequence: bool = False
-    clean: int = 0
-    harmonise: float = 0.0
+    clean: int | None = None
+    harmonise: float | None = None
     contours: bool | None = None
 
     def __post_init__(self) -> None:
@@ -119,8 +122,10 @@ class PoissonSettings:
         check_choice("start", self.start, STARTS)
         if self.bleed is not None:
             check_range("bleed", self.bleed, 0, 1)
-        check_range("clean", self.clean, 0, LARGEST_CLEAN, whole=True)
-        check_range("harmonise", self.harmonise, 0, 1)
+        if self.clean is not None:
+            check_range("clean", self.clean, 0, LARGEST_CLEAN, whole=True)
+        if self.harmonise is not None:
+            check_range("harmonise", self.harmonise, 0, 1)
         check_type("match", self.match, bool)
         check_type("contours", self.contours, bool, type(None))
         check_range("rim", self.rim, 0, 256, whole=True)
@@ -137,10 +142,23 @@ class PoissonSettings:
         return DEEP_BLEED if self.is_joint else 1.0
 
     @property
+    def resolved_clean(self) -> int:
+        """The width in pixels, with None replaced by the default of method and gradients."""
+        if self.clean is not None:
+            return self.clean
+        return DEEP_CLEAN if self.is_joint else 0
+
+    @property
+    def resolved_harmonise(self) -> float:
+        """The share in [0, 1], with None replaced by the default of method and gradients."""
+        if self.harmonise is not None:
+            return self.harmonise
+        return DEEP_HARMONISE if self.is_joint else 0.0
+
+    @property
     def keeps_contours(self) -> bool:
         """Whether contours are kept, with None replaced by the default of the method."""
-        wanted = bool(self.clean) if self.contours is None else self.contours
-        return wanted and self.is_joint
+        return self.is_joint and self.contours is not False
 
     @property
     def is_joint(self) -> bool:
@@ -171,6 +189,9 @@ class RefineSettings:
         sequence: whether the pictures of a batch are frames of one film, as in `PoissonSettings`.
         contours: whether the gradient term leaves out the mask's edge where the input has a
             contour, as in `PoissonSettings`, whose default it does not know.
+        style_form: what the style term compares: "matched", features with those of the parts of the
+            place that are most like, as strongly as the place has a texture and the object bears
+            it; or "gram", Gram matrices with the whole place's, as published.
     """
 
     region: str = "object"
@@ -179,16 +200,18 @@ class RefineSettings:
     max_evaluations: int = 20
     weights: Weights = field(
         default_factory=lambda: Weights(
-            gradient=15.0, content=1.2, style=4.5, luminance=150.0, chroma=300.0
+            gradient=15.0, content=1.2, style=7.0, luminance=150.0, chroma=400.0
         )
     )
     margin: int | None = 64
     sequence: bool = False
-    contours: bool = False
+    contours: bool = True
+    style_form: str = "matched"
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_type("contours", self.contours, bool)
+        check_choice("style_form", self.style_form, STYLE_FORMS)
         check_choice("region", self.region, REGIONS)
         check_range("band", self.band, 1, 256, whole=True)
         check_range("strength", self.strength, 0, 1)

@@ -11,6 +11,7 @@ from ..blending.settings import (
     METHODS,
     PRECISIONS,
     STARTS,
+    STYLE_FORMS,
     BlendSettings,
     Compute,
     PoissonSettings,
@@ -23,7 +24,7 @@ from . import fields
 TERMS = {
     "gradient": ("squared difference of Laplacians: the seam and the details", 0.1),
     "content": ("squared difference of VGG16 features at relu2_2 to what is to be kept", 0.01),
-    "style": ("squared difference of Gram matrices to the wanted style", 0.01),
+    "style": ("squared difference to the wanted style, of features or Gram matrices", 0.01),
     "luminance": ("squared difference to the lightness that is to be kept", 0.1),
     "chroma": ("squared difference to the colours that are to be kept", 0.1),
     "histogram": ("squared distance to the target's channel histograms", 0.01),
@@ -56,6 +57,15 @@ class BlendSettingsNode(io.ComfyNode):
                     "Of the network's convolutions. float32: exact. bfloat16: faster where "
                     "the hardware has it, about 1 level off. auto: bfloat16 where it is fast.",
                 ),
+                fields.choice(
+                    "style_form",
+                    STYLE_FORMS,
+                    RefineSettings().style_form,
+                    "Of the Style Refine Stage. matched: features of those parts of the place that "
+                    "are most like, as strongly as it has a texture. gram: Gram matrices of all of "
+                    "it, as published.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 fields.BlendSettingsLink.Output(
@@ -66,7 +76,9 @@ class BlendSettingsNode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, arithmetic: str, **numbers: Any) -> io.NodeOutput:
+    def execute(
+        cls, arithmetic: str, style_form: str = RefineSettings().style_form, **numbers: Any
+    ) -> io.NodeOutput:
         """Gather."""
         margin = _margin(numbers["margin"])
         poisson = PoissonSettings(
@@ -83,6 +95,7 @@ class BlendSettingsNode(io.ComfyNode):
             margin=margin,
             max_evaluations=numbers["refine_evaluations"],
             weights=Weights(**{term: numbers[f"refine_{term}"] for term in TERMS}),
+            style_form=style_form,
         )
         compute = Compute(arithmetic=arithmetic)
         return io.NodeOutput(BlendSettings(poisson, refine, compute=compute))

@@ -7,19 +7,27 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..blending.placement.layout import FARTHEST
+from ..blending.settings import LARGEST_CLEAN
 
 CATEGORY = "image/deep image blending"
 NEWER_FIELDS = ("search_aliases",)  # of io.Schema; an older core raises TypeError on them
 BlendSettingsLink = io.Custom("DIB_BLEND_SETTINGS")
 
 
-def form(node_id: str, name: str, shows_text: bool = False, **described: Any) -> io.Schema:
+def form(
+    node_id: str,
+    name: str,
+    shows_text: bool = False,
+    reads_graph: bool = False,
+    **described: Any,
+) -> io.Schema:
     """A node's form: what io.Schema takes, newer fields only where this ComfyUI has them.
 
     Args:
         node_id: without the pack's prefix.
         name: that people read, without the pack's word for it.
         shows_text: whether the node calls `show_text`, which wants its id.
+        reads_graph: whether the node looks at what its inputs come from.
         described: as io.Schema has it.
     """
     known = {field.name for field in dataclasses.fields(io.Schema)}
@@ -32,7 +40,7 @@ def form(node_id: str, name: str, shows_text: bool = False, **described: Any) ->
         node_id=f"DIB_{node_id}",
         display_name=f"{name} (Blending)",
         category=CATEGORY,
-        hidden=[io.Hidden.unique_id] if shows_text else [],
+        hidden=[io.Hidden.unique_id] * shows_text + [io.Hidden.prompt] * reads_graph,
         **kept,
     )
 
@@ -71,10 +79,18 @@ def whole(
     )
 
 
-def number(name: str, default: float, span: tuple[float, float, float], tooltip: str) -> io.Input:
+def number(
+    name: str,
+    default: float,
+    span: tuple[float, float, float],
+    tooltip: str,
+    optional: bool = False,
+) -> io.Input:
     """A number; `span`: the least, the largest, and the step that the page rounds it to."""
     low, high, step = span
-    return io.Float.Input(name, default=default, min=low, max=high, step=step, tooltip=tooltip)
+    return io.Float.Input(
+        name, default=default, min=low, max=high, step=step, tooltip=tooltip, optional=optional
+    )
 
 
 def picture_output(name: str, tooltip: str) -> io.Output:
@@ -108,6 +124,24 @@ def place_inputs() -> list[io.Input]:
             "Factor by which source and mask are enlarged, 0.01 to 16; 1 keeps their size."
         ),
     ]
+
+
+def clean_input() -> io.Input:
+    """The width of the band in which a stage cleans a cut-out."""
+    tooltip = (
+        "Pixels inside the mask's edge in which rests of the source's own background are removed, "
+        "0 to 128; 0: none, as after Clean Cut-out; -1: the preset's or the linked settings' own."
+    )
+    return whole("clean", -1, (-1, LARGEST_CLEAN), tooltip, optional=True)
+
+
+def harmonise_input() -> io.Input:
+    """The share by which a stage harmonises colours."""
+    tooltip = (
+        "Share, 0 to 1, by which the object's colours are moved towards the place's; 0: not, as "
+        "after Harmonise Colours; below 0: the preset's or the linked settings' own."
+    )
+    return number("harmonise", -1.0, (-1.0, 1.0, 0.05), tooltip, optional=True)
 
 
 def sequence_input() -> io.Input:

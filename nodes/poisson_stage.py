@@ -5,7 +5,12 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..blending.presets import PRESETS, changed_poisson, poisson_preset
+from ..blending.presets import (
+    PRESETS,
+    changed_poisson,
+    cleaned_and_harmonised,
+    poisson_preset,
+)
 from ..blending.report import picture_size
 from ..blending.settings import GRADIENTS, BlendSettings
 from ..blending.stages.memory import estimated_memory
@@ -16,6 +21,7 @@ from .network import borrowed_network
 from .reports import stage_report
 from .summary import LINKED, summary
 from .traps import checked_cut_out
+from .upstream import done_twice, nodes_behind
 
 
 class PoissonStage(io.ComfyNode):
@@ -28,8 +34,10 @@ class PoissonStage(io.ComfyNode):
             "PoissonStage",
             "Poisson Stage",
             shows_text=True,
-            description="Blends the masked part of a source into a target: no seam, the target's "
-            "texture, the source's content. Outside the mask the target stays bit for bit.",
+            reads_graph=True,
+            description="Blends the masked part of a source into a target: rests of its old "
+            "background removed, the place's colours, no seam, the object itself and opaque. "
+            "Outside the mask the target stays bit for bit.",
             search_aliases=[
                 "deep image blending",
                 "poisson blending",
@@ -48,9 +56,10 @@ class PoissonStage(io.ComfyNode):
                     "preset",
                     PRESETS,
                     "painting",
-                    "painting: texture and style, too. photograph: less style; a patch of "
-                    "the same scene is matched. seam repair: the Poisson equation alone, at once. "
-                    "paper: the published objective. fast: at most 6 evaluations.",
+                    "painting: cleaned, its colours moved half-way to the place's. photograph: a "
+                    "quarter; a patch of the same scene is matched. seam repair: the Poisson "
+                    "equation alone, at once. paper: the published objective, with style. fast: at "
+                    "most 6 evaluations.",
                 ),
                 fields.choice(
                     "gradients",
@@ -68,7 +77,9 @@ class PoissonStage(io.ComfyNode):
                 ),
                 fields.steps_input(),
                 fields.sequence_input(),
-                fields.settings_input("gradients, bleed and max_evaluations"),
+                fields.settings_input("gradients, bleed, max_evaluations, clean and harmonise"),
+                fields.clean_input(),
+                fields.harmonise_input(),
             ],
             outputs=[
                 fields.picture_output("blend", "The target with the source in it; its size."),
@@ -79,6 +90,11 @@ class PoissonStage(io.ComfyNode):
                 fields.report_output(
                     "What was done, as JSON: settings, place, evaluations, seconds, stop "
                     "reasons, guard rails in levels and shares, warnings."
+                ),
+                fields.picture_output(
+                    "placed source",
+                    "The source as it was held, cleaned and harmonised, on the target wherever the "
+                    "placed mask is not 0; for the source of the Style Refine Stage.",
                 ),
             ],
         )
@@ -98,6 +114,8 @@ class PoissonStage(io.ComfyNode):
         max_evaluations: int,
         sequence: bool = False,
         settings: BlendSettings | None = None,
+        clean: int = -1,
+        harmonise: float = -1.0,
     ) -> io.NodeOutput:
         """Blend."""
         from ..blending import place, poisson_stage
@@ -106,6 +124,9 @@ class PoissonStage(io.ComfyNode):
         cut = checked_cut_out(source, target, mask)
         own = settings.poisson if settings else poisson_preset(preset)
         wanted = changed_poisson(own, gradients, bleed, max_evaluations, sequence)
+        wanted = cleaned_and_harmonised(wanted, clean, harmonise)
+        behind = nodes_behind(cls.hidden.prompt, cls.hidden.unique_id, "source")
+        said = done_twice(behind, wanted.resolved_clean, wanted.resolved_harmonise)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
         feedback = Feedback(cut.target)
         is_deep = wanted.method == "deep"
@@ -122,7 +143,7 @@ class PoissonStage(io.ComfyNode):
             target=picture_size(cut.target),
             place={"row": row, "column": column, "scale": scale},
             settings_from=LINKED.format(preset=preset) if settings else None,
-            warnings=list(cut.warnings),
+            warnings=[*cut.warnings, *said],
         )
         show_text(cls, *summary(report, "the plain paste's"))
         return io.NodeOutput(
@@ -130,4 +151,5 @@ class PoissonStage(io.ComfyNode):
             planes_to_mask(result.mask),
             planes_to_image(placed.paste),
             json.dumps(report, indent=2),
+            planes_to_image(result.source),
         )

@@ -30,8 +30,8 @@ class StyleRefineStage(io.ComfyNode):
             "StyleRefineStage",
             "Style Refine Stage",
             shows_text=True,
-            description="Gives a blended object the target's texture and style, or those of "
-            "another picture; its content holds.",
+            description="Gives a blended object the target's strokes, or those of another picture, "
+            "as strongly as that has a texture and the object bears it; its content holds.",
             search_aliases=[
                 "deep image blending",
                 "style transfer",
@@ -78,6 +78,12 @@ class StyleRefineStage(io.ComfyNode):
                     optional=True,
                 ),
                 fields.settings_input("region, strength and max_evaluations"),
+                fields.picture(
+                    "source",
+                    "The Poisson Stage's placed source: its colours and details are held; "
+                    "the blend's size. Without it the blend's are, which has lost some.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 fields.picture_output("refined", "The blend in the wanted style; its size."),
@@ -101,6 +107,7 @@ class StyleRefineStage(io.ComfyNode):
         sequence: bool = False,
         style: Tensor | None = None,
         settings: BlendSettings | None = None,
+        source: Tensor | None = None,
     ) -> io.NodeOutput:
         """Refine."""
         from ..blending import place, refine_stage
@@ -108,6 +115,7 @@ class StyleRefineStage(io.ComfyNode):
         show_text(cls)
         image, background, area, warnings = checked_blend(blend, target, mask)
         wished = None if style is None else image_planes("style", style)
+        held = None if source is None else image_planes("source", source)
         linked = settings and settings.refine
         own = linked or refine_preset(preset)
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
@@ -118,7 +126,7 @@ class StyleRefineStage(io.ComfyNode):
         with borrowed_network(room, wanted.strength > 0) as network:
             compute = compute_with(settings)
             result = refine_stage(
-                image, background, area, wanted, network, compute, feedback, wished
+                image, background, area, wanted, network, compute, feedback, wished, held
             )
         feedback.finish()
         report = stage_report(

@@ -40,13 +40,13 @@ LARGEST_FOLDER = 14
 MAY_BE_LONGER = {"minimize", "define_schema"}  # a loop with its closure; a form
 # Imports of the core point down: each room may use the rooms of the lines below its own, not those
 # beside it, but for what ALSO lists.
-ALSO = {("harmonise", "deep")}
+ALSO = {("harmonise", "deep"), ("strokes", "deep")}
 FLOORS = (
     ("__main__",),
     ("cli",),
     ("pipeline",),
     ("stages", "quality", "plots"),
-    ("deep", "poisson", "harmonise", "cutout"),
+    ("deep", "poisson", "harmonise", "cutout", "strokes"),
     ("image", "optimize", "pictures"),
     ("placement",),
     ("presets",),

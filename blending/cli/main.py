@@ -1,16 +1,22 @@
 """The command line: `python -m blending --source S --target T --mask M --at C,R --out OUT`."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from ..presets import PRESETS
 from ..settings import BlendSettings, Compute
 from .console import Console
 from .options import EXIT_USAGE, parse_options
+
+if TYPE_CHECKING:  # torch, which --help does without
+    from ..pictures.read import Picture
+    from ..pipeline import BlendResult
 
 MEGABYTE = 2**20
 
@@ -57,14 +63,16 @@ def _run(options: argparse.Namespace) -> None:
     from ..pictures.atomic import check_output
     from ..pictures.icc import srgb_profile
     from ..pictures.read import read_picture
-    from ..pictures.write import check_format, write_picture, write_text
+    from ..pictures.write import check_format
     from ..pipeline import blend
     from .progress import Progress
 
-    for path in filter(None, (options.out, options.report)):
+    for path in filter(None, (options.out, options.save_cutout, options.report)):
         check_output(path, overwrite=options.overwrite)
     target = read_picture(options.target)
     check_format(options.out, target.pixels.shape[1], target.bits)
+    if options.save_cutout:
+        check_format(options.save_cutout, 4, target.bits)
     source = read_picture(options.source, icc=target.icc or srgb_profile())
     settings = _settings(options)
     column, row = options.at
@@ -79,18 +87,23 @@ def _run(options: argparse.Namespace) -> None:
             settings=settings,
             on_evaluation=progress,
         )
-    report = {"files": _files(options), **result.report}
-    write_picture(
-        options.out,
-        result.image,
-        bits=target.bits,
-        icc=target.icc,
-        overwrite=options.overwrite,
-    )
+    _write(options, result, target)
+    sys.stdout.write(f"{options.out}: {_summary(result.report)}\n")
+
+
+def _write(options: argparse.Namespace, result: BlendResult, target: Picture) -> None:
+    """The blend and, if they are asked for, the cut-out and the report."""
+    from ..pictures.write import write_picture, write_text
+
+    for path, pixels in ((options.out, result.image), (options.save_cutout, result.cutout)):
+        if path:
+            write_picture(
+                path, pixels, bits=target.bits, icc=target.icc, overwrite=options.overwrite
+            )
     if options.report:
+        report = {"files": _files(options), **result.report}
         text = json.dumps(report, indent=2) + "\n"
         write_text(options.report, text, overwrite=options.overwrite)
-    sys.stdout.write(f"{options.out}: {_summary(result.report)}\n")
 
 
 def _mask(options: argparse.Namespace):
@@ -109,7 +122,6 @@ def _settings(options: argparse.Namespace) -> BlendSettings:
     poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
     poisson |= {"clean": options.clean, "harmonise": options.harmonise}
     refine = {"region": options.region, "strength": options.strength}
-    refine["contours"] = True if options.clean else None
     return BlendSettings(
         poisson=_changed(preset.poisson, {**poisson, **steps}),
         refine=_changed(preset.refine, {**refine, **steps})

@@ -54,8 +54,8 @@ def _add_poisson(add: Callable[..., object]) -> None:
     add("--method", choices=METHODS, help="deep, or exact: no network (default the preset's)")
     add("--gradients", choices=GRADIENTS, help="import (default), mixed or monochrome")
     add("--bleed", type=float, metavar="F", help="0 keeps the source's colours .. 1 lets them go")
-    add("--clean", type=int, metavar="N", help="pixels in which rests of background go (default 0)")
-    add("--harmonise", type=float, metavar="F", help="colours to the place's, 0..1 (default 0)")
+    add("--clean", type=int, metavar="N", help="pixels in which rests of background go; 0: none")
+    add("--harmonise", type=float, metavar="F", help="colours to the place's, 0..1; 0: not")
 
 
 def _parser() -> _Parser:
@@ -93,6 +93,7 @@ def _parser() -> _Parser:
         help="most a blend may take beside its pictures (default 8192)",
     )
     add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
+    add("--save-cutout", metavar="FILE", help="write the cleaned source with its alpha, as placed")
     add("--report", metavar="FILE", help="write what was done as JSON")
     add("--overwrite", action="store_true", help="replace files that are there")
     add("--demo", action="store_true", help="blend the bundled example (default out: demo.png)")
@@ -193,8 +194,9 @@ def _check_refining(options: argparse.Namespace) -> None:
 def _check_outputs(options: argparse.Namespace) -> None:
     """What is written must not take the place of what is read, not even with --overwrite."""
     read = {name: getattr(options, name) for name in ("source", "mask", "target")}
-    for written, others in (("out", read), ("report", {"out": options.out, **read})):
-        path = getattr(options, written)
+    for written in ("out", "save-cutout", "report"):
+        path, others = getattr(options, written.replace("-", "_")), dict(read)
+        read[written] = path
         for name, other in others.items():
             if path and other and os.path.realpath(path) == os.path.realpath(other):
                 raise ValueError(

@@ -1,6 +1,5 @@
 """A clean cut-out: rests of the old background removed, its share in the edge's colours too."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..placement.box import crop
+from ..report import OnPicture
 from .foreground import foreground
 from .matte import check_cutout, matte, worked_on
 
@@ -48,7 +48,7 @@ def clean_cutout(
     mask: Tensor,
     width: int,
     source_valid: Tensor | None = None,
-    on_picture: Callable[[int, int], None] | None = None,
+    on_picture: OnPicture | None = None,
 ) -> CleanCutout:
     """Clean a cut-out in a band along its rough mask's edge.
 

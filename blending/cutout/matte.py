@@ -6,7 +6,6 @@ and the object's colours are learnt anew from it. Of what is labelled background
 are removed (`rests`). Then alpha in between, over a few pixels at the contour alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ..checks import check_range
 from ..placement.box import Box, bounding_box, crop
+from ..report import OnPicture
 from ..validation import check_image, check_mask, check_same_size, common_batch
 from .foreground import continued
 from .graph_cut import graph_cut
@@ -70,7 +70,7 @@ def matte(
     mask: Tensor,
     width: int,
     source_valid: Tensor | None = None,
-    on_picture: Callable[[int, int], None] | None = None,
+    on_picture: OnPicture | None = None,
 ) -> Matte:
     """Find an object's alpha in a band along the edge of a rough mask.
 

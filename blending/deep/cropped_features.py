@@ -17,8 +17,8 @@ from torch.nn.grad import conv2d_input
 from ..placement.box import Box, crop
 from .feature_statistics import (
     CONTENT_LAYER,
-    ContentReference,
     ContextRequest,
+    FeatureReferences,
     FeatureStatistics,
     TargetStatistics,
     outer_sum,
@@ -160,30 +160,50 @@ class CroppedFeatures:
         changed = self(crop(image, self.box))
         return {name: self.gram(name, x) for name, x in changed.items()}, changed[CONTENT_LAYER]
 
+    def maps(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The changing part of activations' maps.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1].
+            names: of the activations.
+
+        Returns:
+            Name to (N, C, h, w), of the size of `map_box`.
+        """
+        changed = self(crop(image, self.box))
+        return {name: changed[name] for name in names}
+
     def statistics(
-        self, image: Tensor, content: ContentReference, keep_maps: bool
+        self, image: Tensor, references: FeatureReferences, keep_maps: bool
     ) -> FeatureStatistics:
         """What the feature terms read of a picture, differentiable in it.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `cropped_features`.
-            content: reference features inside `content_box`.
+            references: what the features are compared with, inside each layer's `map_box`.
             keep_maps: whether to return whole activations, for the histogram term.
 
         Returns:
-            Gram matrices, content distance and, if asked for, activations.
+            Gram matrices, distances and, if asked for, activations.
         """
         changed = self(crop(image, self.box))
+        content, *wanted = references.distances(changed)
+        grams = changed.items() if references.has_grams else ()
         return FeatureStatistics(
-            grams={name: self.gram(name, x) for name, x in changed.items()},
-            content=content.distance(changed[CONTENT_LAYER]),
+            grams={name: self.gram(name, x) for name, x in grams},
+            content=content,
             activations={n: self.whole(n, x) for n, x in changed.items()} if keep_maps else {},
+            wanted=wanted[0] if wanted else None,
         )
 
     @property
     def content_box(self) -> Box:
         """The part of the content layer's map that changes and where content is compared."""
-        return self.boxes[CONTENT_LAYER]
+        return self.map_box(CONTENT_LAYER)
+
+    def map_box(self, name: str) -> Box:
+        """The part of an activation's map that changes."""
+        return self.boxes[name]
 
     def expand_batch(self, rows: int) -> "CroppedFeatures":
         """The same for `rows` pictures, which share their surroundings or have one each."""

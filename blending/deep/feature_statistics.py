@@ -1,6 +1,7 @@
 """What the feature terms read of a picture: few numbers, however large the maps behind them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,22 +20,24 @@ class FeatureStatistics:
     """Statistics of the features of N pictures.
 
     Attributes:
-        grams: (N, C, C) over the whole window, by style layer.
+        grams: (N, C, C) over the whole window, by style layer; empty if they are not asked for.
         content: (N,), the weighted squared distance to the reference features.
         activations: (N, C, H / s, W / s), by style layer, for the histogram term; empty without it.
+        wanted: (N,), the weighted squared distance to the wanted features; None without these.
     """
 
     grams: dict[str, Tensor]
     content: Tensor
     activations: dict[str, Tensor]
+    wanted: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class ContentReference:
-    """The reference features of the content term, on the part of its layer that changes.
+class FeatureReference:
+    """Features to be compared with, on the part of their layer that changes.
 
     Attributes:
-        features: (N, C, h, w), of the picture whose content is kept.
+        features: (N, C, h, w), of the picture whose content is kept, or those that are wanted.
         weight: (N, 1, h, w), >= 0, the mask at this layer's size.
     """
 
@@ -42,17 +45,46 @@ class ContentReference:
     weight: Tensor
 
     def distance(self, features: Tensor) -> Tensor:
-        """The content loss of features, (N, C, h, w), to the reference: (N,)."""
+        """The weighted squared distance of features, (N, C, h, w), to the reference: (N,)."""
         return content_loss(features, self.features, self.weight)
 
-    def part(self, box: Box) -> "ContentReference":
+    def part(self, box: Box) -> "FeatureReference":
         """The reference inside a box of its map."""
-        return ContentReference(crop(self.features, box), crop(self.weight, box))
+        return FeatureReference(crop(self.features, box), crop(self.weight, box))
 
     @property
     def scale(self) -> Tensor:
         """The weighted sum of squares of the reference features themselves, (N,)."""
         return self.distance(torch.zeros_like(self.features))
+
+
+@dataclass(frozen=True)
+class FeatureReferences:
+    """All that an evaluation's features are compared with.
+
+    Attributes:
+        content: of the content layer.
+        wanted: by layer, the features that matched style wants; empty where style is a matter of
+            Gram matrices.
+        has_grams: whether Gram matrices are read.
+    """
+
+    content: FeatureReference
+    wanted: dict[str, FeatureReference] = field(default_factory=dict)
+    has_grams: bool = True
+
+    def part(self, box: Callable[[str], Box]) -> "FeatureReferences":
+        """The references inside boxes of their maps, from a layer's name to its box."""
+        wanted = {name: reference.part(box(name)) for name, reference in self.wanted.items()}
+        return FeatureReferences(self.content.part(box(CONTENT_LAYER)), wanted, self.has_grams)
+
+    def distances(self, activations: dict[str, Tensor]) -> list[Tensor]:
+        """The distance of activations by layer to the content, (N,), and to what is wanted."""
+        found = [self.content.distance(activations[CONTENT_LAYER])]
+        if self.wanted:
+            each = [one.distance(activations[name]) for name, one in self.wanted.items()]
+            found.append(torch.stack(each).sum(0))
+        return found
 
 
 @dataclass(frozen=True)

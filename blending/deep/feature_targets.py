@@ -7,11 +7,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..placement.box import crop
 from ..placement.window import Window
 from ..reductions import row_means
 from .context import FixedContext, fixed_context, pad_to_stride, pooled_share
 from .cropped_features import CroppedFeatures
-from .feature_statistics import CONTENT_LAYER, ContentReference, FeatureStatistics
+from .feature_statistics import (
+    CONTENT_LAYER,
+    FeatureReference,
+    FeatureReferences,
+    FeatureStatistics,
+)
 from .losses import histogram_loss, style_loss
 from .tiled_features import TiledFeatures
 from .vgg16 import Features
@@ -37,7 +43,8 @@ class FeatureTargets:
         features: the network on the part that changes, for N pictures.
         grams: (N, C, C), to be matched, by style layer.
         style_weights: (N,), factor of the layer's loss, by style layer.
-        content: the reference features where the picture changes.
+        references: features of the content layer, and those that are wanted, where the picture
+            changes; wanted ones are weighted so that their distance at the start is 1.
         content_scale: (N,), the weighted sum of squares of the reference features.
     """
 
@@ -45,23 +52,25 @@ class FeatureTargets:
     features: CroppedFeatures | TiledFeatures
     grams: dict[str, Tensor]
     style_weights: dict[str, Tensor]
-    content: ContentReference
+    references: FeatureReferences
     content_scale: Tensor
 
     def statistics(self, image: Tensor) -> FeatureStatistics:
         """What the terms read of an image, (N, 3, h, w), that changes under the masks only."""
         keep_maps = bool(self.context.target_maps)
-        return self.features.statistics(pad_to_stride(image), self.content, keep_maps)
+        return self.features.statistics(pad_to_stride(image), self.references, keep_maps)
 
     def content_loss(self, found: FeatureStatistics) -> Tensor:
         """The content loss relative to the reference features' sum of squares, (N,)."""
         return found.content / self.content_scale
 
     def style_loss(self, found: FeatureStatistics) -> Tensor:
-        """The weighted sum of the layers' style losses, (N,).
+        """The weighted sum of the layers' style losses, (N,), or the distance to what is wanted.
 
         About 1 at the start; less where the styles are equal by then, or very different.
         """
+        if found.wanted is not None:
+            return found.wanted
         losses = (
             self.style_weights[name] * style_loss(found.grams[name], gram)
             for name, gram in self.grams.items()
@@ -98,6 +107,7 @@ def feature_targets(
     keep_maps: bool = False,
     tile: int | None = None,
     style: dict[str, Tensor] | None = None,
+    wanted: Sequence[dict[str, Tensor]] | None = None,
     context: FixedContext | None = None,
 ) -> FeatureTargets:
     """Targets of the feature terms: style of the windows' targets, content of the reference.
@@ -112,6 +122,8 @@ def feature_targets(
         tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
             once.
         style: Gram matrices to match instead of the targets', (N or 1, C, C) by layer.
+        wanted: features to match instead of Gram matrices, for each window (1, C, H / s, W / s) by
+            layer; empty where none are.
         context: one that `serves` these arguments; None: it is computed.
 
     Returns:
@@ -121,17 +133,48 @@ def feature_targets(
     features = context.features.expand_batch(len(reference))
     start_grams, content = features.gram_and_content(pad_to_stride(reference))
     grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
-    weight = torch.cat([pooled_share(window.support, CONTENT_LAYER) for window in windows])
-    rows, columns = features.content_box.slices
-    content_reference = ContentReference(content, weight[..., rows, columns].to(content))
+    content_reference = FeatureReference(content, _share(windows, features, CONTENT_LAYER))
+    references = FeatureReferences(content_reference)
+    if wanted is not None:
+        own = _wanted(windows, features, pad_to_stride(reference), wanted)
+        references = FeatureReferences(content_reference, own, has_grams=False)
     return FeatureTargets(
         context=context,
         features=features,
         grams=grams,
         style_weights=_style_weights(grams, start_grams),
-        content=content_reference,
+        references=references,
         content_scale=content_reference.scale,
     )
+
+
+def _share(
+    windows: Sequence[Window], features: CroppedFeatures | TiledFeatures, layer: str
+) -> Tensor:
+    """The share of the mask in a layer's pixels, where they change: (N, 1, h, w)."""
+    weight = torch.cat([pooled_share(window.support, layer) for window in windows])
+    return crop(weight, features.map_box(layer)).to(windows[0].source)
+
+
+def _wanted(
+    windows: Sequence[Window],
+    features: CroppedFeatures | TiledFeatures,
+    reference: Tensor,
+    wanted: Sequence[dict[str, Tensor]],
+) -> dict[str, FeatureReference]:
+    """By layer, weighted so that the layers count alike and the reference's distance is 1."""
+    names = tuple(next((own for own in wanted if own), {}))
+    start, references = features.maps(reference, names), {}
+    for name in names:
+        box, empty = features.map_box(name), torch.zeros_like(start[name][:1])
+        parts = [crop(own[name], box) if own else empty for own in wanted]
+        weight = _share(windows, features, name)
+        distance = FeatureReference(torch.cat(parts), weight).distance(start[name])
+        scale = 1 / (len(names) * distance.clamp_min(1e-30))
+        known = torch.tensor([float(bool(own)) for own in wanted]).to(scale)
+        weight = weight * (known * scale)[:, None, None, None]
+        references[name] = FeatureReference(torch.cat(parts), weight)
+    return references
 
 
 def _local_gram(context: FixedContext, layer: str, start_gram: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ HUE = 0.04  # opponent chroma, in [0, 1], at which chroma has half its weight at
 RAMP_END = 3  # rims from the edge at which the weights are as good as 1
 EDGE = 2  # pixels along the mask's edge that weigh more in the refine stage
 EDGE_FACTOR = 10.0
-TEXTURE = 3.0  # pixels: the refine stage paints strokes up to this width, tones stay
+TEXTURE = 4.0  # pixels: the refine stage paints strokes up to this width, tones stay
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
@@ -37,7 +37,7 @@ class FidelityWeights:
     texture: float = 0.0
 
 
-def edge_ramp(window: Window, rim: int) -> FidelityWeights:
+def edge_ramp(window: Window, rim: int, contour: Tensor | None = None) -> FidelityWeights:
     """Weights that rise from 0 at the mask's edge to 1 inside, for the Poisson stage.
 
     The distance from the edge is that of the shortest path through the source, where crossing a
@@ -50,6 +50,8 @@ def edge_ramp(window: Window, rim: int) -> FidelityWeights:
         window: source, mask and where the source has pixels.
         rim: scale of the ramp in pixels, >= 0; at this distance the weight is two thirds. 0: the
             weight is 1 on the whole mask.
+        contour: (1, 1, h, w), 0 to 1, how far the mask's edge is known to be a contour, beside it
+            outside; 1: as far as the ramp reaches. None: what the source's contrast says.
 
     Returns:
         Luminance and chroma in [0, 1]; no texture.
@@ -57,7 +59,9 @@ def edge_ramp(window: Window, rim: int) -> FidelityWeights:
     free = window.support.to(window.source.dtype)
     if rim == 0:
         return FidelityWeights(free, free)
-    way = (_way_from_edge(window, RAMP_END * rim) - 0.5).clamp_min(0)
+    reach = RAMP_END * rim
+    start = torch.zeros_like(free) if contour is None else reach * contour * (1 - free)
+    way = (_way_from_edge(window, reach, start) - 0.5).clamp_min(0)
     inside = free * torch.special.erf(way / (rim * 2**0.5))
     colourful = to_opponent(window.source)[:, 1:].square().sum(1, keepdim=True)
     hued = free * colourful / (colourful + HUE**2)
@@ -86,15 +90,18 @@ def edge_emphasis(window: Window) -> FidelityWeights:
     return FidelityWeights(weight, weight, TEXTURE)
 
 
-def _way_from_edge(window: Window, reach: int) -> Tensor:
-    """Length of the shortest path to each pixel from outside the mask, at most `reach`."""
+def _way_from_edge(window: Window, reach: int, start: Tensor) -> Tensor:
+    """Length of the shortest path to each pixel from outside the mask, at most `reach`.
+
+    It is `start`, (1, 1, h, w), outside.
+    """
     costs = [1 + CONTOUR * _contrast(window, step) for step in NEIGHBOURS]
-    way = torch.where(window.support, float(reach), 0).to(window.source)
+    way = torch.where(window.support, float(reach), start)
     for _ in range(reach):
         steps = (
             _shifted(way, step, reach) + cost for step, cost in zip(NEIGHBOURS, costs, strict=True)
         )
-        shorter = torch.where(window.support, torch.stack([way, *steps]).amin(0), 0)
+        shorter = torch.where(window.support, torch.stack([way, *steps]).amin(0), start)
         if torch.equal(shorter, way):
             break
         way = shorter

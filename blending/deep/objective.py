@@ -110,6 +110,7 @@ def joint_objective(
             keep_maps=_has_histogram(problems),
             tile=tile,
             style=_styles(problems),
+            wanted=_wanted(problems),
             context=context,
         )
         terms += _feature_terms(problems, reference, targets)
@@ -207,6 +208,12 @@ def _texture(problem: Problem) -> Tensor | None:
     """The Gaussian kernel below which lightness is free; built once, not at each evaluation."""
     sigma = problem.fidelity.texture
     return gaussian_kernel(sigma, math.ceil(3 * sigma), problem.background) if sigma else None
+
+
+def _wanted(problems: Sequence[Problem]) -> list[dict[str, Tensor]] | None:
+    """What each problem's style term wants; None where it is Gram matrices."""
+    wanted = [problem.wanted or {} for problem in problems]
+    return wanted if any(problem.wanted is not None for problem in problems) else None
 
 
 def _styles(problems: Sequence[Problem]) -> dict[str, Tensor] | None:

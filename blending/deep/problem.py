@@ -21,6 +21,9 @@ class Problem:
         weights: of the terms.
         style: Gram matrices to match instead of the target's, (1, C, C), by layer; None: the
             target's.
+        wanted: features that the style term matches instead of Gram matrices, (1, C, h / s, w / s)
+            by layer, the sides padded to multiples of 8; empty: none are known, and the term has no
+            weight. None: it matches Gram matrices.
         seam: (1, 1, h, w), 0 to 1, how much the gradient term counts at each pixel; None: wholly.
     """
 
@@ -30,4 +33,18 @@ class Problem:
     fidelity: FidelityWeights
     weights: Weights
     style: dict[str, Tensor] | None = None
+    wanted: dict[str, Tensor] | None = None
     seam: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What matched style wants of one window.
+
+    Attributes:
+        features: as `Problem.wanted`; None: nothing is known, or nothing is to be painted.
+        strength: by which the style term's weight is multiplied, 0 to 1; 0 without features.
+    """
+
+    features: dict[str, Tensor] | None
+    strength: float

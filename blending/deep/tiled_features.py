@@ -15,8 +15,8 @@ from torch import Tensor
 from ..placement.box import Box, crop, full_box
 from .feature_statistics import (
     CONTENT_LAYER,
-    ContentReference,
     ContextRequest,
+    FeatureReferences,
     FeatureStatistics,
     TargetStatistics,
     outer_sum,
@@ -126,13 +126,16 @@ def tiled_sums(
 
 
 @torch.no_grad()
-def tiled_maps(network: Features, image: Tensor, side: int) -> dict[str, Tensor]:
-    """The whole activations of all style layers, computed in tiles.
+def tiled_maps(
+    network: Features, image: Tensor, side: int, layers: tuple[str, ...] = STYLE_LAYERS
+) -> dict[str, Tensor]:
+    """The whole activations of some layers, computed in tiles.
 
     Args:
         network: on the image's device.
         image: (N, 3, H, W), RGB in [0, 1], sides multiples of 8.
         side: of the tiles, pixels, a multiple of 8.
+        layers: names out of `LAYERS`.
 
     Returns:
         Name to (N, C, H / s, W / s).
@@ -140,7 +143,7 @@ def tiled_maps(network: Features, image: Tensor, side: int) -> dict[str, Tensor]
     maps: dict[str, Tensor] = {}
     whole = full_box(image.shape)
     for tile in tiles(whole, image.shape, side):
-        for name, activation in network(crop(image, tile.seen), STYLE_LAYERS).items():
+        for name, activation in network(crop(image, tile.seen), layers).items():
             if name not in maps:
                 size = whole.pooled(LAYERS[name][1]).size
                 maps[name] = activation.new_empty(*activation.shape[:2], *size)
@@ -172,7 +175,11 @@ class TiledFeatures:
     @property
     def content_box(self) -> Box:
         """The part of the content layer's map that changes and where content is compared."""
-        return self.box.pooled(LAYERS[CONTENT_LAYER][1])
+        return self.map_box(CONTENT_LAYER)
+
+    def map_box(self, name: str) -> Box:
+        """The part of a style layer's map that changes."""
+        return self.box.pooled(LAYERS[name][1])
 
     def expand_batch(self, rows: int) -> "TiledFeatures":
         """The same for `rows` pictures with common surroundings, over which the sums broadcast."""
@@ -213,25 +220,44 @@ class TiledFeatures:
         assert content is not None
         return {name: self.gram(name, found) for name, found in sums.items()}, content
 
+    def maps(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+        """The changing part of style layers' maps, without gradient.
+
+        Args:
+            image: (N, 3, H, W), RGB in [0, 1].
+            names: of the style layers.
+
+        Returns:
+            Name to (N, C, h, w), of the size of `map_box`.
+        """
+        found: dict[str, Tensor] = {}
+        for tile, activations in self.run(image):
+            for name in names:
+                part, size = activations[name], self.map_box(name).size
+                if name not in found:
+                    found[name] = part.new_zeros(*part.shape[:2], *size)
+                crop(found[name], tile.place(name, self.box)).copy_(part)
+        return found
+
     def statistics(
-        self, image: Tensor, content: ContentReference, keep_maps: bool
+        self, image: Tensor, references: FeatureReferences, keep_maps: bool
     ) -> FeatureStatistics:
         """What the feature terms read of a picture, differentiable in it.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `tiled_features`.
-            content: reference features inside `content_box`.
+            references: what the features are compared with, inside each layer's `map_box`.
             keep_maps: whether to return whole activations, for the histogram term.
 
         Returns:
-            Gram matrices, content distance and, if asked for, activations.
+            Gram matrices, distances and, if asked for, activations.
         """
-        found = _TileSums.apply(image, self, content, keep_maps)
-        count = len(STYLE_LAYERS)
-        sums = dict(zip(STYLE_LAYERS, found[:count], strict=True))
-        grams = {name: self.gram(name, total) for name, total in sums.items()}
-        maps = dict(zip(self.fixed_maps, found[count + 1 :], strict=False))
-        return FeatureStatistics(grams, found[count], maps)
+        found = iter(_TileSums.apply(image, self, references, keep_maps))
+        grams = {name: self.gram(name, next(found)) for name in STYLE_LAYERS * references.has_grams}
+        content = next(found)
+        wanted = next(found) if references.wanted else None
+        maps = dict(zip(self.fixed_maps, found, strict=False))
+        return FeatureStatistics(grams, content, maps, wanted)
 
     def owned(self, tile: Tile, seen: Tensor) -> dict[str, Tensor]:
         """The activations that a tile stands for.
@@ -252,21 +278,22 @@ class TiledFeatures:
             yield tile, self.owned(tile, crop(image, tile.seen))
 
     def sums(
-        self, tile: Tile, activations: dict[str, Tensor], content: ContentReference
+        self, tile: Tile, activations: dict[str, Tensor], references: FeatureReferences
     ) -> list[Tensor]:
         """One tile's part of the statistics that are sums.
 
         Args:
             tile: the tile.
             activations: (N, C, h, w), those it stands for, by style layer.
-            content: reference features inside `content_box`.
+            references: what the features are compared with, inside each layer's `map_box`.
 
         Returns:
-            The outer products of each style layer, (N, C, C), then the content distance, (N,).
+            The outer products of each style layer, (N, C, C), if they are asked for, then the
+            content distance and, if there is one, the distance to the wanted features, (N,).
         """
-        part = content.part(tile.place(CONTENT_LAYER, self.box))
-        outer = (outer_sum(activation) for activation in activations.values())
-        return [*outer, part.distance(activations[CONTENT_LAYER])]
+        part = references.part(lambda name: tile.place(name, self.box))
+        outer = [outer_sum(x) for x in activations.values()] if part.has_grams else []
+        return [*outer, *part.distances(activations)]
 
 
 @torch.no_grad()
@@ -324,31 +351,32 @@ class _TileSums(torch.autograd.Function):
         ctx: Any,
         image: Tensor,
         features: TiledFeatures,
-        content: ContentReference,
+        references: FeatureReferences,
         keep_maps: bool,
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(image)
-        ctx.features, ctx.content = features, content
+        ctx.features, ctx.references = features, references
         rows, whole = image.shape[0], full_box(features.shape)
         maps = [x.repeat(rows // len(x), 1, 1, 1) for x in features.fixed_maps.values()]
         totals: list[Tensor] = []
         for tile, activations in features.run(image):
-            found = features.sums(tile, activations, content)
+            found = features.sums(tile, activations, references)
             totals = [a + b for a, b in zip(totals, found, strict=True)] if totals else found
             for kept, (name, activation) in zip(maps, activations.items(), strict=False):
                 crop(kept, tile.place(name, whole)).copy_(activation)
+        ctx.sums = len(totals)
         return (*totals, *(maps if keep_maps else ()))
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
         (image,) = ctx.saved_tensors
         features, total = ctx.features, torch.zeros_like(image)
-        count, whole = len(STYLE_LAYERS) + 1, full_box(features.shape)
+        count, whole = ctx.sums, full_box(features.shape)
         for tile in tiles(features.box, features.shape, features.side):
             with torch.enable_grad():
                 seen = crop(image, tile.seen).detach().requires_grad_(True)
                 activations = features.owned(tile, seen)
-                found = features.sums(tile, activations, ctx.content)
+                found = features.sums(tile, activations, ctx.references)
                 weighted = [(a * b).sum() for a, b in zip(found, slopes[:count], strict=True)]
                 for slope, (name, x) in zip(slopes[count:], activations.items(), strict=False):
                     weighted.append((x * crop(slope, tile.place(name, whole))).sum())

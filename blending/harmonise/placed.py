@@ -1,7 +1,6 @@
 """A placed source harmonised with its target: each picture of a batch by itself, or as a film."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from ..deep.vgg16 import Features
 from ..placement.box import Box, bounding_box
 from ..placement.place import Placed
 from ..placement.window import Window, pick
+from ..report import OnPicture
 from ..validation import check_image, check_mask, check_same_size, common_batch
 from .palette import RING
 from .place_colours import PlaceColours, harmony_figures, place_colours, shared_colours
@@ -18,39 +18,6 @@ from .transfer import harmonise
 # Bytes, measured on a processor and rounded up: the network's maps and the matches; then for each
 # pixel of the source or the target, whichever is larger.
 FIXED_MEMORY, MEMORY_PER_PIXEL = 256 * 2**20, 250
-# Called before each picture with how many are done and how many there are; it may raise to end.
-OnPicture = Callable[[int, int], None]
-
-
-def harmonise_placed(
-    placed: Placed,
-    strength: float,
-    network: Features | None = None,
-    reference: Tensor | None = None,
-    area: Tensor | None = None,
-    sequence: bool = False,
-) -> tuple[Placed, list[dict[str, float | None]]]:
-    """Move the colours of a placed source towards those of its place, see `harmonise`.
-
-    Args:
-        placed: from `place`.
-        strength: 0 (the source's own bits) to 1; 0.5 is a good one for paintings.
-        network: see `placed_colours`.
-        reference: (N or 1, 3 or 4, h, w), see `placed_colours`.
-        area: (N or 1, 1, h, w), see `placed_colours`.
-        sequence: whether the batch is a film, see `placed_colours`.
-
-    Returns:
-        The same at its place with the source moved, beyond the mask as well; for each picture the
-        figures of `Harmonised`, none where its mask is empty.
-
-    Raises:
-        ValueError, TypeError: as `placed_colours` and `harmonise`.
-    """
-    colours = placed_colours(placed, network, reference, area, sequence)
-    device = None if network is None else network.mean.device
-    source, figures = harmonise_batch(placed.source, placed.mask, colours, strength, device)
-    return replace(placed, source=source), figures
 
 
 @torch.no_grad()
@@ -97,7 +64,7 @@ def placed_colours(
             found.append(None)
             continue
         own = {name: pick(plane, sample) for name, plane in planes.items()}
-        found.append(_colours(placed, sample, network, **own))
+        found.append(colours_at_place(placed, sample, network, **own))
     known = [colours for colours in found if colours is not None]
     if sequence and known:
         shared = shared_colours(known)
@@ -184,14 +151,29 @@ def _checked_area(placed: Placed, reference: Tensor | None, area: Tensor | None)
     return alpha * area.to(alpha)
 
 
-def _colours(
+@torch.no_grad()
+def colours_at_place(
     placed: Placed,
     sample: int,
-    network: Features | None,
+    network: Features | None = None,
     reference: Tensor | None = None,
     area: Tensor | None = None,
 ) -> PlaceColours:
-    """Of one picture; reference (1, 3 or 4, h, w) and area (1, 1, h, w) are its own."""
+    """The colours of one placed source and of its place, see `placed_colours`.
+
+    Args:
+        placed: from `place`.
+        sample: which picture of the batch, from 0; its mask is not empty.
+        network: see `placed_colours`.
+        reference: (1, 3 or 4, h, w), of this picture.
+        area: (1, 1, h, w), of this picture, without what is transparent in the reference.
+
+    Returns:
+        Both palettes.
+
+    Raises:
+        ValueError, TypeError: shapes, ranges or sizes.
+    """
     device = placed.target.device if network is None else network.mean.device
     window = _window(placed, sample, None if reference is not None else area, device)
     if reference is None and area is not None:

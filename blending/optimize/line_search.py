@@ -21,7 +21,12 @@ class Search:
     """The state of N line searches: accepted point, direction from it, trial point of each row."""
 
     def __init__(
-        self, x0: Tensor, history_size: int, tolerance: float, precondition: Precondition | None
+        self,
+        x0: Tensor,
+        history_size: int,
+        tolerance: float,
+        precondition: Precondition | None,
+        negligible: float = -math.inf,
     ) -> None:
         """Start all rows at x0.
 
@@ -32,8 +37,9 @@ class Search:
                 share.
             precondition: gradients, (N, ...), to an initial inverse Hessian times them; None:
                 identity.
+            negligible: a row whose value is no more stops.
         """
-        self.shape, self.tolerance = x0.shape, tolerance
+        self.shape, self.tolerance, self.negligible = x0.shape, tolerance, negligible
         self.precondition, self.is_scaled = precondition or (lambda g: g), precondition is not None
         self.x = x0.flatten(1)
         self.history = History(self.x, history_size)
@@ -78,6 +84,8 @@ class Search:
         end = torch.where(finite, CONVERGED, NON_FINITE).to(self.state)
         self.state = torch.where(stuck, end, self.state)
         self._aim(accepted | spent)
+        done = running & (value <= self.negligible)
+        self.state = torch.where(done, CONVERGED, self.state).to(self.state)
         step = torch.where(self.state == RUNNING, self.step, 0)[:, None]
         self.point = self.x + step * self.direction
         self.number += 1

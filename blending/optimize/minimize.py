@@ -4,6 +4,7 @@ The rows of x are independent problems: each has its own line search, history an
 that steers them stays on the device.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -72,6 +73,7 @@ def minimize(
     max_evaluations: int,
     history_size: int = 10,
     tolerance: float = 1e-5,
+    negligible: float = -math.inf,
     precondition: Precondition | None = None,
     on_evaluation: OnRowEvaluation | None = None,
 ) -> list[Solution]:
@@ -84,6 +86,7 @@ def minimize(
         max_evaluations: >= 1; a row is evaluated exactly this often unless it stops before.
         history_size: pairs of steps and gradient changes that are stored.
         tolerance: a row stops when two iterations in a row lower its value by less than this share.
+        negligible: a row whose value is no more than this stops, be it at its start.
         precondition: gradients, (N, ...), to the same shape: for each row a symmetric positive
             definite map near its inverse Hessian, the initial one of L-BFGS. None: the identity,
             with a first step that changes no element by more than 0.1.
@@ -104,7 +107,7 @@ def minimize(
     check_range("max_evaluations", max_evaluations, 1, whole=True)
     log, pending = _Log(x0.shape[0], on_evaluation), []
     with torch.inference_mode(False), torch.no_grad():
-        search = Search(x0.detach().clone(), history_size, tolerance, precondition)
+        search = Search(x0.detach().clone(), history_size, tolerance, precondition, negligible)
         for _ in range(max_evaluations):
             points, was_running = search.trial, search.state == RUNNING
             with torch.enable_grad():

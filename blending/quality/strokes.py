@@ -5,11 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..image.filters import gaussian_blur
+from ..image.texture import local_contrast
 from .object_view import RING, ObjectView
 from .percentile import percentile
 
-SIGMAS = (1, 2, 4)  # pixels: fine, middle and coarse strokes
 INNER, OUTER = 6.0, 3.0  # pixels from the outline, whose own contrast is no stroke
 FEWEST_PIXELS = 200
 LEAST_CONTRAST = 1e-3  # L*; what two areas without any contrast are compared by
@@ -19,9 +18,8 @@ LEAST_CONTRAST = 1e-3  # L*; what two areas without any contrast are compared by
 def strokes(view: ObjectView) -> float:
     """How unlike the local contrast of the object is to that of the target around it.
 
-    Local contrast is the root mean square of a band of L* (what a Gaussian of 1 pixel takes away,
-    then of 2, then of 4) near a pixel, its median taken over the object, and over the target 3 to
-    80 pixels around it.
+    The median of L*'s `local_contrast` is taken over the object, and over the target 3 to 80 pixels
+    around it.
 
     Args:
         view: (1, C, h, w) planes, from `object_view`.
@@ -34,15 +32,11 @@ def strokes(view: ObjectView) -> float:
     is_ring = (view.distance > OUTER) & (view.distance <= RING)
     if is_body.count_nonzero() <= FEWEST_PIXELS or is_ring.count_nonzero() <= FEWEST_PIXELS:
         return math.nan
-    lightness, differences = torch.cat((view.result[:, :1], view.target[:, :1]), 1), []
-    finer = lightness
-    for sigma in SIGMAS:
-        coarser = gaussian_blur(lightness, sigma, 4 * sigma)
-        near = 2 * sigma + 2
-        contrast = gaussian_blur((finer - coarser).square(), near, 4 * near).sqrt()
-        own, around = _octave(contrast[:, :1], is_body), _octave(contrast[:, 1:], is_ring)
-        differences.append(abs(own - around))
-        finer = coarser
+    lightness = torch.cat((view.result[:, :1], view.target[:, :1]), 1)
+    differences = [
+        abs(_octave(contrast[:, :1], is_body) - _octave(contrast[:, 1:], is_ring))
+        for contrast in local_contrast(lightness)
+    ]
     return sum(differences) / len(differences)
 
 

@@ -9,13 +9,30 @@ from torch import Tensor
 
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
 from ..placement.box import Box, crop
-from ..placement.place import Placed
+from ..placement.place import Placed, pasted
 from ..placement.window import Window, composite, pick
+from ..report import OnPicture
 from ..settings import PoissonSettings, RefineSettings
 
-# From the first window's number in the batch, windows of one size and an observer, to x,
-# (1, 3, h, w), and figures for the report, of each window.
-Solve = Callable[[int, list[Window], OnRowEvaluation | None], list[tuple[Tensor, dict]]]
+
+@dataclass(frozen=True)
+class Solved:
+    """What a stage found for a window.
+
+    Attributes:
+        x: (1, 3, h, w), in image units; may exceed [0, 1].
+        source: (1, 3, h, w), as the stage held it: the window's, matched and harmonised.
+        figures: for the report.
+    """
+
+    x: Tensor
+    source: Tensor
+    figures: dict
+
+
+# From the first window's number in the batch, windows of one size and an observer, to what was
+# found for each window.
+Solve = Callable[[int, list[Window], OnRowEvaluation | None], list[Solved]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,33 @@ class Evaluation:
 OnEvaluation = Callable[[Evaluation], None]
 
 
+def announcing(
+    stage: str, placed: Placed, budget: int, on_evaluation: OnEvaluation | None
+) -> OnPicture | None:
+    """An observer of pictures that are being prepared, before anything is evaluated.
+
+    Args:
+        stage: its name.
+        placed: what is prepared.
+        budget: the most evaluations that a picture may take.
+        on_evaluation: told of each picture as evaluation 0, so that one can cancel.
+
+    Returns:
+        What to call before each picture with how many are done and how many there are; None where
+        nobody listens.
+    """
+    if on_evaluation is None:
+        return None
+
+    def announce(done: int, pictures: int) -> None:
+        def picture(step: int = 1) -> Tensor:
+            return pick(placed.target, done)[:, :3, ::step, ::step]
+
+        on_evaluation(Evaluation(stage, done, pictures, 0, budget, 0, {}, picture))
+
+    return announce
+
+
 @dataclass(frozen=True)
 class StageResult:
     """What a stage returns.
@@ -58,16 +102,29 @@ class StageResult:
         placed: what was blended: the Poisson stage's source and mask after cleaning.
         report: JSON-ready: settings, seconds, notes, and for every picture evaluations, terms and
             stop reason.
+        held: (N, 3, h, w), that source as the stage held it, matched and harmonised, where the
+            window of its picture was; at its place, see `Placed.box`.
     """
 
     image: Tensor
     placed: Placed
     report: dict
+    held: Tensor
 
     @property
     def mask(self) -> Tensor:
         """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed."""
         return self.placed.full_mask
+
+    @property
+    def source(self) -> Tensor:
+        """What the stage held, on the target wherever the mask is above 0: (N, 3, H, W).
+
+        In [0, 1], the target's dtype and device; where it is soft, too, the source's own colours.
+        """
+        solid = (self.placed.mask > 0).to(self.placed.mask)
+        target = self.placed.target[:, :3].expand(self.placed.batch, -1, -1, -1)
+        return pasted(target, self.held.clamp(0, 1), solid, self.placed.box)
 
 
 @dataclass(frozen=True)
@@ -108,14 +165,18 @@ class Job:
         """
         started = time.perf_counter()
         image = self.base.expand(self.placed.batch, -1, -1, -1).clone()
+        held = given = self.placed.source.expand(self.placed.batch, -1, -1, -1)
         pictures: list[dict] = [{"empty": True, "seconds": 0.0}] * self.placed.batch
         for first, windows in self._groups():
             group_started = time.perf_counter()
             observer = self._observer(settings.max_evaluations, first, windows)
             found = solve(first, windows, observer)
-            solved = zip(windows, found, strict=True)
-            for sample, (window, (x, figures)) in enumerate(solved, first):
-                pictures[sample] = figures | self._write(image[sample : sample + 1], window, x)
+            for sample, (window, solved) in enumerate(zip(windows, found, strict=True), first):
+                written = self._write(image[sample : sample + 1], window, solved.x)
+                pictures[sample] = solved.figures | written
+                if solved.source is not window.source:
+                    held = held.clone() if held is given else held
+                    self._hold(held[sample : sample + 1], window, solved.source)
             seconds = (time.perf_counter() - group_started) / len(windows)
             for sample in range(first, first + len(windows)):
                 pictures[sample]["seconds"] = round(seconds, 3)
@@ -128,7 +189,7 @@ class Job:
         }
         if self.clean:
             report["clean"] = self.clean
-        return StageResult(image, self.placed, report)
+        return StageResult(image, self.placed, report, held)
 
     def _groups(self) -> Iterator[tuple[int, list[Window]]]:
         """Neighbours with the same window, `rows` at most, and the first one's number."""
@@ -161,6 +222,12 @@ class Job:
             },
             "clipped_share": clipped.sum().item() / (3 * pixels),
         }
+
+    def _hold(self, held: Tensor, window: Window, source: Tensor) -> None:
+        """Keep a window's source in what a picture's stage held, (1, 3, h, w), in place."""
+        common = window.box.intersection(self.placed.box)
+        part = crop(held, common.relative_to(self.placed.box))
+        part.copy_(crop(source, common.relative_to(window.box)))
 
     def _observer(self, budget: int, first: int, windows: list[Window]) -> OnRowEvaluation | None:
         """The observer that a solver calls, which passes `Evaluation`s on to the caller's."""

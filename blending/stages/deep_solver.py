@@ -1,7 +1,8 @@
 """Minimise the joint objective for windows of one size, within the memory there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,12 +18,15 @@ from ..placement.window import Window
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
 from .device import resolve_precision
-from .memory import Extent, Plan, first_that_fits, memory_limit, pass_plans, plans
+from .memory import Extent, Plan, first_that_fits, is_matched, memory_limit, pass_plans, plans
 from .prepare import Start
+
+T = TypeVar("T")
 
 # Two iterations in a row that lower the objective by less than this share end a stage: all further
 # ones together change the third digit of the score, and cannot be seen.
 TOLERANCE = 0.004
+NEGLIGIBLE = 1e-9  # the rounding of terms that are 0, as where the source is what is there already
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,26 @@ class DeepSolver:
                 choices, lambda plan: picture_grams(self.network, style, plan.tile), self._forget
             )
 
+    def map_features(self, work: Callable[[Features, int | None], T], size: tuple[int, int]) -> T:
+        """What is made of a picture's whole maps, in tiles if memory is short.
+
+        Args:
+            work: from the network and the side of its tiles (None: all at once) to what is wanted.
+            size: (height, width) of the picture, pixels.
+
+        Returns:
+            What `work` returned.
+
+        Raises:
+            RuntimeError: even the smallest plan did not fit into the memory.
+        """
+        with torch.inference_mode(False):
+            return first_that_fits(
+                pass_plans(size, self.memory),
+                lambda plan: work(self.network, plan.tile),
+                self._forget,
+            )
+
     def _forget(self) -> None:
         """Drop what a plan that failed has left in the memory."""
         self.context = None
@@ -134,6 +158,7 @@ class DeepSolver:
             x0,
             max_evaluations=self.settings.max_evaluations,
             tolerance=TOLERANCE,
+            negligible=NEGLIGIBLE,
             precondition=spectral_preconditioner(problems),
             on_evaluation=on_evaluation,
         )
@@ -186,7 +211,8 @@ def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings)
     supports = torch.cat([start.problem.window.support for start in starts])
     size = bounding_box(supports.any(0, keepdim=True)).size
     has_histogram = bool(settings.weights.histogram)
-    return Extent((supports.shape[2], supports.shape[3]), size, has_histogram)
+    window = supports.shape[2], supports.shape[3]
+    return Extent(window, size, has_histogram, is_matched(settings))
 
 
 def _centre(window: Window) -> tuple[int, int]:

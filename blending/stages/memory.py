@@ -30,6 +30,9 @@ MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
 # what does not shrink with the tile.
 PLANES, PASS, EVALUATION, KEPT, UNSHARED = 500, 850, 4000, 300, 64 * MEGABYTE
 HISTOGRAM = 5000  # of the window: activations, sorted and matched ones, and their ranks
+# With matched style, of the window: WANTED, the features that are wanted; MATCHING, the maps that
+# these are found in, and for what is compared at once some bytes more, both over before the rest.
+WANTED, MATCHING, COMPARED = 230, 950, 128 * MEGABYTE
 EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measured
 # Planes of the target's size, of its dtype, that a blend makes beside its pictures: the mask laid
 # out; in a refine stage it, where it is solved, where it is grown, and comparisons with it.
@@ -57,11 +60,13 @@ class Extent:
         window: (height, width), pixels.
         changing: (height, width) of the box of the pixels that are solved.
         has_histogram: whether the histogram term is evaluated.
+        is_matched: whether matched style is asked for.
     """
 
     window: tuple[int, int]
     changing: tuple[int, int]
     has_histogram: bool
+    is_matched: bool = False
 
 
 def planned_bytes(extent: Extent, plan: Plan) -> int:
@@ -77,10 +82,14 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
     window = extent.window[0] * extent.window[1]
     reached = _area(extent.changing, REACH, extent.window)
     common = PLANES * window + (HISTOGRAM * window if extent.has_histogram else 0)
+    before = 0
+    if extent.is_matched:
+        common, before = common + WANTED * window, MATCHING * window + COMPARED
     if plan.tile is None:
-        return plan.rows * (common + max(PASS * window, EVALUATION * reached))
+        return plan.rows * (common + max(before, PASS * window, EVALUATION * reached))
     tile = _area((plan.tile, plan.tile), HALO, extent.window)
-    return plan.rows * (common + KEPT * reached + (PASS + EVALUATION) * tile) + UNSHARED
+    solving = plan.rows * (KEPT * reached + (PASS + EVALUATION) * tile) + UNSHARED
+    return plan.rows * common + max(before, solving)
 
 
 def plans(extent: Extent, rows: int, memory: float) -> list[Plan]:
@@ -182,6 +191,13 @@ def estimated_memory(
     return largest
 
 
+def is_matched(settings: PoissonSettings | RefineSettings) -> bool:
+    """Whether a stage's style term compares features with those of matched parts of the target."""
+    if isinstance(settings, PoissonSettings):
+        return False
+    return settings.style_form == "matched" and settings.weights.style > 0
+
+
 def memory_limit(compute: Compute, device: torch.device) -> float:
     """The bytes that a stage plans with.
 
@@ -211,8 +227,8 @@ def result_bytes(placed: Placed, settings: BlendSettings) -> int:
     """
     channels, height, width = placed.target.shape[1:]
     planes = channels + MASK_PLANES
-    if settings.refine is not None:
-        planes = 2 * channels + REFINE_MASK_PLANES
+    if settings.refine is not None:  # the Poisson stage's result and its source, laid out
+        planes = 2 * channels + 3 + REFINE_MASK_PLANES
     return round(planes * placed.batch * height * width * placed.target.element_size())
 
 
@@ -304,7 +320,9 @@ def _picture_bytes(
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
         return EXACT * changing.height * changing.width
     window = window_box(changing, settings.margin, shape)
-    extent = Extent(window.size, changing.size, bool(settings.weights.histogram))
+    extent = Extent(
+        window.size, changing.size, bool(settings.weights.histogram), is_matched(settings)
+    )
     return planned_bytes(extent, plans(extent, 1, memory)[0])
 
 

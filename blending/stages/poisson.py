@@ -1,22 +1,24 @@
 """The Poisson stage: a placed source blended into its target."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 
-import torch
 from torch import Tensor
 
-from ..cutout.clean import clean_cutout
 from ..deep.vgg16 import Features, load_features
 from ..harmonise.place_colours import PlaceColours
+from ..harmonise.placed import colours_at_place, placed_colours
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
-from ..placement.place import Placed, solved_mask
+from ..placement.place import Placed
 from ..placement.window import Window
+from ..report import OnPicture
 from ..settings import Compute, PoissonSettings
-from .batch import Job, OnEvaluation, StageResult
+from .batch import Job, OnEvaluation, Solved, StageResult, announcing
+from .cleaned import cleaned
 from .deep_solver import deep_solver
 from .device import resolve_device
 from .memory import rows_at_once
-from .prepare import poisson_start, prepare
+from .prepare import Prepared, poisson_start, prepare
 
 EXACT_MARGIN = 4  # pixels: the solve needs the mask's neighbours, `match_boundary` 3
 
@@ -53,57 +55,56 @@ def poisson_stage(
         raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
     settings, compute = settings or PoissonSettings(), compute or Compute()
     device = resolve_device(compute, placed.target.device)
-    placed, figures = cleaned(placed, settings)
+    on_picture = announcing("poisson", placed, settings.max_evaluations, on_evaluation)
+    placed, figures = cleaned(placed, settings, on_picture)
     is_exact = settings.method == "exact"
     margin = EXACT_MARGIN if is_exact else settings.margin
     rows = rows_at_once(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation, figures)
-    if is_exact:
-        return job.run(settings, lambda _, windows, tell: _solve_exactly(windows, settings, tell))
-    solver = deep_solver(settings, network or load_features(), placed, compute, device)
-    colours: PlaceColours | None = None  # of a film's first frame
+    solver = None
+    if not is_exact:
+        solver = deep_solver(settings, network or load_features(), placed, compute, device)
+    colours = _colours(placed, settings, solver and solver.network, on_picture)
 
-    def solve(
-        _: int, windows: list[Window], tell: OnRowEvaluation | None
-    ) -> list[tuple[Tensor, dict]]:
-        nonlocal colours
-        prepared = [prepare(window, settings, solver.network, colours) for window in windows]
-        colours = prepared[-1].colours if settings.sequence else None
-        solved = solver.solve([poisson_start(p, settings) for p in prepared], tell)
-        return [(x, p.figures | own) for p, (x, own) in zip(prepared, solved, strict=True)]
+    def solve(first: int, windows: list[Window], tell: OnRowEvaluation | None) -> list[Solved]:
+        prepared = [
+            prepare(window, settings, partial(colours, sample))
+            for sample, window in enumerate(windows, first)
+        ]
+        if solver is None:
+            solved = _solve_exactly(prepared, settings, tell)
+        else:
+            solved = solver.solve([poisson_start(p, settings) for p in prepared], tell)
+        pairs = zip(prepared, solved, strict=True)
+        return [Solved(x, p.window.source, p.figures | own) for p, (x, own) in pairs]
 
     return job.run(settings, solve)
 
 
-def cleaned(placed: Placed, settings: PoissonSettings) -> tuple[Placed, dict]:
-    """A placed source without rests of its own background, if the settings ask for that.
-
-    Args:
-        placed: from `place`.
-        settings: width of the band.
-
-    Returns:
-        What is to be blended, and figures for the report, for each picture.
-    """
-    width = settings.clean
-    if not width:
-        return placed, {}
-    mask = placed.mask.to(torch.promote_types(placed.mask.dtype, torch.float32))
-    found = clean_cutout(placed.source, mask, width, placed.source_valid)
-    return replace(placed, source=found.source, mask=solved_mask(found.alpha)), found.figures
+def _colours(
+    placed: Placed,
+    settings: PoissonSettings,
+    network: Features | None,
+    on_picture: OnPicture | None,
+) -> Callable[[int], PlaceColours | None]:
+    """From a picture's number to the palettes that it is harmonised by, a film's being shared."""
+    if not settings.resolved_harmonise:
+        return lambda _: None
+    if settings.sequence:
+        return placed_colours(placed, network, sequence=True, on_picture=on_picture).__getitem__
+    return partial(colours_at_place, placed, network=network)
 
 
 def _solve_exactly(
-    windows: list[Window], settings: PoissonSettings, tell: OnRowEvaluation | None
+    prepared: list[Prepared], settings: PoissonSettings, tell: OnRowEvaluation | None
 ) -> list[tuple[Tensor, dict]]:
     """The Poisson equation's solution of each picture, and its figures for the report.
 
     `tell` is called before each picture, as evaluation 0, so that a batch can be cancelled.
     """
     found = []
-    for row, window in enumerate(windows):
+    for row, one in enumerate(prepared):
         if tell:
-            tell(RowEvaluation(row, 0, row * settings.max_evaluations, {}, window.source))
-        prepared = prepare(window, settings)
-        found.append((prepared.exact, prepared.figures))
+            tell(RowEvaluation(row, 0, row * settings.max_evaluations, {}, one.window.source))
+        found.append((one.exact, one.figures))
     return found

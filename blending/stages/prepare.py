@@ -1,5 +1,6 @@
 """A window prepared for each stage: match, guidance, weights and the start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,8 +9,7 @@ from torch import Tensor
 
 from ..deep.contours import contour_share
 from ..deep.fidelity import edge_emphasis, edge_ramp, raised
-from ..deep.problem import Problem
-from ..deep.vgg16 import Features
+from ..deep.problem import Painted, Problem
 from ..harmonise.place_colours import PlaceColours, harmonised
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
@@ -20,6 +20,8 @@ from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
 
 LEAST_BLEED = 1 / 64  # added to every bleed, so that at 0 the seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
+HELD_RIM = 32  # pixels over which the refine stage comes to hold the source, as in the first stage
+NOTHING = 1 / 512  # image units: a change of less than half a level
 CONTOUR = 0.25  # image units by which a source's step at the mask's edge may exceed the target's
 
 
@@ -35,7 +37,6 @@ class Prepared:
         match_confidence: from 0 to 1, how surely the source continues the target; 0 without a
             match.
         figures: for the report.
-        colours: the palettes that the source was harmonised by; None: it was not.
     """
 
     window: Window
@@ -43,7 +44,6 @@ class Prepared:
     fidelity_scale: float
     match_confidence: float
     figures: dict
-    colours: PlaceColours | None = None
 
     @cached_property
     def exact(self) -> Tensor:
@@ -109,22 +109,23 @@ class Prepared:
 def prepare(
     window: Window,
     settings: PoissonSettings,
-    network: Features | None = None,
-    colours: PlaceColours | None = None,
+    colours: Callable[[], PlaceColours | None] | None = None,
 ) -> Prepared:
     """Match and harmonise the source if asked for, compute guidance and the fidelity's scale.
 
     Args:
         window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
         settings: of the Poisson stage.
-        network: on the window's device; finds the parts of the place that are like the object.
-            None: the surroundings alone are harmonised to.
-        colours: palettes of a film's first frame; None: those of this window.
+        colours: called if it is to be harmonised, for the palettes of the source and its place;
+            None: it is not.
 
     Returns:
         The window, ready to be solved.
     """
     bleed, confidence, figures = settings.resolved_bleed, 0.0, {}
+    strength = settings.resolved_harmonise
+    if strength:
+        strength *= 1 - continuity(window)
     if settings.match:
         match = match_boundary(window)
         window = replace(window, source=matched_source(window, match))
@@ -135,17 +136,30 @@ def prepare(
             "offset": match.offset.flatten().tolist(),
             "confidence": match.confidence,
         }
-    strength = (1 - confidence) * settings.harmonise
-    if strength:
+    palettes = colours() if strength and colours else None
+    if palettes:
         given = window.source, window.mask, window.target
-        moved = harmonised(*given, strength, colours=colours, network=network)
-        window, colours = replace(window, source=moved.source), moved.colours
+        moved = harmonised(*given, strength, colours=palettes)
+        window = replace(window, source=moved.source)
         figures["harmonise"] = {"strength": strength} | moved.figures
     guidance = guidance_field(
         window.source, window.source_valid, window.target, window.support, settings.gradients
     )
     figures["bleed"] = bleed
-    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures, colours)
+    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures)
+
+
+def continuity(window: Window) -> float:
+    """How surely the source continues the target, so that it has no old background to lose.
+
+    Args:
+        window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
+
+    Returns:
+        The confidence of `match_boundary`; 1 where the source is what is there already.
+    """
+    change = (window.source - window.target).abs()[window.support.expand_as(window.source)]
+    return 1.0 if bool(change.max() < NOTHING) else match_boundary(window).confidence
 
 
 def fidelity_scale(bleed: float) -> float:
@@ -190,34 +204,77 @@ def poisson_start(prepared: Prepared, settings: PoissonSettings) -> Start:
         window = replace(window, source=x0.clamp(0, 1), source_valid=valid)
     weights = prepared.joint_weights(settings.weights)
     problem = Problem(window, window.target, guidance, edge_ramp(window, settings.rim), weights)
-    return Start(with_contours(problem) if settings.keeps_contours else problem, x0)
+    if settings.keeps_contours:
+        problem = kept_at_contours(problem, contour_share(problem.window))
+    return Start(problem, x0)
+
+
+def refine_reference(window: Window, source: Tensor | None) -> Tensor:
+    """What the refine stage holds: the blend, and behind its border the source.
+
+    Along a loosely cut border the source has another ground, which the blend has melted; it is held
+    from where the Poisson stage holds it, and from a contour of the blend on.
+
+    Args:
+        window: the blend as source, on its own target.
+        source: (1, 3, h, w), in [0, 1], as the Poisson stage held it; None: the blend alone.
+
+    Returns:
+        (1, 3, h, w).
+    """
+    if source is None:
+        return window.source
+    inside = window.support.to(source)
+    own = replace(window, source=torch.where(window.support, source, 0), source_valid=inside)
+    held = edge_ramp(own, HELD_RIM, contour_share(window)).luminance
+    return torch.where(window.support, torch.lerp(window.source, source, held), window.source)
 
 
 def refine_start(
-    window: Window, settings: RefineSettings, style: dict[str, Tensor] | None
+    window: Window,
+    settings: RefineSettings,
+    style: dict[str, Tensor] | None = None,
+    source: Tensor | None = None,
+    painted: Painted | None = None,
 ) -> Start:
-    """The refine stage's problem, the blend being source and background, and its start, the blend.
+    """The refine stage's problem, the blend being the background, and its start, the blend.
 
     Args:
         window: the blend as source, on its own target.
         settings: of the refine stage.
         style: Gram matrices to match instead of the target's, (1, C, C) by layer; None: the
             target's.
+        source: (1, 3, h, w), from `refine_reference`, what is held; None: the blend.
+        painted: what matched style wants; None: Gram matrices are matched.
 
     Returns:
         Problem and start, (1, 3, h, w).
     """
-    guidance = torch.where(window.support, laplacian(window.source), laplacian(window.target))
-    fidelity = edge_emphasis(window)
-    problem = Problem(window, window.source, guidance, fidelity, settings.weights, style)
-    return Start(with_contours(problem) if settings.contours else problem, window.source)
+    blend = window.source
+    share = contour_share(window) if settings.contours else None
+    held = window if source is None else replace(window, source=source)
+    guidance = torch.where(window.support, laplacian(held.source), laplacian(window.target))
+    weights, wanted = settings.weights, None
+    if painted is not None:
+        wanted = painted.features or {}
+        weights = replace(weights, style=painted.strength * weights.style)
+        if not weights.style:  # nothing to paint: no need to ask the network what it is
+            weights = replace(weights, content=0.0)
+    problem = Problem(held, blend, guidance, edge_emphasis(window), weights, style, wanted)
+    return Start(problem if share is None else kept_at_contours(problem, share), blend)
 
 
-def with_contours(problem: Problem) -> Problem:
+def kept_at_contours(problem: Problem, share: Tensor) -> Problem:
     """The problem without the wish to flatten the object's contour at the mask's edge.
 
     There the gradient term counts less, and the object's own colours from the first pixel on.
+
+    Args:
+        problem: of a stage.
+        share: (1, 1, h, w), from `contour_share`.
+
+    Returns:
+        A new one.
     """
-    share = contour_share(problem.window)
     fidelity = raised(problem.fidelity, share * problem.window.support)
     return replace(problem, seam=1 - share, fidelity=fidelity)

@@ -1,6 +1,5 @@
 """The style refine stage: bring a blend closer to its target's style and keep its content."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -14,14 +13,14 @@ from ..placement.place import SOLVED_FROM, Placed, check_taken, solved_mask
 from ..placement.window import Window, region_box
 from ..settings import Compute, RefineSettings
 from ..validation import check_image, check_mask, check_same_size, common_batch
-from .batch import Job, OnEvaluation, StageResult
-from .deep_solver import DeepSolver, deep_solver
+from .batch import Job, OnEvaluation, Solved, StageResult
+from .brush import Brush
+from .deep_solver import deep_solver
 from .device import resolve_device
 from .memory import rows_at_once
-from .prepare import refine_start
 
 
-def refine_stage(
+def refine_stage(  # noqa: PLR0913 - four pictures, and how
     image: Tensor,
     target: Tensor,
     mask: Tensor,
@@ -30,6 +29,7 @@ def refine_stage(
     compute: Compute | None = None,
     on_evaluation: OnEvaluation | None = None,
     style: Tensor | None = None,
+    source: Tensor | None = None,
 ) -> StageResult:
     """Bring a blend closer to its target's style and keep its content.
 
@@ -49,6 +49,9 @@ def refine_stage(
         style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style, all of it, is
             matched instead of the target's. Its alpha is ignored. The histogram term, off by
             default, still uses the target.
+        source: (N, 3 or 4, H, W), in [0, 1], what is held under the mask: the source as the Poisson
+            stage held it, `StageResult.source`. Its alpha is ignored. None: the blend is held,
+            whose contrast has suffered already; the report says so.
 
     Returns:
         image + mask·change, and the mask of the region; the bits of `image` outside it.
@@ -62,34 +65,33 @@ def refine_stage(
     not with itself.
     """
     settings, compute = settings or RefineSettings(), compute or Compute()
-    placed, image = _checked(image, target, mask, settings, style)
+    placed, image = _checked(image, target, mask, settings, style, source)
     device = resolve_device(compute, target.device)
     rows = rows_at_once(settings, device)
     job = Job("refine", placed, image, settings.margin, device, rows, on_evaluation)
     if settings.strength == 0:
         untouched = job.run(
-            settings, lambda _, windows, __: [(w.source, {"evaluations": 0}) for w in windows]
+            settings,
+            lambda _, windows, __: [
+                Solved(w.source, w.source, {"evaluations": 0}) for w in windows
+            ],
         )
         return replace(untouched, image=image.expand_as(untouched.image).clone())
     solver = deep_solver(settings, network or load_features(), placed, compute, device)
-    styles = _styles(style, solver)
+    brush = Brush(settings, solver, mask, style, source)
 
     def applied(window: Window, x: Tensor) -> Tensor:
         return x if settings.strength == 1 else torch.lerp(window.source, x, settings.strength)
 
-    def solve(
-        first: int, windows: list[Window], tell: OnRowEvaluation | None
-    ) -> list[tuple[Tensor, dict]]:
+    def solve(first: int, windows: list[Window], tell: OnRowEvaluation | None) -> list[Solved]:
         def tell_applied(event: RowEvaluation) -> None:
             if tell:
                 tell(replace(event, x=applied(windows[event.row], event.x)))
 
-        starts = [
-            refine_start(window, settings, styles(sample))
-            for sample, window in enumerate(windows, first)
-        ]
-        solved = solver.solve(starts, tell_applied)
-        return [(applied(w, x), own) for w, (x, own) in zip(windows, solved, strict=True)]
+        begun = [brush.begin(sample, window) for sample, window in enumerate(windows, first)]
+        solved = solver.solve([start for start, _ in begun], tell_applied)
+        rows = zip(windows, solved, begun, strict=True)
+        return [Solved(applied(w, x), w.source, more | own) for w, (x, own), (_, more) in rows]
 
     return job.run(settings, solve)
 
@@ -116,7 +118,12 @@ def region_mask(mask: Tensor, settings: RefineSettings) -> Tensor:
 
 
 def _checked(
-    image: Tensor, target: Tensor, mask: Tensor, settings: RefineSettings, style: Tensor | None
+    image: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    settings: RefineSettings,
+    style: Tensor | None,
+    source: Tensor | None,
 ) -> tuple[Placed, Tensor]:
     """Check the arguments; the blend as a source placed on its target, and the blend as a batch."""
     check_image("image", image)
@@ -124,20 +131,16 @@ def _checked(
     check_same_size("target", target, "image", image)
     check_mask("mask", mask)
     check_same_size("mask", mask, "image", image)
+    if source is not None:
+        check_image("source", source)
+        check_same_size("source", source, "image", image)
     if style is not None:
         check_image("style", style)
-        batch = common_batch(image=image, target=target, mask=mask, style=style)
-        image = image.expand(batch, -1, -1, -1)
+    more = {"style": style, "source": source}
+    given = {name: tensor for name, tensor in more.items() if tensor is not None}
+    batch = common_batch(image=image, target=target, mask=mask, **given)
+    image = image.expand(batch, -1, -1, -1)
     mask = region_mask(mask, settings)
-    common_batch(source=image, mask=mask, target=target)
     check_taken(mask)
     everywhere = mask.new_ones(()).expand_as(mask)
     return Placed(image[:, :3], solved_mask(mask), everywhere, target, row=0, column=0), image
-
-
-def _styles(style: Tensor | None, solver: DeepSolver) -> Callable[[int], dict[str, Tensor] | None]:
-    """From a picture's number to the Gram matrices of its style; None where it is the target's."""
-    if style is None:
-        return lambda _: None
-    made = [solver.grams(row[None, :3]) for row in style]
-    return lambda sample: made[sample if len(made) > 1 else 0]

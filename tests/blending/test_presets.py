@@ -13,6 +13,7 @@ from blending.presets import (
     REFINING,
     changed_poisson,
     changed_refine,
+    cleaned_and_harmonised,
     poisson_preset,
     refine_preset,
     shifted_bleed,
@@ -51,7 +52,32 @@ def test_painting_is_the_default():
 def test_a_photograph_is_matched_and_not_redrawn():
     assert PRESETS["photograph"].poisson.match
     assert PRESETS["photograph"].refine is None
-    assert PRESETS["photograph"].poisson.weights.style < Weights().style
+    assert PRESETS["photograph"].poisson.weights.style == 0
+
+
+def test_each_preset_prepares_the_source_as_it_says():
+    prepared = {
+        name: (preset.poisson.resolved_clean, preset.poisson.resolved_harmonise)
+        for name, preset in PRESETS.items()
+    }
+    assert prepared == {
+        "painting": (12, 0.5),
+        "photograph": (12, 0.25),
+        "seam repair": (0, 0.0),
+        "paper": (0, 0.0),
+        "fast": (12, 0.5),
+    }
+    assert not PRESETS["paper"].poisson.keeps_contours
+    assert PRESETS["paper"].refine.style_form == "gram"
+
+
+def test_a_user_s_choice_of_cleaning_and_harmonising_goes_before_the_preset_s():
+    own = PRESETS["photograph"].poisson
+    assert cleaned_and_harmonised(own) == own
+    assert cleaned_and_harmonised(own, 0, 0.0) == replace(own, clean=0, harmonise=0.0)
+    assert cleaned_and_harmonised(own, 5, 1.0) == replace(own, clean=5, harmonise=1.0)
+    with pytest.raises(ValueError, match="harmonise must be"):
+        cleaned_and_harmonised(own, 5, 1.5)
 
 
 def test_seam_repair_needs_no_network(monkeypatch, tmp_path, noise, disc):

@@ -299,7 +299,9 @@ def test_the_settings_load_without_torch():
 @pytest.mark.parametrize(
     ("changes", "keeps"),
     [
-        ({}, False),
+        ({}, True),
+        ({"clean": 0}, True),
+        ({"contours": False}, False),
         ({"clean": 1}, True),
         ({"clean": 1, "contours": False}, False),
         ({"contours": True}, True),
@@ -307,7 +309,7 @@ def test_the_settings_load_without_torch():
         ({"clean": 9, "gradients": "mixed"}, False),
     ],
 )
-def test_contours_are_kept_where_the_cut_out_is_cleaned_unless_told(changes, keeps):
+def test_contours_are_kept_where_the_source_itself_is_unless_told(changes, keeps):
     assert PoissonSettings(**changes).keeps_contours is keeps
 
 
@@ -315,3 +317,23 @@ def test_contours_are_kept_where_the_cut_out_is_cleaned_unless_told(changes, kee
 def test_contours_are_kept_or_not(stage):
     with pytest.raises(TypeError, match="contours must be"):
         stage(contours="yes")
+
+
+@pytest.mark.parametrize(
+    ("changes", "clean", "harmonise"),
+    [
+        ({}, 12, 0.5),
+        ({"clean": 0, "harmonise": 0}, 0, 0),
+        ({"method": "exact"}, 0, 0),
+        ({"method": "exact", "clean": 7, "harmonise": 0.25}, 7, 0.25),
+        ({"gradients": "mixed"}, 0, 0),
+    ],
+)
+def test_a_source_is_cleaned_and_harmonised_where_it_is_kept_itself(changes, clean, harmonise):
+    settings = PoissonSettings(**changes)
+    assert (settings.resolved_clean, settings.resolved_harmonise) == (clean, harmonise)
+
+
+def test_a_style_form_is_one_of_two():
+    with pytest.raises(ValueError, match="style_form must be"):
+        RefineSettings(style_form="mean")

@@ -6,7 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from blending.deep.cropped_features import CroppedLayer, cropped_context, cropped_features
-from blending.deep.feature_statistics import CONTENT_LAYER, ContentReference, ContextRequest
+from blending.deep.feature_statistics import (
+    CONTENT_LAYER,
+    ContextRequest,
+    FeatureReference,
+    FeatureReferences,
+)
 from blending.deep.losses import gram_matrix
 from blending.deep.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
@@ -97,14 +102,14 @@ def test_statistics_are_grams_the_content_distance_and_whole_maps_where_they_are
     cropped, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS, keep_whole=True)
     expected = double(picture, STYLE_LAYERS)
     reference, weight = noise(1, 128, 28, 32, seed=3).double(), noise(1, 1, 28, 32, seed=4).double()
-    part = ContentReference(reference, weight).part(cropped.content_box)
-    found = cropped.statistics(picture, part, keep_maps=True)
+    part = FeatureReference(reference, weight).part(cropped.content_box)
+    found = cropped.statistics(picture, FeatureReferences(part), keep_maps=True)
     for name, activation in expected.items():
         torch.testing.assert_close(found.grams[name], gram_matrix(activation), **EXACT)
         torch.testing.assert_close(found.activations[name], activation, **EXACT)
     squares = weight * (expected[CONTENT_LAYER] - reference) ** 2
     torch.testing.assert_close(found.content, crop(squares, cropped.content_box).sum()[None])
-    assert cropped.statistics(picture, part, keep_maps=False).activations == {}
+    assert cropped.statistics(picture, FeatureReferences(part), keep_maps=False).activations == {}
 
 
 @pytest.mark.parametrize("surroundings", [1, 2])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from blending.deep.feature_statistics import ContentReference, outer_sum
+from blending.deep.feature_statistics import FeatureReference, outer_sum
 from blending.placement.box import Box, crop
 
 
@@ -57,7 +57,7 @@ def test_the_slope_of_the_outer_sum_is_given_once():
 
 def test_the_content_distance_and_its_scale_by_hand():
     # The weight 2 counts (3 − 1)² = 4 and, for the scale, 1² = 1; the weight 0 counts nothing.
-    reference = ContentReference(
+    reference = FeatureReference(
         torch.tensor([[[[1.0, 5.0]]]]).double(), torch.tensor([[[[2.0, 0.0]]]]).double()
     )
     assert reference.distance(torch.tensor([[[[3.0, 9.0]]]]).double()).tolist() == [8.0]
@@ -70,7 +70,7 @@ def test_parts_of_the_content_distance_add_up_to_it_and_its_scale_is_that_of_not
         random(2, 1, 4, 6, seed=1),
         random(2, 3, 4, 6, seed=2),
     )
-    content = ContentReference(expected, weight)
+    content = FeatureReference(expected, weight)
     boxes = [Box(0, 0, 4, 2), Box(0, 2, 1, 4), Box(1, 2, 3, 4)]
     parts = sum(content.part(box).distance(crop(features, box)) for box in boxes)
     torch.testing.assert_close(content.distance(features), parts)

@@ -179,7 +179,7 @@ def test_no_target_records_gradients(noise, double):
         *targets.style_weights.values(),
         *targets.context.target_maps.values(),
     ]
-    tensors += [targets.content.features, targets.content_scale]
+    tensors += [targets.references.content.features, targets.content_scale]
     assert not any(tensor.requires_grad for tensor in tensors)
 
 

@@ -9,7 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from blending.deep.cropped_features import cropped_features
-from blending.deep.feature_statistics import CONTENT_LAYER, ContentReference, ContextRequest
+from blending.deep.feature_statistics import (
+    CONTENT_LAYER,
+    ContextRequest,
+    FeatureReference,
+    FeatureReferences,
+)
 from blending.deep.losses import gram_matrix
 from blending.deep.tiled_features import (
     Tile,
@@ -165,7 +170,7 @@ def contents(noise, box):
     weight = torch.zeros(2, 1, height, width, dtype=torch.float64)
     part = box.aligned(2).pooled(2)
     crop(weight, part).copy_(crop(noise(2, 1, height, width, seed=4).double(), part))
-    return ContentReference(noise(2, 128, height, width, seed=5).double(), weight)
+    return FeatureReference(noise(2, 128, height, width, seed=5).double(), weight)
 
 
 def whole(network, image, content):
@@ -199,7 +204,8 @@ def test_statistics_and_slopes_are_those_of_the_whole_and_of_the_cropped_network
 
     def seen(features, x):
         part = content.part(features.content_box)
-        found = features.statistics(x, part, keep_maps)
+        found = features.statistics(x, FeatureReferences(part), keep_maps)
+        assert found.wanted is None
         return found.grams, found.content, found.activations
 
     ways = {
@@ -220,6 +226,42 @@ def test_statistics_and_slopes_are_those_of_the_whole_and_of_the_cropped_network
         torch.testing.assert_close(values[way], values["whole"], **EXACT)
         size = slopes["whole"].abs().max().item()
         torch.testing.assert_close(slopes[way], slopes["whole"], rtol=1e-9, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize(("name", "side"), CASES)
+def test_the_distance_to_wanted_features_is_that_of_the_whole_network(
+    name, side, double, pictures, noise
+):
+    box = BOXES[name]
+    behind, image = pictures(box)
+    layers = ("relu2_2", "relu3_3", "relu4_3")
+    maps = {layer: x for layer, x in double(image, STYLE_LAYERS).items() if layer in layers}
+    wanted = {
+        layer: FeatureReference(
+            noise(*x.shape, seed=8).double(), noise(2, 1, *x.shape[2:], seed=9).double()
+        )
+        for layer, x in maps.items()
+    }
+    tiled = tiled_features(double, behind, box, side).expand_batch(2)
+    cropped = cropped_features(double, behind, box, STYLE_LAYERS)[0].expand_batch(2)
+    for features in (tiled, cropped):
+        weights = {layer: torch.zeros_like(one.weight) for layer, one in wanted.items()}
+        for layer, weight in weights.items():  # beyond what changes nothing is compared
+            crop(weight, features.map_box(layer)).fill_(1.0)
+            weight *= wanted[layer].weight
+        expected = sum(
+            (weights[layer] * (maps[layer] - wanted[layer].features) ** 2).sum((1, 2, 3))
+            for layer in layers
+        )
+        leaf = image.clone().requires_grad_()
+        parts = {layer: one.part(features.map_box(layer)) for layer, one in wanted.items()}
+        content = contents(noise, box).part(features.content_box)
+        found = features.statistics(leaf, FeatureReferences(content, parts, False), False)
+        assert found.grams == {}
+        torch.testing.assert_close(found.wanted, expected)
+        assert torch.autograd.grad(found.wanted.sum(), leaf)[0].abs().max() > 1e-6
+        for layer, x in features.maps(image, layers).items():
+            torch.testing.assert_close(x, crop(maps[layer], features.map_box(layer)))
 
 
 @pytest.mark.parametrize(("name", "side"), CASES)
@@ -257,7 +299,9 @@ def test_only_one_tile_is_run_at_a_time(double, pictures, forwards):
     forwards.clear()
     leaf = image[:1].requires_grad_()
     zero, one = torch.zeros(1, 128, 12, 84).double(), torch.ones(1, 1, 12, 84).double()
-    tiled.statistics(leaf, ContentReference(zero, one), False).content.sum().backward()
+    tiled.statistics(
+        leaf, FeatureReferences(FeatureReference(zero, one)), False
+    ).content.sum().backward()
     # once to add up, once for the slopes
     assert forwards == 2 * [(24, 112), (24, 152), (24, 88)]
 

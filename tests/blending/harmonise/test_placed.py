@@ -8,9 +8,17 @@ import torch
 
 from blending.harmonise.palette import palette
 from blending.harmonise.place_colours import harmonised, place_colours, shared_colours
-from blending.harmonise.placed import harmonise_batch, harmonise_placed, placed_colours
+from blending.harmonise.placed import harmonise_batch, placed_colours
 from blending.harmonise.transfer import harmonise
 from blending.placement.place import place
+
+
+def harmonise_placed(placed, strength, network=None, **more):
+    """Both steps: read the palettes, move the colours where the network is."""
+    colours = placed_colours(placed, network, **more)
+    device = None if network is None else network.mean.device
+    source, figures = harmonise_batch(placed.source, placed.mask, colours, strength, device)
+    return replace(placed, source=source), figures
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings
+from blending.settings import PoissonSettings, RefineSettings, Weights
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
 
@@ -24,11 +24,15 @@ def scenery(photo, disc):
 @pytest.fixture(scope="session")
 def stage_settings():
     """Quick settings by the name of what is run."""
+    featured = Weights(content=1.0, style=4.0)
+    quick = {"max_evaluations": 5, "margin": 16}
     return {
-        "deep": PoissonSettings(max_evaluations=5, margin=16),
+        "deep": PoissonSettings(weights=featured, clean=0, harmonise=0, contours=False, **quick),
+        "prepared": PoissonSettings(clean=3, **quick),
         "exact": PoissonSettings(method="exact"),
-        "refine": RefineSettings(max_evaluations=5, margin=16),
-        "picture": RefineSettings(region="picture", max_evaluations=5, margin=16),
+        "refine": RefineSettings(**quick),
+        "gram": RefineSettings(style_form="gram", **quick),
+        "picture": RefineSettings(region="picture", style_form="gram", **quick),
     }
 
 
@@ -39,7 +43,7 @@ def stage(network, stage_settings):
     def run(name, source, target, mask, row=0, column=0, **options):
         placed = place(source, target, mask, row, column)
         settings = stage_settings[name]
-        if name in ("deep", "exact"):
+        if name in ("deep", "prepared", "exact"):
             return poisson_stage(placed, settings, network, **options)
         return refine_stage(placed.paste, target, placed.full_mask, settings, network, **options)
 

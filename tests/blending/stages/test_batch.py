@@ -9,15 +9,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from blending.optimize.minimize import RowEvaluation
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings
-from blending.stages.batch import Evaluation, Job
+from blending.settings import PoissonSettings, RefineSettings, Weights
+from blending.stages.batch import Evaluation, Job, Solved, announcing
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
-DEEP = PoissonSettings(max_evaluations=5, margin=16)
-OBJECT_STAGES = ("deep", "exact", "refine")
+# With every kind of term, and the source as it is.
+PLAIN = {
+    "weights": Weights(content=1.0, style=4.0),
+    "clean": 0,
+    "harmonise": 0.0,
+    "contours": False,
+}
+DEEP = PoissonSettings(max_evaluations=5, margin=16, **PLAIN)
+OBJECT_STAGES = ("deep", "prepared", "exact", "refine", "gram")
 
 
 class Cancelled(Exception):
@@ -75,7 +82,7 @@ def test_identical_source_and_target_come_back_bit_for_bit(
         mask = mask * (0.5 + 0.5 * noise(1, 1, 32, 32))
     placed = place(source, target, mask, 5, 8)
     settings = stage_settings[name]
-    if name in ("deep", "exact"):
+    if name in ("deep", "prepared", "exact"):
         image = poisson_stage(placed, settings, network).image
     else:
         image = refine_stage(target, target, placed.full_mask, settings, network).image
@@ -111,7 +118,7 @@ def test_inputs_are_left_as_they_were(name, scenery, network, stage_settings):
     paste, full = placed.paste, placed.full_mask
     given = (source, target, mask, paste, full)
     before = [tensor.clone() for tensor in given]
-    if name in ("deep", "exact"):
+    if name in ("deep", "prepared", "exact"):
         poisson_stage(placed, stage_settings[name], network)
     else:
         refine_stage(paste, target, full, stage_settings[name], network)
@@ -282,7 +289,7 @@ def test_the_report_is_json_and_tells_what_was_done(name, scenery, stage, stage_
     source, target, mask, row, column = scenery
     result = stage(name, source, target, mask, row, column)
     report = json.loads(json.dumps(result.report, allow_nan=False))
-    assert report["stage"] == ("poisson" if name in ("deep", "exact") else "refine")
+    assert report["stage"] == ("poisson" if name in ("deep", "prepared", "exact") else "refine")
     settings = stage_settings[name]
     assert report["settings"]["max_evaluations"] == settings.max_evaluations
     assert report["settings"]["weights"]["gradient"] == settings.weights.gradient
@@ -357,7 +364,7 @@ def test_without_a_margin_the_window_is_the_picture(name, photo, network):
     mask[..., 9:15, 100:106] = 1
     placed = place(photo(24, 130), target, mask)
     if name == "poisson":
-        settings = PoissonSettings(margin=None, max_evaluations=1)
+        settings = PoissonSettings(margin=None, max_evaluations=1, **PLAIN)
         result = poisson_stage(placed, settings, network)
     else:
         settings = RefineSettings(margin=None, max_evaluations=1)
@@ -388,7 +395,7 @@ def test_the_canvas_does_not_matter(name, photo, disc, bundled):
         target = embedded(scene, side, row, column)
         placed = place(source, target, mask, row + 50, column + 50)
         if name == "poisson":
-            settings = PoissonSettings(max_evaluations=6, margin=margin)
+            settings = PoissonSettings(max_evaluations=6, margin=margin, **PLAIN)
             image = poisson_stage(placed, settings, bundled).image
         else:
             settings = RefineSettings(max_evaluations=6, margin=margin)
@@ -433,7 +440,10 @@ def test_neighbours_of_one_window_are_solved_together_up_to_so_many(rows, expect
         assert len({window.box for window in windows}) == 1
         seen.append((first, len(windows)))
         numbers = range(first, first + len(windows))
-        return [(w.source * n / 10, {"n": n}) for n, w in zip(numbers, windows, strict=True)]
+        return [
+            Solved(w.source * n / 10, w.source, {"n": n})
+            for n, w in zip(numbers, windows, strict=True)
+        ]
 
     result = job(placed, rows).run(RefineSettings(), solve)
     assert seen == expected
@@ -454,7 +464,7 @@ def test_a_soft_mask_is_composited_and_clipped_once_by_hand():
     def solve(_, windows, __):
         box = windows[0].box
         assert (box.top, box.left, box.size) == (0, 0, (1, 5))
-        return [(x, {})]
+        return [Solved(x, windows[0].source, {})]
 
     result = job(placed, base=base).run(RefineSettings(), solve)
     # Half of 1.25 and half of 0.25 are 0.75; -0.5 is clipped; 0.75 of 1.25 and a quarter of 0.375,
@@ -476,7 +486,7 @@ def test_progress_of_a_group_is_counted_for_the_stage_and_never_falls():
         for row, number, done in ((0, 1, 2), (1, 1, 2), (0, 2, 4), (0, 1, 1), (1, 1, 11)):
             if row < len(windows):
                 tell(RowEvaluation(row, number, done, {"style": 1.0 * number}, x))
-        return [(x, {})] * len(windows)
+        return [Solved(x, x, {})] * len(windows)
 
     job(placed, 4, on_evaluation=seen.append).run(settings, solve)
     told = [(now.sample, now.number, now.done) for now in seen]
@@ -488,3 +498,31 @@ def test_progress_of_a_group_is_counted_for_the_stage_and_never_falls():
     for now in seen:
         wanted = torch.where(placed.full_mask[now.sample] > 0, 0.5, 0.125).expand(1, 3, -1, -1)
         assert torch.equal(now.picture(), wanted)
+
+
+def test_what_a_stage_held_is_kept_at_its_place_and_laid_on_the_target():
+    here, there = (4, 5), (1, 9)
+    placed = squares(here, None, there)
+
+    def solve(first, windows, tell):
+        return [Solved(w.source, 0.5 * w.source, {}) for w in windows]
+
+    result = job(placed).run(RefineSettings(), solve)
+    inside = placed.full_mask > 0
+    held = result.source
+    for n in (0, 2):
+        half = 0.5 * placed.paste[n]
+        assert torch.equal(held[n][inside[n].expand(3, -1, -1)], half[inside[n].expand(3, -1, -1)])
+    outside = ~inside.expand(-1, 3, -1, -1)
+    assert torch.equal(held[outside], placed.target.expand_as(held)[outside])
+    assert torch.equal(placed.source, squares(here, None, there).source)  # the input stays
+
+
+def test_what_is_prepared_is_announced_as_evaluation_0():
+    seen, placed = [], squares((4, 5), (1, 9))
+    announcing("poisson", placed, 7, seen.append)(1, 2)
+    (now,) = seen
+    assert (now.stage, now.sample, now.samples, now.number) == ("poisson", 1, 2, 0)
+    assert (now.budget, now.done, now.terms) == (7, 0, {})
+    assert torch.equal(now.picture(3), placed.target[-1:, :3, ::3, ::3])
+    assert announcing("poisson", placed, 7, None) is None

@@ -8,7 +8,7 @@ import torch
 
 from blending.deep import context, feature_targets
 from blending.placement.place import place
-from blending.settings import Compute, PoissonSettings, RefineSettings
+from blending.settings import Compute, PoissonSettings, RefineSettings, Weights
 from blending.stages import deep_solver, memory, poisson, refine
 from blending.stages import device as devices
 from blending.stages.memory import Extent, Plan
@@ -17,8 +17,15 @@ from blending.stages.refine import refine_stage
 
 LEVEL = 1 / 255
 SAME = 1e-6 * LEVEL  # float64: the same sums in another order
-DEEP = PoissonSettings(max_evaluations=4, margin=16)
-REFINE = RefineSettings(max_evaluations=4, margin=16)
+# With every kind of term, and the source as it is.
+PLAIN = {
+    "weights": Weights(content=1.0, style=4.0),
+    "clean": 0,
+    "harmonise": 0.0,
+    "contours": False,
+}
+DEEP = PoissonSettings(max_evaluations=4, margin=16, **PLAIN)
+REFINE = RefineSettings(max_evaluations=4, margin=16, style_form="gram")
 SETTINGS = {"poisson": DEEP, "refine": REFINE}
 BUDGET = 4
 SHORT = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
@@ -287,8 +294,7 @@ def film(photo, noise, disc):
 
 
 def settings_of(name, is_film, **changes):
-    kinds = {"poisson": PoissonSettings, "refine": RefineSettings}
-    return kinds[name](margin=16, max_evaluations=20, sequence=is_film, **changes)
+    return replace(SETTINGS[name], max_evaluations=20, sequence=is_film, **changes)
 
 
 FLOAT = Compute(precision="float32")
@@ -383,10 +389,10 @@ def test_the_budget_is_never_exceeded(budget, name, scenery, network):
     placed = place(*scenery)
     seen = []
     if name == "poisson":
-        settings = PoissonSettings(max_evaluations=budget, margin=16)
+        settings = PoissonSettings(max_evaluations=budget, margin=16, **PLAIN)
         result = poisson_stage(placed, settings, network, on_evaluation=seen.append)
     else:
-        settings = RefineSettings(max_evaluations=budget, margin=16)
+        settings = RefineSettings(max_evaluations=budget, margin=16, style_form="gram")
         given = (placed.paste, placed.target, placed.full_mask)
         result = refine_stage(*given, settings, network, on_evaluation=seen.append)
     figures = result.report["pictures"][0]
@@ -465,7 +471,7 @@ def test_bfloat16_stays_within_a_level_of_float32(name, bundled):
             result = poisson_stage(placed, replace(DEEP, max_evaluations=6), bundled, how)
         else:
             given = placed.paste, target, placed.full_mask
-            settings = RefineSettings(margin=16, max_evaluations=6)
+            settings = RefineSettings(margin=16, max_evaluations=6, style_form="gram")
             result = refine_stage(*given, settings, bundled, how)
         images.append(result.image)
     inside = (placed.full_mask > 0).expand_as(images[0])

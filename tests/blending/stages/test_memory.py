@@ -12,14 +12,17 @@ from blending.placement.place import place
 from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from blending.stages import memory
 from blending.stages.memory import (
+    COMPARED,
     EVALUATION,
     EXACT,
     HISTOGRAM,
     KEPT,
+    MATCHING,
     PASS,
     PLANES,
     TILES,
     UNSHARED,
+    WANTED,
     Extent,
     Plan,
     check_memory,
@@ -33,7 +36,8 @@ from blending.stages.memory import (
 )
 from blending.stages.refine import region_mask
 
-OBJECT = RefineSettings(margin=16)
+GRAM = RefineSettings(style_form="gram")
+OBJECT = replace(GRAM, margin=16)
 LARGE = Extent((3000, 2000), (2500, 1500), False)
 EVERYTHING = math.inf
 SPREAD, HALO = 49, 48  # pixels by which a change spreads at most; that a tile sees around it
@@ -134,9 +138,9 @@ def placed_masks():
         (PoissonSettings(margin=16), (36 + 32, 42 + 16 + 5), (36, 42)),
         (PoissonSettings(margin=64), (22 + 36 + 64, 64 + 42 + 5), (36, 42)),
         (PoissonSettings(margin=None), (300, 400), (36, 42)),
-        (RefineSettings(margin=16), (36 + 32, 42 + 16 + 5), (36, 42)),
-        (RefineSettings(margin=16, region="band", band=4), (44 + 32, 50 + 16 + 1), (44, 50)),
-        (RefineSettings(margin=16, region="picture"), (300, 400), (300, 400)),
+        (OBJECT, (36 + 32, 42 + 16 + 5), (36, 42)),
+        (replace(OBJECT, region="band", band=4), (44 + 32, 50 + 16 + 1), (44, 50)),
+        (replace(OBJECT, region="picture"), (300, 400), (300, 400)),
     ],
 )
 def test_the_estimate_is_the_largest_pictures_all_at_once(settings, window, changing):
@@ -209,6 +213,20 @@ def test_what_is_planned_by_hand(window, changing, has_histogram):
     extent = Extent(window, changing, has_histogram)
     assert planned_bytes(extent, Plan(3, None)) == 3 * whole
     assert planned_bytes(extent, Plan(1, 256)) == tiled
+    # With matched style what is wanted stays, and the maps that it is found in are over before.
+    matched = replace(extent, is_matched=True)
+    found = MATCHING * area + COMPARED
+    rest = WANTED * area
+    assert planned_bytes(matched, Plan(1, None)) == rest + max(common + found, whole)
+    assert planned_bytes(matched, Plan(1, 256)) == rest + max(common + found, tiled)
+
+
+def test_matched_style_counts_where_it_is_asked_for(placed):
+    forms = (replace(OBJECT, style_form=form) for form in ("gram", "matched"))
+    plain, matched = (estimated_memory(placed, form) for form in forms)
+    assert matched > plain
+    none = replace(OBJECT, style_form="matched", weights=replace(OBJECT.weights, style=0.0))
+    assert estimated_memory(placed, none) == plain
 
 
 @pytest.mark.parametrize("kind", [PoissonSettings, RefineSettings])
@@ -276,13 +294,13 @@ def leave(monkeypatch, size):
     monkeypatch.setattr(memory, "free_memory", lambda device: 0.8 * size)
 
 
-BOTH = BlendSettings()
+BOTH = BlendSettings(refine=GRAM)
 POISSON_ALONE = replace(BOTH, refine=None)
 CPU = torch.device("cpu")
 MEBIBYTE = 2**20
 # Of the 1100 x 1100 target in float32: the result and the mask laid out; with a refine stage the
 # Poisson stage's result, and the masks: laid out, solved, grown. Bool planes are quarters.
-RESULTS = {False: (3 + 1.25) * 4 * 1100**2, True: (2 * 3 + 3.5) * 4 * 1100**2}
+RESULTS = {False: (3 + 1.25) * 4 * 1100**2, True: (2 * 3 + 3 + 3.5) * 4 * 1100**2}
 WINDOW = 500 * 1028**2 + 4000 * (900 + 2 * 49) ** 2  # planes of the window, an evaluation
 ALL_AT_ONCE = RESULTS[True] + WINDOW
 
@@ -359,7 +377,7 @@ def test_results_grow_with_channels_batch_and_dtype(large):
 
 def test_every_stage_that_will_run_counts(large, monkeypatch):
     leave(monkeypatch, 2 * ALL_AT_ONCE)
-    whole = replace(RefineSettings(), region="picture", margin=None)
+    whole = replace(GRAM, region="picture", margin=None)
     check_memory(large, replace(BOTH, refine=replace(whole, strength=0.0)), CPU)
     leave(monkeypatch, ALL_AT_ONCE + 1)
     with pytest.raises(ValueError, match="memory"):

@@ -14,11 +14,19 @@ from scipy.sparse.linalg import spsolve
 from blending.deep import vgg16
 from blending.placement.place import place
 from blending.settings import PoissonSettings, Weights
-from blending.stages.poisson import cleaned, poisson_stage
+from blending.stages.cleaned import cleaned
+from blending.stages.poisson import poisson_stage
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
-DEEP = PoissonSettings(max_evaluations=5, margin=16)
+# With every kind of term, and the source as it is.
+PLAIN = {
+    "weights": Weights(content=1.0, style=4.0),
+    "clean": 0,
+    "harmonise": 0.0,
+    "contours": False,
+}
+DEEP = PoissonSettings(max_evaluations=5, margin=16, **PLAIN)
 TERMS = tuple(field.name for field in fields(Weights))
 
 
@@ -159,7 +167,7 @@ def test_the_first_live_picture_of_the_deep_stage_is_the_paste(scenery, network)
 def test_the_first_live_picture_from_an_exact_start_is_the_exact_stages(scenery, network):
     placed = place(*scenery[:3], *scenery[3:])
     pictures = []
-    settings = PoissonSettings(start="exact", max_evaluations=1, margin=16)
+    settings = PoissonSettings(start="exact", max_evaluations=1, margin=16, **PLAIN)
     poisson_stage(placed, settings, network, on_evaluation=lambda e: pictures.append(e.picture()))
     # windows of two sizes: the same equation, each solved to a tenth of a level
     expected = poisson_stage(placed, replace(EXACT, bleed=0.5)).image
@@ -204,7 +212,7 @@ def test_inputs_that_record_gradients_are_accepted(scenery, stage):
 
 def test_weights_without_feature_terms_need_no_style(scenery, network):
     plain = Weights(**(dict.fromkeys(TERMS, 0.0) | {"gradient": 1000.0}))
-    settings = PoissonSettings(start="exact", max_evaluations=4, weights=plain, margin=16)
+    settings = replace(DEEP, start="exact", max_evaluations=4, weights=plain)
     result = poisson_stage(place(*scenery), settings, network)
     assert set(result.report["pictures"][0]["terms_end"]) == {"gradient"}
 
@@ -279,7 +287,7 @@ def test_a_tightly_cut_object_does_not_glow(disc, network):
     mask = disc(48, 48, 12)
     source, target = (1 - mask).expand(-1, 3, -1, -1), torch.full((1, 3, 48, 48), 0.5)
     plain = Weights(content=0.0, style=0.0)
-    settings = PoissonSettings(weights=plain, margin=16)
+    settings = PoissonSettings(weights=plain, margin=16, clean=0, harmonise=0)
     image = poisson_stage(place(source, target, mask), settings, network).image
     inside = image[mask.expand_as(image) > 0]
     assert inside.max() <= 0.5 + 0.5 * LEVEL
@@ -293,7 +301,7 @@ def test_a_matched_patch_of_the_same_scene_is_restored_over_a_blanked_target(noi
     mask[..., 24:40, 22:44] = 1
     source = scene * torch.tensor([1.1, 0.9, 1.05]).view(1, 3, 1, 1)
     placed = place(source, torch.where(mask > 0, 0.5, scene), mask)
-    settings = PoissonSettings(match=True, max_evaluations=5, margin=16)
+    settings = PoissonSettings(match=True, max_evaluations=5, margin=16, **PLAIN)
     found = poisson_stage(placed, settings, network)
     assert found.report["pictures"][0]["match"]["confidence"] > 0.9
     difference = (found.image - scene)[..., 24:40, 22:44]
@@ -333,7 +341,7 @@ def test_a_cleaned_cut_out_has_no_rest_and_keeps_its_object(rough_cut):
 
 def test_without_cleaning_what_was_placed_is_blended_as_it_is(rough_cut):
     placed, _ = rough_cut
-    assert cleaned(placed, PoissonSettings()) == (placed, {})
+    assert cleaned(placed, PoissonSettings(clean=0)) == (placed, {})
 
 
 def test_the_stage_hands_out_what_it_blended_and_touches_nothing_beside_it(rough_cut, network):

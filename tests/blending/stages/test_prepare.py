@@ -10,7 +10,8 @@ import torch
 from scipy import ndimage
 
 from blending.deep.fidelity import edge_emphasis, edge_ramp
-from blending.harmonise.place_colours import harmonised
+from blending.deep.problem import Painted
+from blending.harmonise.place_colours import harmonised, place_colours
 from blending.image.filters import gaussian_blur, laplacian, stencil_region
 from blending.placement.box import full_box
 from blending.placement.window import Window
@@ -18,7 +19,14 @@ from blending.poisson.boundary_match import match_boundary
 from blending.poisson.guidance import guidance_field, without_contours
 from blending.poisson.solver import solve_poisson
 from blending.settings import GRADIENTS, PoissonSettings, RefineSettings, Weights
-from blending.stages.prepare import fidelity_scale, poisson_start, prepare, refine_start
+from blending.stages.prepare import (
+    continuity,
+    fidelity_scale,
+    poisson_start,
+    prepare,
+    refine_reference,
+    refine_start,
+)
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
@@ -213,7 +221,7 @@ def test_the_surer_the_match_the_more_the_ring_sees_of_the_exact_blend(confidenc
 
 def test_an_import_starts_from_the_paste_and_an_exact_start_from_the_solution(window):
     for bleed in (0.25, 1.0):
-        settings = PoissonSettings(bleed=bleed, rim=7)
+        settings = PoissonSettings(bleed=bleed, rim=7, contours=False)
         prepared = prepare(window, settings)
         for start, x0 in (("paste", window.source), ("exact", prepared.exact)):
             found = poisson_start(prepared, replace(settings, start=start))
@@ -257,7 +265,7 @@ def test_with_other_gradients_the_solution_is_start_and_reference(gradients, win
 
 
 def test_refining_starts_from_the_blend_with_its_own_laplacian_under_the_mask(window):
-    settings = RefineSettings(weights=Weights(tv=3.0))
+    settings = RefineSettings(weights=Weights(tv=3.0), contours=False)
     style = {"relu1_2": torch.zeros(1, 2, 2)}
     found = refine_start(window, settings, style)
     assert found.x0 is window.source
@@ -285,7 +293,7 @@ def test_the_gradient_term_leaves_a_tight_object_s_contour_alone_and_its_colours
     window = tight(disc)
     kept, flat = (
         poisson_start(prepare(window, settings), settings).problem
-        for settings in (PoissonSettings(contours=True), PoissonSettings())
+        for settings in (PoissonSettings(contours=True), PoissonSettings(contours=False))
     )
     assert flat.seam is None
     edge = stencil_region(window.support) & stencil_region(~window.support)
@@ -306,7 +314,7 @@ def test_the_refine_stage_keeps_its_input_s_contour_if_told(disc):
     window = tight(disc)
     kept = refine_start(window, RefineSettings(contours=True), None).problem
     assert kept.seam.min() == 0
-    assert refine_start(window, RefineSettings(), None).problem.seam is None
+    assert refine_start(window, RefineSettings(contours=False), None).problem.seam is None
 
 
 def test_a_soft_edge_s_guidance_is_part_source_part_target(window):
@@ -321,18 +329,61 @@ def test_a_soft_edge_s_guidance_is_part_source_part_target(window):
 
 def test_harmonised_colours_are_what_the_stage_holds(window):
     settings = PoissonSettings(harmonise=0.5)
-    prepared = prepare(window, settings)
+    colours = place_colours(window.source, window.mask, window.target)
+    prepared = prepare(window, settings, lambda: colours)
     moved = harmonised(window.source, window.mask, window.target, 0.5)
     assert torch.equal(prepared.window.source, moved.source)
     assert prepared.figures["harmonise"] == {"strength": 0.5} | moved.figures
     start = poisson_start(prepared, settings)
     assert torch.equal(start.x0, moved.source)
-    again = prepare(window, settings, colours=prepared.colours)  # as the next frame of a film
-    assert torch.equal(again.window.source, moved.source)
+    assert torch.equal(prepare(window, settings).window.source, window.source)  # by no palettes
 
 
-def test_what_continues_the_target_is_harmonised_by_the_match_alone(one_scene):
-    prepared = prepare(one_scene, PoissonSettings(match=True, harmonise=0.5))
-    assert prepared.match_confidence > 0.9
-    strength = prepared.figures.get("harmonise", {"strength": 0})["strength"]
-    assert strength == pytest.approx(0.5 * (1 - prepared.match_confidence))
+def test_what_continues_the_target_is_not_harmonised(one_scene):
+    def asked():
+        raise AssertionError("no palettes are needed")
+
+    for match in (True, False):
+        prepared = prepare(one_scene, PoissonSettings(match=match, harmonise=0.5), asked)
+        assert "harmonise" not in prepared.figures
+        assert prepared.match_confidence == (1 if match else 0)
+
+
+def test_what_is_there_already_continues_itself_be_it_flat(disc):
+    flat = torch.full((1, 3, 40, 40), 0.3)
+    assert continuity(make_window(flat, flat, disc(40, 40, 9))) == 1
+    assert continuity(make_window(flat + 0.2, flat, disc(40, 40, 9))) == 0
+
+
+def test_the_refine_stage_holds_the_blend_s_border_and_the_source_behind_it(disc, noise):
+    blend, mask = 0.3 + 0.4 * noise(1, 3, 120, 120), disc(120, 120, 50)
+    window = make_window(blend, blend, mask)
+    source = blend + 0.2
+    found = refine_reference(window, source)
+    outside = ~window.support.expand_as(found)
+    assert torch.equal(found[outside], blend[outside])
+    assert torch.equal(refine_reference(window, None), blend)
+    share = ((found - blend) / 0.2)[0].mean(0)[60, 10:60]  # from the edge to the middle
+    assert share[0] < 0.1 and share[-1] > 0.85
+    assert (share[1:] >= share[:-1] - 1e-5).all()
+
+
+def test_the_refine_stage_holds_a_tight_object_from_its_contour_on(disc):
+    window = tight(disc)
+    blend = replace(window, source=torch.where(window.support, 0.2, window.target))
+    blend = replace(blend, source_valid=torch.ones_like(blend.mask))
+    source = torch.full_like(blend.source, 0.1)
+    found = refine_reference(blend, source)
+    assert (found - source).abs()[window.support.expand_as(found)].max() < 0.01
+
+
+def test_what_matched_style_wants_is_asked_for_by_its_strength(window):
+    settings = RefineSettings(weights=Weights(style=8.0, content=2.0))
+    features = {"relu2_2": torch.zeros(1, 128, 16, 20)}
+    problem = refine_start(window, settings, painted=Painted(features, 0.25)).problem
+    assert problem.wanted is features
+    assert problem.weights == replace(settings.weights, style=2.0)
+    nothing = refine_start(window, settings, painted=Painted(None, 0.0)).problem
+    assert nothing.wanted == {}
+    assert nothing.weights == replace(settings.weights, style=0.0, content=0.0)
+    assert refine_start(window, settings).problem.wanted is None

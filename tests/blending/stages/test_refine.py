@@ -18,16 +18,16 @@ from blending.stages import deep_solver, memory
 from blending.stages.refine import refine_stage, region_mask
 
 LEVEL = 1 / 255
-REFINE = RefineSettings(max_evaluations=5, margin=16)
+REFINE = RefineSettings(max_evaluations=5, margin=16, style_form="gram")
 
 
 def test_refining_starts_from_the_blend_however_soft_the_mask(scenery, network, on_target):
     source, target, mask, row, column = scenery
     blend = place(source, target, mask, row, column).paste
-    starts = []
+    starts, settings = [], replace(REFINE, contours=False)  # whose share follows the alpha
     for opacity in (1.0, 0.6):
         full = opacity * torch.from_numpy(on_target(mask, target, row, column)).float()[None, None]
-        figures = refine_stage(blend, target, full, REFINE, network).report["pictures"][0]
+        figures = refine_stage(blend, target, full, settings, network).report["pictures"][0]
         starts.append(figures["terms_start"])
     assert starts[1] == pytest.approx(starts[0], rel=1e-5)
     assert starts[0]["style"] > 0
@@ -215,7 +215,8 @@ def test_the_refine_stage_names_a_target_that_is_not_a_batch_of_pictures():
 @pytest.mark.weights
 def test_refining_brings_the_style_nearer_and_keeps_the_edges(scenery, bundled, style_error):
     placed = place(*scenery)
-    settings = RefineSettings(margin=16)
+    weights = replace(RefineSettings().weights, style=4.5)
+    settings = RefineSettings(margin=16, style_form="gram", weights=weights)
     result = refine_stage(placed.paste, placed.target, placed.full_mask, settings, bundled)
     before, after = (
         style_error(image, placed.target, bundled) for image in (placed.paste, result.image)

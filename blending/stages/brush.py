@@ -1,0 +1,110 @@
+"""Where the refine stage's style comes from: the target, or another picture."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..deep.problem import Painted
+from ..deep.vgg16 import Features
+from ..placement.box import crop
+from ..placement.window import Window, pick
+from ..settings import RefineSettings
+from ..strokes.strength import stroke_strength
+from ..strokes.wanted import wanted_features
+from .prepare import Start, refine_reference, refine_start
+
+T = TypeVar("T")
+
+LEAST_STRENGTH = 1e-3  # below it nothing is painted
+
+
+class MapReader(Protocol):
+    """What reads a picture's maps within a stage's memory: its `DeepSolver`."""
+
+    def grams(self, style: Tensor) -> dict[str, Tensor]:
+        """Gram matrices of a picture (1, 3, H, W) by layer."""
+        ...
+
+    def map_features(self, work: Callable[[Features, int | None], T], size: tuple[int, int]) -> T:
+        """What `work` makes of the network and the side of its tiles."""
+        ...
+
+
+class Brush:
+    """The style of each picture of a batch, in the form that the settings ask for."""
+
+    def __init__(
+        self,
+        settings: RefineSettings,
+        solver: MapReader,
+        mask: Tensor,
+        style: Tensor | None,
+        source: Tensor | None,
+    ) -> None:
+        """Read a style picture, if there is one.
+
+        Args:
+            settings: of the refine stage.
+            solver: of the stage, for its network and its memory.
+            mask: (N or 1, 1, H, W), in [0, 1], of the objects, even if more may change.
+            style: (N or 1, 3 or 4, h, w), in [0, 1]; None: the target's own style.
+            source: (N or 1, 3 or 4, H, W), in [0, 1], what is held; None: the blend.
+        """
+        self.settings, self.solver = settings, solver
+        self.mask, self.style, self.source = mask, style, source
+        self.is_matched = settings.style_form == "matched"
+        rows = () if style is None or self.is_matched else style
+        self.grams = [solver.grams(row[None, :3]) for row in rows]
+
+    def begin(self, sample: int, window: Window) -> tuple[Start, dict]:
+        """Where the minimisation of one picture starts.
+
+        Args:
+            sample: which picture of the batch, from 0.
+            window: the blend as source, on its own target.
+
+        Returns:
+            Problem and start; and figures for the report: what is held, "source" or "blend", and
+            the strength of matched style.
+        """
+        source = None
+        if self.source is not None:
+            source = crop(pick(self.source, sample)[:, :3], window.box).to(window.source)
+        held = refine_reference(window, source)
+        grams, painted = self._style(sample, replace(window, source=held))
+        start = refine_start(window, self.settings, grams, held, painted)
+        figures: dict = {"held": "blend" if source is None else "source"}
+        if painted is not None:
+            figures["strokes"] = round(painted.strength, 4)
+        return start, figures
+
+    def _style(
+        self, sample: int, window: Window
+    ) -> tuple[dict[str, Tensor] | None, Painted | None]:
+        """Gram matrices, (1, C, C) by layer, and what matched style wants of a window's source.
+
+        Without matrices the target's own count; without the other, Gram matrices do.
+        """
+        if not self.is_matched:
+            return (self.grams[sample % len(self.grams)] if self.grams else None), None
+        other = None if self.style is None else pick(self.style, sample)[:, :3]
+        other = None if other is None else other.to(window.target)
+        strength = stroke_strength(window, other)
+        if strength < LEAST_STRENGTH:
+            return None, Painted(None, 0.0)
+        # What the object hides is not there to be learnt from: it stands in its own way.
+        shown = window.paste
+        target = shown if other is None else other
+        covered = crop(pick(self.mask, sample), window.box).to(target.device) > 0
+        if other is not None:
+            covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
+        features = self.solver.map_features(
+            lambda network, tile: wanted_features(
+                shown, window.support, target, covered, network, tile
+            ),
+            (target.shape[2], target.shape[3]),
+        )
+        return None, Painted(features, strength if features else 0.0)

@@ -1,0 +1,124 @@
+"""Matches: for each position of an object the position of a target that resembles it most."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..placement.box import Box, bounding_box, crop
+
+CANDIDATES = 64  # a position takes one of those that resemble it most
+AROUND = 2  # positions on each side that a match should agree with
+AGREEMENT = 0.3  # of all neighbours, in units of the cosine
+ROUNDS = 4
+AT_ONCE = 2**23  # cosines that are held at once
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Where each position of an object has its like.
+
+    Attributes:
+        places: (h, w), whole numbers: row · W + column on the target's grid of H by W positions;
+            -1 where the object is not.
+        width: W.
+    """
+
+    places: Tensor
+    width: int
+
+
+@torch.no_grad()
+def find_matches(wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor) -> Matches:
+    """Match each position to the one that is like it, in agreement with its neighbours.
+
+    Likeness is the mean cosine over 3 x 3 positions. Each position has the best ones as candidates;
+    over a few rounds it takes that which its neighbours' matches, moved along, name most often for
+    the likeness that it has: so a stroke is taken as a whole.
+
+    Args:
+        wanted: (C, h, w), unit vectors of what is to be matched.
+        offered: (C, H, W), unit vectors of what there is.
+        own: (h, w), bool, positions that are matched.
+        free: (H, W), bool, positions that may be taken; somewhere True.
+
+    Returns:
+        The matches.
+
+    Source: nearest neighbours as in Li and Wand 2016; coherence after Ashikhmin 2001 and Tong et
+    al. 2002 (k-coherence). Differs: agreement is counted, and is worth a share of a cosine.
+    """
+    places = torch.full(own.shape, NOWHERE, device=own.device)
+    if not bool(own.any()):
+        return Matches(places, free.shape[1])
+    likeness, candidates = _candidates(wanted, offered, own, free)
+    places[own] = candidates[:, 0]
+    for _ in range(ROUNDS):
+        named = _named_by_neighbours(places, own, free.shape)
+        agreeing = (candidates[:, :, None] == named[:, None, :]).sum(2) / named.shape[1]
+        best = (likeness + AGREEMENT * agreeing).argmax(1, keepdim=True)
+        places[own] = candidates.gather(1, best)[:, 0]
+    return Matches(places, free.shape[1])
+
+
+def _candidates(
+    wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Each own position's best likenesses, falling, and where they are: (n, k) both."""
+    count = min(CANDIDATES, int(free.sum()))
+    number = own.flatten().cumsum(0).view(own.shape) - 1
+    likeness = wanted.new_empty(int(own.sum()), count)
+    candidates = torch.empty_like(likeness, dtype=torch.long)
+    side = max(1, math.isqrt(AT_ONCE // free.numel()) - 2)
+    box = bounding_box(own[None, None])
+    for top in range(box.top, box.bottom, side):
+        for left in range(box.left, box.right, side):
+            block = Box(top, left, side, side).intersection(box)
+            here = crop(own, block)
+            if not bool(here.any()):
+                continue
+            alike = _likeness(wanted, offered, block)[here].flatten(1)
+            found = alike.masked_fill(~free.flatten(), -torch.inf).topk(count, 1)
+            rows = crop(number, block)[here]
+            likeness[rows], candidates[rows] = found.values, found.indices
+    return likeness, candidates
+
+
+def _likeness(wanted: Tensor, offered: Tensor, block: Box) -> Tensor:
+    """Mean cosines over 3 x 3 neighbours of both, of a block's positions: (h, w, H, W).
+
+    What lies beyond either grid counts as unlike.
+    """
+    height, width = offered.shape[1:]
+    seen = block.grown(1).clipped(wanted.shape)
+    cosines = crop(wanted, seen).flatten(1).T @ offered.flatten(1)
+    cosines = cosines.view(*seen.size, height, width)
+    before, above = seen.left - block.left + 1, seen.top - block.top + 1
+    after, below = block.right + 1 - seen.right, block.bottom + 1 - seen.bottom
+    padded = F.pad(cosines, (1, 1, 1, 1, before, after, above, below))
+    total = cosines.new_zeros(*block.size, height, width)
+    for down in range(3):
+        rows = padded[down : down + block.height, :, down : down + height]
+        for along in range(3):
+            total += rows[:, along : along + block.width, :, along : along + width]
+    return total / 9
+
+
+def _named_by_neighbours(places: Tensor, own: Tensor, shape: torch.Size) -> Tensor:
+    """What each own position's neighbours name: their match, moved by as much; (n, neighbours)."""
+    height, width = shape
+    side = 2 * AROUND + 1
+    padded = F.pad(places, (AROUND,) * 4, value=NOWHERE)
+    named = []
+    for dy in range(-AROUND, AROUND + 1):
+        for dx in range(-AROUND, AROUND + 1):
+            rows, columns = AROUND + dy, AROUND + dx
+            other = padded[rows : rows + own.shape[0], columns : columns + own.shape[1]][own]
+            row, column = other // width - dy, other % width - dx
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            named.append(torch.where((other >= 0) & inside, row * width + column, NOWHERE))
+    assert len(named) == side**2
+    return torch.stack(named, 1)

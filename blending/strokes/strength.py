@@ -1,0 +1,57 @@
+"""How strongly an object is to be painted: by its place's own texture and by its size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..image.colour import to_lab
+from ..image.filters import smoothstep
+from ..image.texture import local_contrast
+from ..placement.window import Window
+
+# L*, means of the local contrast's medians over three bands. Dusk 0.1 to 0.6, fog 0.3, a portrait
+# in oil 1.0, a wooden table 1.4, impasto 2.7, Van Gogh's sky 4.4.
+SMOOTH, ROUGH = 0.6, 2.0
+# Pixels, mean distance from the object's edge: a frame of glasses 2.5, a slim rocket 7.
+THIN, THICK = 2.0, 14.0
+FARTHEST = 24  # pixels from the edge that are told apart
+SAME, OTHER = 0.01, 0.05  # root mean square of the change from the target under the mask
+BESIDE = 3  # pixels beside the object that do not count as its place
+
+
+@torch.no_grad()
+def stroke_strength(window: Window, texture: Tensor | None = None) -> float:
+    """From 0, the place has no strokes to give or the object cannot bear them, to 1.
+
+    Args:
+        window: its source is what is to be painted.
+        texture: (1, 3, H, W), RGB in [0, 1], another picture that has the strokes. None: the
+            window's target, where it is not covered.
+
+    Returns:
+        0 to 1.
+    """
+    covered = F.max_pool2d(window.support.float(), 2 * BESIDE + 1, 1, BESIDE) > 0
+    seen = window.target if texture is None else texture
+    free = ~covered if texture is None else torch.ones_like(seen[:, :1], dtype=torch.bool)
+    if not bool(free.any()):
+        return 0.0
+    bands = local_contrast(to_lab(seen)[:, :1])
+    rough = torch.stack([band[free].median() for band in bands]).mean()
+    change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
+    return (
+        smoothstep(rough, SMOOTH, ROUGH)
+        * smoothstep(_mean_depth(window.support), THIN, THICK)
+        * smoothstep(change.mean().sqrt(), SAME, OTHER)
+    ).item()
+
+
+def _mean_depth(support: Tensor) -> Tensor:
+    """The mean distance of an object's pixels to its edge in steps of pixels, up to 24."""
+    inside = support.float()
+    total = inside.sum()
+    eroded = inside
+    for _ in range(FARTHEST - 1):
+        eroded = 1 - F.max_pool2d(1 - eroded, 3, 1, 1)
+        total = total + eroded.sum()
+    return total / inside.sum()

@@ -1,0 +1,111 @@
+"""Features that an object would have if a target's painter had painted it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..deep.context import pad_to_stride
+from ..deep.tiled_features import tiled_maps
+from ..deep.vgg16 import LAYERS, Features
+from .matching import Matches, find_matches
+
+MATCHED = ("relu2_1", "relu3_1", "relu4_1")  # alike in these
+WANTED = ("relu2_2", "relu3_3", "relu4_3")  # and painted by these
+CELL = 4  # pixels of a position, relu3_1's
+WHOLE = 1 << 30  # a tile as large as any picture
+
+
+@torch.no_grad()
+def wanted_features(
+    picture: Tensor,
+    support: Tensor,
+    target: Tensor,
+    covered: Tensor,
+    network: Features,
+    tile: int | None = None,
+) -> dict[str, Tensor] | None:
+    """The target's features, gathered for each position of an object from where it is alike.
+
+    Args:
+        picture: (1, 3, h, w), RGB in [0, 1], what is to be painted.
+        support: (1, 1, h, w), bool, the part that is.
+        target: (1, 3, H, W), RGB in [0, 1], that has the strokes; may be `picture` itself.
+        covered: (1, 1, H, W), bool, pixels of the target that teach nothing.
+        network: on the pictures' device.
+        tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
+            once.
+
+    Returns:
+        (1, C, h' / s, w' / s) by layer, the sides padded to multiples of 8; zeros far from the
+        support. None where all of the target is covered.
+
+    Source: Li and Wand 2016 for features of matched patches as what is wanted.
+    """
+    own = _cells(support)
+    free = ~_cells(F.max_pool2d(covered.float(), 2 * CELL + 1, 1, CELL) > 0)
+    if not bool(free.any()):
+        return None
+    shown, seen = pad_to_stride(picture), pad_to_stride(target)
+    side = tile or WHOLE
+    offered = tiled_maps(network, seen, side, (*MATCHED, *WANTED))
+    found = offered if target is picture else tiled_maps(network, shown, side, MATCHED)
+    means = [
+        _at_cells(offered[name], free.shape)[..., free].mean(2)[..., None, None] for name in MATCHED
+    ]
+    alike = _units(found, means, own.shape), _units(offered, means, free.shape)
+    matches = find_matches(*alike, own, free)
+    return {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
+
+
+def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:
+    """A target's map, laid out as its matches are.
+
+    Args:
+        activation: (1, C, H / s, W / s), of the target.
+        matches: on the grids of positions of 4 pixels.
+        stride: s of this map: 2, 4 or 8 pixels.
+
+    Returns:
+        (1, C, h / s, w / s); 0 where there is no match.
+    """
+    height, width = matches.places.shape
+    known = matches.places >= 0
+    place = matches.places.clamp_min(0)
+    row, column = place // matches.width, place % matches.width
+    if stride > CELL:  # what positions of 4 pixels agree on
+        factor = stride // CELL
+        weight = known.to(activation)[None, None]
+        found = activation[:, :, row // factor, column // factor] * weight
+        share = F.avg_pool2d(weight, factor)
+        return F.avg_pool2d(found, factor) / share.clamp_min(1e-6)
+    factor = CELL // stride
+    row, column, known = (
+        grid.repeat_interleave(factor, 0).repeat_interleave(factor, 1)
+        for grid in (row, column, known)
+    )
+    down = torch.arange(factor, device=row.device).repeat(height)[:, None]
+    along = torch.arange(factor, device=row.device).repeat(width)[None]
+    return activation[:, :, factor * row + down, factor * column + along] * known
+
+
+def _units(maps: dict[str, Tensor], means: list[Tensor], size: torch.Size) -> Tensor:
+    """Unit vectors (C, h, w) of what differs from the means, the layers counting alike."""
+    layers = [
+        F.normalize(_at_cells(maps[name], size) - mean, dim=1)
+        for name, mean in zip(MATCHED, means, strict=True)
+    ]
+    return torch.cat(layers, 1)[0] / len(MATCHED) ** 0.5
+
+
+def _cells(pixels: Tensor) -> Tensor:
+    """The positions, (h, w), that a (1, 1, h, w) set of pixels touches, padded to the stride."""
+    return F.max_pool2d(pad_to_stride(pixels.float()), CELL)[0, 0] > 0
+
+
+def _at_cells(activation: Tensor, size: torch.Size) -> Tensor:
+    """A map (1, C, h, w) at the positions' size."""
+    if activation.shape[2] > size[0]:
+        return F.avg_pool2d(activation, activation.shape[2] // size[0])
+    if activation.shape[2] == size[0]:
+        return activation
+    return F.interpolate(activation, size=size, mode="bilinear", align_corners=False)

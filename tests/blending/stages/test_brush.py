@@ -1,0 +1,114 @@
+"""Where the style comes from: form, strength, what is covered, another picture."""
+
+import pytest
+import torch
+
+from blending.placement.place import place
+from blending.settings import Compute, RefineSettings, Weights
+from blending.stages import brush as module
+from blending.stages.brush import Brush
+from blending.stages.deep_solver import deep_solver
+from blending.stages.refine import refine_stage
+from blending.strokes.wanted import WANTED
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def rough(photo, noise, disc):
+    """A photograph's disc, 96 x 104, on a rough target of its own."""
+    target = 0.2 + 0.6 * noise(1, 3, 96, 104)
+    return place(photo(96, 104), target, disc(96, 104, 40))
+
+
+def made(placed, network, style=None, source=None, **settings):
+    own = RefineSettings(margin=16, **settings)
+    solver = deep_solver(own, network, placed, Compute(), CPU)
+    return Brush(own, solver, placed.full_mask, style, source)
+
+
+def begun(placed, network, **options):
+    window = placed.window(0, 16)
+    return made(placed, network, **options).begin(0, window)
+
+
+def test_matched_style_wants_features_of_the_place_as_strongly_as_it_is_rough(rough, network):
+    start, figures = begun(rough, network)
+    assert set(start.problem.wanted) == set(WANTED)
+    assert figures["held"] == "blend"
+    assert 0.5 < figures["strokes"] <= 1
+    expected = figures["strokes"] * RefineSettings().weights.style
+    assert start.problem.weights.style == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_smooth_place_wants_nothing_and_the_network_is_not_asked(photo, disc, network):
+    smooth = place(photo(96, 104), torch.full((1, 3, 96, 104), 0.4), disc(96, 104, 40))
+    start, figures = begun(smooth, network)
+    assert figures["strokes"] == 0
+    assert start.problem.wanted == {}
+    assert start.problem.weights.style == start.problem.weights.content == 0
+
+
+def test_gram_matrices_if_they_are_asked_for(rough, network, photo):
+    start, figures = begun(rough, network, style_form="gram")
+    assert start.problem.wanted is None and start.problem.style is None
+    assert figures == {"held": "blend"}
+    start, _ = begun(rough, network, style_form="gram", style=photo(40, 40, 90, 90))
+    assert start.problem.style["relu1_2"].shape == (1, 64, 64)
+
+
+def test_another_picture_s_strokes_are_taken_from_all_of_it(rough, network, noise, monkeypatch):
+    seen = []
+    real = module.wanted_features
+
+    def watched(picture, support, target, covered, *rest):
+        seen.append((target, covered))
+        return real(picture, support, target, covered, *rest)
+
+    monkeypatch.setattr(module, "wanted_features", watched)
+    style = noise(1, 4, 48, 56, seed=3)
+    start, figures = begun(rough, network, style=style)
+    ((target, covered),) = seen
+    assert torch.equal(target, style[:, :3])
+    assert not covered.any()
+    assert start.problem.wanted and figures["strokes"] > 0.5
+
+
+def test_the_target_under_the_object_teaches_nothing(rough, network):
+    window = rough.window(0, 16)
+    start, _ = made(rough, network).begin(0, window)
+    other = module.replace(window, target=window.target.clone())
+    other.target[window.support.expand_as(other.target)] = 0.0
+    again, _ = made(rough, network).begin(0, other)
+    for name, features in start.problem.wanted.items():
+        assert torch.equal(features, again.problem.wanted[name])
+
+
+def test_the_source_is_held_if_it_is_given(rough, network):
+    source = rough.source.expand_as(rough.target).clone()
+    window = rough.window(0, 16)
+    blend = module.replace(window, source=0.5 * window.source)
+    start, figures = made(rough, network, source=source).begin(0, blend)
+    assert figures["held"] == "source"
+    middle = (..., 50, 60)
+    off = (start.problem.window.source - window.source)[middle].abs()
+    assert (off < 0.3 * (blend.source - window.source)[middle].abs()).all()
+
+
+@pytest.mark.weights
+def test_strokes_come_nearer_to_the_place_s_and_the_tone_stays(rough, bundled):
+    weights = RefineSettings().weights
+    plain = RefineSettings(margin=16, max_evaluations=12, weights=Weights(luminance=150.0))
+    given = rough.paste, rough.target, rough.full_mask
+    without = refine_stage(*given, plain, bundled).image
+    painted = refine_stage(
+        *given, RefineSettings(margin=16, max_evaluations=12, weights=weights), bundled
+    )
+    inside = rough.full_mask[0, 0] > 0
+    grain = [
+        (image - torch.nn.functional.avg_pool2d(image, 5, 1, 2))[..., inside].std()
+        for image in (without, painted.image, rough.target)
+    ]
+    assert grain[0] < grain[1] < grain[2] * 1.2
+    means = [image[..., inside].mean() for image in (without, painted.image)]
+    assert abs(means[0] - means[1]) < 4 / 255
