@@ -200,7 +200,7 @@ class RefineSettings:
     max_evaluations: int = 20
     weights: Weights = field(
         default_factory=lambda: Weights(
-            gradient=15.0, content=1.2, style=7.0, luminance=150.0, chroma=400.0
+            gradient=15.0, content=3.0, style=4.0, luminance=150.0, chroma=800.0
         )
     )
     margin: int | None = 64

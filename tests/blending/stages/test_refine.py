@@ -215,7 +215,7 @@ def test_the_refine_stage_names_a_target_that_is_not_a_batch_of_pictures():
 @pytest.mark.weights
 def test_refining_brings_the_style_nearer_and_keeps_the_edges(scenery, bundled, style_error):
     placed = place(*scenery)
-    weights = replace(RefineSettings().weights, style=4.5)
+    weights = replace(RefineSettings().weights, content=1.2, style=4.0, chroma=300.0)
     settings = RefineSettings(margin=16, style_form="gram", weights=weights)
     result = refine_stage(placed.paste, placed.target, placed.full_mask, settings, bundled)
     before, after = (
