@@ -92,13 +92,15 @@ class Brush:
             return (self.grams[sample % len(self.grams)] if self.grams else None), None
         other = None if self.style is None else pick(self.style, sample)[:, :3]
         other = None if other is None else other.to(window.target)
-        strength = stroke_strength(window, other)
+        objects = crop(pick(self.mask, sample), window.box).to(window.mask)
+        has_object = bool((objects > 0).any())  # not where the whole picture is painted without
+        strength = stroke_strength(replace(window, mask=objects) if has_object else window, other)
         if strength < LEAST_STRENGTH:
             return None, Painted(None, 0.0)
         # What the object hides is not there to be learnt from: it stands in its own way.
         shown = window.paste
         target = shown if other is None else other
-        covered = crop(pick(self.mask, sample), window.box).to(target.device) > 0
+        covered = objects > 0
         if other is not None:
             covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
         features = self.solver.map_features(

@@ -24,7 +24,7 @@ def stroke_strength(window: Window, texture: Tensor | None = None) -> float:
     """From 0, the place has no strokes to give or the object cannot bear them, to 1.
 
     Args:
-        window: its source is what is to be painted.
+        window: its source is what is to be painted; its mask, somewhere above 0, the object.
         texture: (1, 3, H, W), RGB in [0, 1], another picture that has the strokes. None: the
             window's target, where it is not covered.
 
@@ -38,12 +38,12 @@ def stroke_strength(window: Window, texture: Tensor | None = None) -> float:
         return 0.0
     bands = local_contrast(to_lab(seen)[:, :1])
     rough = torch.stack([band[free].median() for band in bands]).mean()
-    change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
-    return (
-        smoothstep(rough, SMOOTH, ROUGH)
-        * smoothstep(_mean_depth(window.support), THIN, THICK)
-        * smoothstep(change.mean().sqrt(), SAME, OTHER)
-    ).item()
+    strength = smoothstep(rough, SMOOTH, ROUGH)
+    strength = strength * smoothstep(_mean_depth(window.support), THIN, THICK)
+    if texture is None:  # what is there already has the place's strokes
+        change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
+        strength = strength * smoothstep(change.mean().sqrt(), SAME, OTHER)
+    return strength.item()
 
 
 def _mean_depth(support: Tensor) -> Tensor:

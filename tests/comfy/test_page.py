@@ -151,7 +151,9 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
     page.screenshot("blueprint")
     assert page.run() == "success"
     first = poisson(column=20, row=15, preset="fast", max_evaluations=0)
-    outcome = server.run(graph(n4=first, n5=refine(max_evaluations=0), n9=save("5")))
+    outcome = server.run(
+        graph(n4=first, n5=refine(max_evaluations=0, source=["4", 4]), n9=save("5"))
+    )
     assert np.array_equal(page.shown(preview)[0], made(server, outcome, "9")[0])
 
 

@@ -84,7 +84,11 @@ def test_refine_at_strength_0_hands_the_blend_on_bit_for_bit(server, pictures):
 def test_refine_may_change_more_than_the_object(server, pictures, region):
     # In a corner, so that a band of 24 pixels does not reach the whole picture.
     corner = poisson(preset="seam repair", column=-8, row=-8)
-    nodes = {"n5": refine(region=region, max_evaluations=5), "n9": look("5"), "n7": look("4")}
+    nodes = {
+        "n5": refine(region=region, preset="paper", max_evaluations=5),
+        "n9": look("5"),
+        "n7": look("4"),
+    }
     outcome = server.run(graph(n4=corner, **nodes))
     assert not outcome.error
     changed = (server.looked(outcome, "9") != server.looked(outcome, "7")).any(3)[0]

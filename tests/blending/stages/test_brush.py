@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from blending.placement.box import full_box
 from blending.placement.place import place
+from blending.placement.window import Window
 from blending.settings import Compute, RefineSettings, Weights
 from blending.stages import brush as module
 from blending.stages.brush import Brush
@@ -93,6 +95,28 @@ def test_the_source_is_held_if_it_is_given(rough, network):
     middle = (..., 50, 60)
     off = (start.problem.window.source - window.source)[middle].abs()
     assert (off < 0.3 * (blend.source - window.source)[middle].abs()).all()
+
+
+def test_a_whole_picture_is_painted_as_its_object_bears_and_its_place_stays(rough, network):
+    whole = Window(
+        *(getattr(rough.window(0, None), n) for n in ("source", "mask", "source_valid")),
+        rough.target,
+        full_box(rough.target.shape),
+    )
+    region = module.replace(whole, source=rough.paste, mask=torch.ones_like(whole.mask))
+    brush = made(rough, network, region="picture")
+    start, figures = brush.begin(0, region)
+    assert figures["strokes"] == begun(rough, network)[1]["strokes"]
+    own = network(rough.paste, ("relu3_3",))["relu3_3"]
+    corner = (..., slice(0, 2), slice(0, 2))
+    torch.testing.assert_close(start.problem.wanted["relu3_3"][corner], own[corner])
+
+
+def test_without_an_object_another_picture_s_strokes_go_everywhere(rough, network, noise):
+    empty = module.replace(rough, mask=torch.zeros_like(rough.mask))
+    window = module.replace(rough.window(0, None), mask=torch.ones_like(rough.full_mask))
+    _, figures = made(empty, network, style=noise(1, 3, 60, 60)).begin(0, window)
+    assert figures["strokes"] > 0.9
 
 
 @pytest.mark.weights
