@@ -37,7 +37,8 @@ class Weights:
         gradient: mean squared difference of Laplacians.
         content: squared difference of relu2_2 features from the pasted source's (refine stage: from
             its input's).
-        style: squared difference of Gram matrices from those of the target's window.
+        style: squared difference of Gram matrices from those of the target's window, or in the
+            refine stage of features from those wanted, see its style_form.
         luminance: squared difference of lightness from the source's, counted less along the mask's
             edge (refine stage: from its input's, everywhere under the mask).
         chroma: squared difference of the two chroma channels, counted along the mask's edge, too,
