@@ -1,6 +1,7 @@
 """Either stage over a batch: what it must leave alone, what it tells, what its pictures give."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -398,7 +399,8 @@ def test_the_canvas_does_not_matter(name, photo, disc, bundled):
             settings = PoissonSettings(max_evaluations=6, margin=margin, **PLAIN)
             image = poisson_stage(placed, settings, bundled).image
         else:
-            settings = RefineSettings(max_evaluations=6, margin=margin)
+            more = replace(RefineSettings().weights, style=60.0)  # so that much changes
+            settings = RefineSettings(max_evaluations=6, margin=margin, weights=more)
             image = refine_stage(placed.paste, target, placed.full_mask, settings, bundled).image
         objects.append(image[..., row + 50 : row + 78, column + 50 : column + 78])
     assert (objects[0] - source)[mask.expand_as(source) > 0].abs().mean() > 2 * LEVEL
