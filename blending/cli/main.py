@@ -95,11 +95,10 @@ def _write(options: argparse.Namespace, result: BlendResult, target: Picture) ->
     """The blend and, if they are asked for, the cut-out and the report."""
     from ..pictures.write import write_picture, write_text
 
-    for path, pixels in ((options.out, result.image), (options.save_cutout, result.cutout)):
-        if path:
-            write_picture(
-                path, pixels, bits=target.bits, icc=target.icc, overwrite=options.overwrite
-            )
+    how = {"bits": target.bits, "icc": target.icc, "overwrite": options.overwrite}
+    write_picture(options.out, result.image, **how)
+    if options.save_cutout:
+        write_picture(options.save_cutout, result.cutout, **how)
     if options.report:
         report = {"files": _files(options), **result.report}
         text = json.dumps(report, indent=2) + "\n"

@@ -131,13 +131,17 @@ def feature_targets(
     """
     context = context or fixed_context(windows, reference, network, keep_maps, tile)
     features = context.features.expand_batch(len(reference))
-    start_grams, content = features.gram_and_content(pad_to_stride(reference))
+    own: dict[str, FeatureReference] = {}
+    if wanted is None:
+        start_grams, content = features.gram_and_content(pad_to_stride(reference))
+    else:
+        layers = {CONTENT_LAYER, *next((one for one in wanted if one), {})}
+        start = features.maps(pad_to_stride(reference), tuple(layers))
+        start_grams, content = {}, start[CONTENT_LAYER]
+        own = _wanted(windows, features, start, wanted)
     grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
     content_reference = FeatureReference(content, _share(windows, features, CONTENT_LAYER))
-    references = FeatureReferences(content_reference)
-    if wanted is not None:
-        own = _wanted(windows, features, pad_to_stride(reference), wanted)
-        references = FeatureReferences(content_reference, own, has_grams=False)
+    references = FeatureReferences(content_reference, own, has_grams=wanted is None)
     return FeatureTargets(
         context=context,
         features=features,
@@ -159,21 +163,20 @@ def _share(
 def _wanted(
     windows: Sequence[Window],
     features: CroppedFeatures | TiledFeatures,
-    reference: Tensor,
+    start: dict[str, Tensor],
     wanted: Sequence[dict[str, Tensor]],
 ) -> dict[str, FeatureReference]:
-    """By layer, weighted so that the layers count alike and the reference's distance is 1."""
-    names = tuple(next((own for own in wanted if own), {}))
-    start, references = features.maps(reference, names), {}
+    """By layer, weighted so that the layers count alike and the distance of `start` is 1."""
+    names, references = tuple(next((own for own in wanted if own), {})), {}
     for name in names:
         box, empty = features.map_box(name), torch.zeros_like(start[name][:1])
-        parts = [crop(own[name], box) if own else empty for own in wanted]
+        parts = torch.cat([crop(own[name], box) if own else empty for own in wanted])
         weight = _share(windows, features, name)
-        distance = FeatureReference(torch.cat(parts), weight).distance(start[name])
+        distance = FeatureReference(parts, weight).distance(start[name])
         scale = 1 / (len(names) * distance.clamp_min(1e-30))
         known = torch.tensor([float(bool(own)) for own in wanted]).to(scale)
         weight = weight * (known * scale)[:, None, None, None]
-        references[name] = FeatureReference(torch.cat(parts), weight)
+        references[name] = FeatureReference(parts, weight)
     return references
 
 

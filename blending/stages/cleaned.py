@@ -12,9 +12,8 @@ from ..placement.place import Placed, solved_mask
 from ..placement.window import pick
 from ..report import OnPicture
 from ..settings import PoissonSettings
-from .prepare import continuity
+from .prepare import NARROW, continuity
 
-MARGIN = 4  # pixels around the mask in which source and target are compared
 CONTINUES = 0.5  # confidence from which a source is not cleaned
 
 
@@ -66,7 +65,7 @@ def _continues(placed: Placed, sample: int) -> bool:
     """Whether a picture's source more likely continues its target than not."""
     if placed.is_empty(sample):
         return False
-    return continuity(placed.window(sample, MARGIN)) >= CONTINUES
+    return continuity(placed.window(sample, NARROW)) >= CONTINUES
 
 
 def _clean_row(

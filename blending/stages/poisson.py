@@ -18,9 +18,7 @@ from .cleaned import cleaned
 from .deep_solver import deep_solver
 from .device import resolve_device
 from .memory import rows_at_once
-from .prepare import Prepared, poisson_start, prepare
-
-EXACT_MARGIN = 4  # pixels: the solve needs the mask's neighbours, `match_boundary` 3
+from .prepare import NARROW, Prepared, poisson_start, prepare
 
 
 def poisson_stage(
@@ -58,7 +56,7 @@ def poisson_stage(
     on_picture = announcing("poisson", placed, settings.max_evaluations, on_evaluation)
     placed, figures = cleaned(placed, settings, on_picture)
     is_exact = settings.method == "exact"
-    margin = EXACT_MARGIN if is_exact else settings.margin
+    margin = NARROW if is_exact else settings.margin
     rows = rows_at_once(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation, figures)
     solver = None

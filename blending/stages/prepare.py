@@ -13,11 +13,12 @@ from ..deep.problem import Painted, Problem
 from ..harmonise.place_colours import PlaceColours, harmonised
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
-from ..poisson.boundary_match import match_boundary, matched_source
+from ..poisson.boundary_match import BoundaryMatch, match_boundary, matched_source
 from ..poisson.guidance import guidance_field, without_contours
 from ..poisson.solver import solve_poisson
 from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
 
+NARROW = 4  # pixels of margin: an exact solve needs the mask's neighbours, `match_boundary` 3
 LEAST_BLEED = 1 / 64  # added to every bleed, so that at 0 the seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
 HELD_RIM = 32  # pixels over which the refine stage comes to hold the source, as in the first stage
@@ -124,10 +125,10 @@ def prepare(
     """
     bleed, confidence, figures = settings.resolved_bleed, 0.0, {}
     strength = settings.resolved_harmonise
+    match = match_boundary(window) if settings.match else None
     if strength:
-        strength *= 1 - continuity(window)
-    if settings.match:
-        match = match_boundary(window)
+        strength *= 1 - continuity(window, match)
+    if match:
         window = replace(window, source=matched_source(window, match))
         confidence = match.confidence
         bleed = bleed + confidence * (1 - bleed)
@@ -149,17 +150,20 @@ def prepare(
     return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures)
 
 
-def continuity(window: Window) -> float:
+def continuity(window: Window, match: BoundaryMatch | None = None) -> float:
     """How surely the source continues the target, so that it has no old background to lose.
 
     Args:
         window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
+        match: the window's own, from `match_boundary`; None: it is made if need be.
 
     Returns:
-        The confidence of `match_boundary`; 1 where the source is what is there already.
+        The match's confidence; 1 where the source is what is there already.
     """
     change = (window.source - window.target).abs()[window.support.expand_as(window.source)]
-    return 1.0 if bool(change.max() < NOTHING) else match_boundary(window).confidence
+    if bool(change.max() < NOTHING):
+        return 1.0
+    return (match or match_boundary(window)).confidence
 
 
 def fidelity_scale(bleed: float) -> float:

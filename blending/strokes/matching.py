@@ -110,7 +110,6 @@ def _likeness(wanted: Tensor, offered: Tensor, block: Box) -> Tensor:
 def _named_by_neighbours(places: Tensor, own: Tensor, shape: torch.Size) -> Tensor:
     """What each own position's neighbours name: their match, moved by as much; (n, neighbours)."""
     height, width = shape
-    side = 2 * AROUND + 1
     padded = F.pad(places, (AROUND,) * 4, value=NOWHERE)
     named = []
     for dy in range(-AROUND, AROUND + 1):
@@ -120,5 +119,4 @@ def _named_by_neighbours(places: Tensor, own: Tensor, shape: torch.Size) -> Tens
             row, column = other // width - dy, other % width - dx
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             named.append(torch.where((other >= 0) & inside, row * width + column, NOWHERE))
-    assert len(named) == side**2
     return torch.stack(named, 1)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings, Weights
+from blending.settings import PoissonSettings, RefineSettings
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
+from tests.plain import PLAIN
 
 
 @pytest.fixture
@@ -24,10 +25,9 @@ def scenery(photo, disc):
 @pytest.fixture(scope="session")
 def stage_settings():
     """Quick settings by the name of what is run."""
-    featured = Weights(content=1.0, style=4.0)
     quick = {"max_evaluations": 5, "margin": 16}
     return {
-        "deep": PoissonSettings(weights=featured, clean=0, harmonise=0, contours=False, **quick),
+        "deep": PoissonSettings(**PLAIN, **quick),
         "prepared": PoissonSettings(clean=3, **quick),
         "exact": PoissonSettings(method="exact"),
         "refine": RefineSettings(**quick),

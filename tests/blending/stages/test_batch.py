@@ -10,20 +10,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from blending.optimize.minimize import RowEvaluation
 from blending.placement.place import place
-from blending.settings import PoissonSettings, RefineSettings, Weights
+from blending.settings import PoissonSettings, RefineSettings
 from blending.stages.batch import Evaluation, Job, Solved, announcing
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
+from tests.plain import PLAIN
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
-# With every kind of term, and the source as it is.
-PLAIN = {
-    "weights": Weights(content=1.0, style=4.0),
-    "clean": 0,
-    "harmonise": 0.0,
-    "contours": False,
-}
 DEEP = PoissonSettings(max_evaluations=5, margin=16, **PLAIN)
 OBJECT_STAGES = ("deep", "prepared", "exact", "refine", "gram")
 

@@ -8,22 +8,16 @@ import torch
 
 from blending.deep import context, feature_targets
 from blending.placement.place import place
-from blending.settings import Compute, PoissonSettings, RefineSettings, Weights
+from blending.settings import Compute, PoissonSettings, RefineSettings
 from blending.stages import deep_solver, memory, poisson, refine
 from blending.stages import device as devices
 from blending.stages.memory import Extent, Plan
 from blending.stages.poisson import poisson_stage
 from blending.stages.refine import refine_stage
+from tests.plain import PLAIN
 
 LEVEL = 1 / 255
 SAME = 1e-6 * LEVEL  # float64: the same sums in another order
-# With every kind of term, and the source as it is.
-PLAIN = {
-    "weights": Weights(content=1.0, style=4.0),
-    "clean": 0,
-    "harmonise": 0.0,
-    "contours": False,
-}
 DEEP = PoissonSettings(max_evaluations=4, margin=16, **PLAIN)
 REFINE = RefineSettings(max_evaluations=4, margin=16, style_form="gram")
 SETTINGS = {"poisson": DEEP, "refine": REFINE}

@@ -16,16 +16,10 @@ from blending.placement.place import place
 from blending.settings import PoissonSettings, Weights
 from blending.stages.cleaned import cleaned
 from blending.stages.poisson import poisson_stage
+from tests.plain import PLAIN
 
 LEVEL = 1 / 255
 EXACT = PoissonSettings(method="exact")
-# With every kind of term, and the source as it is.
-PLAIN = {
-    "weights": Weights(content=1.0, style=4.0),
-    "clean": 0,
-    "harmonise": 0.0,
-    "contours": False,
-}
 DEEP = PoissonSettings(max_evaluations=5, margin=16, **PLAIN)
 TERMS = tuple(field.name for field in fields(Weights))
 
