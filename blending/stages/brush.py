@@ -14,6 +14,7 @@ from ..placement.window import Window, pick
 from ..settings import RefineSettings
 from ..strokes.strength import stroke_strength
 from ..strokes.wanted import wanted_features
+from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Brush:
         """
         self.settings, self.solver = settings, solver
         self.mask, self.style, self.source = mask, style, source
-        self.is_matched = settings.style_form == "matched"
+        self.is_matched = is_matched(settings)
         rows = () if style is None or self.is_matched else style
         self.grams = [solver.grams(row[None, :3]) for row in rows]
 

@@ -51,6 +51,14 @@ def test_a_smooth_place_wants_nothing_and_the_network_is_not_asked(photo, disc, 
     assert start.problem.weights.style == start.problem.weights.content == 0
 
 
+def test_without_a_weight_of_style_nothing_is_matched_and_content_keeps_its_own(rough, network):
+    weights = Weights(content=2.0)
+    start, figures = begun(rough, network, weights=weights)
+    assert start.problem.wanted is None
+    assert start.problem.weights == weights
+    assert figures == {"held": "blend"}
+
+
 def test_gram_matrices_if_they_are_asked_for(rough, network, photo):
     start, figures = begun(rough, network, style_form="gram")
     assert start.problem.wanted is None and start.problem.style is None
