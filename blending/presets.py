@@ -40,7 +40,10 @@ PRESETS = MappingProxyType(
         "painting": BlendSettings(),
         # No refine stage, which would repaint a photograph, and half of painting's move of
         # colours, which photographs of one kind need less; a patch of the same scene is matched.
-        "photograph": BlendSettings(PoissonSettings(match=True, harmonise=0.25), refine=None),
+        # The place's grain and softness instead of its strokes.
+        "photograph": BlendSettings(
+            PoissonSettings(match=True, harmonise=0.25, grain=1.0), refine=None
+        ),
         # A diffusion crop pasted back shows the same scene: exact solution, full bleed, no style.
         "seam repair": BlendSettings(PoissonSettings(method="exact", match=True), refine=None),
         # The published objective, for comparison.

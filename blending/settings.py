@@ -100,6 +100,8 @@ class PoissonSettings:
         contours: whether the gradient term leaves out the mask's edge where that is the object's
             own contour, so that a tight object ends there and is opaque; a loosely cut one still
             melts into its place. None: yes. Deep method with imported gradients only.
+        grain: how much of the place's grain a new object is given where it has less, and of its
+            softness where its edges are sharper, 0 to 1; for photographs.
     """
 
     method: str = "deep"
@@ -115,6 +117,7 @@ class PoissonSettings:
     clean: int | None = None
     harmonise: float | None = None
     contours: bool | None = None
+    grain: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
@@ -127,6 +130,7 @@ class PoissonSettings:
             check_range("clean", self.clean, 0, LARGEST_CLEAN, whole=True)
         if self.harmonise is not None:
             check_range("harmonise", self.harmonise, 0, 1)
+        check_range("grain", self.grain, 0, 1)
         check_type("match", self.match, bool)
         check_type("contours", self.contours, bool, type(None))
         check_range("rim", self.rim, 0, 256, whole=True)
@@ -193,6 +197,8 @@ class RefineSettings:
         style_form: what the style term compares: "matched", features with those of the parts of the
             place that are most like, as strongly as the place has a texture and the object bears
             it; or "gram", Gram matrices with the whole place's, as published.
+        grain: how much of the place's finest texture, too fine for features, the object is given
+            where it has less, 0 to 1, as strongly as it is painted; with matched style.
     """
 
     region: str = "object"
@@ -208,9 +214,11 @@ class RefineSettings:
     sequence: bool = False
     contours: bool = True
     style_form: str = "matched"
+    grain: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError on a value that is not allowed."""
+        check_range("grain", self.grain, 0, 1)
         check_type("contours", self.contours, bool)
         check_choice("style_form", self.style_form, STYLE_FORMS)
         check_choice("region", self.region, REGIONS)

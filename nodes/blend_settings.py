@@ -66,6 +66,22 @@ class BlendSettingsNode(io.ComfyNode):
                     "it, as published.",
                     optional=True,
                 ),
+                fields.number(
+                    "poisson_grain",
+                    PoissonSettings().grain,
+                    (0.0, 1.0, 0.05),
+                    "Poisson Stage: how much of the target's grain a new object is given where it "
+                    "has less, and of its softness where it is sharper, 0 to 1. For photographs.",
+                    optional=True,
+                ),
+                fields.number(
+                    "refine_grain",
+                    RefineSettings().grain,
+                    (0.0, 1.0, 0.05),
+                    "Style Refine Stage, style form matched: how much of the target's finest "
+                    "texture the object is given where it has less, 0 to 1.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 fields.BlendSettingsLink.Output(
@@ -77,7 +93,12 @@ class BlendSettingsNode(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, arithmetic: str, style_form: str = RefineSettings().style_form, **numbers: Any
+        cls,
+        arithmetic: str,
+        style_form: str = RefineSettings().style_form,
+        poisson_grain: float = PoissonSettings().grain,
+        refine_grain: float = RefineSettings().grain,
+        **numbers: Any,
     ) -> io.NodeOutput:
         """Gather."""
         margin = _margin(numbers["margin"])
@@ -89,6 +110,7 @@ class BlendSettingsNode(io.ComfyNode):
             margin=margin,
             max_evaluations=numbers["poisson_evaluations"],
             weights=Weights(**{term: numbers[f"poisson_{term}"] for term in TERMS}),
+            grain=poisson_grain,
         )
         refine = RefineSettings(
             band=numbers["band"],
@@ -96,6 +118,7 @@ class BlendSettingsNode(io.ComfyNode):
             max_evaluations=numbers["refine_evaluations"],
             weights=Weights(**{term: numbers[f"refine_{term}"] for term in TERMS}),
             style_form=style_form,
+            grain=refine_grain,
         )
         compute = Compute(arithmetic=arithmetic)
         return io.NodeOutput(BlendSettings(poisson, refine, compute=compute))

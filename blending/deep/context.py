@@ -155,7 +155,7 @@ def pooled_share(support: Tensor, layer: str) -> Tensor:
     """The share of a layer's pixel that the support covers.
 
     Args:
-        support: (N, 1, H, W), bool.
+        support: (N, 1, H, W), bool, or a share of each pixel in [0, 1].
         layer: a name out of `LAYERS`, of stride s.
 
     Returns:

@@ -50,3 +50,17 @@ def contour_share(window: Window) -> Tensor:
     step = step - SIGNIFICANT * doubt.sqrt()
     near = (totals[0] > NEAR) & (totals[1] > FAINT * NEAR)
     return torch.where(near, smoothstep(step, SAME, OTHER), 0)
+
+
+def contour_of_edge(window: Window) -> Tensor:
+    """How much of a mask's edge is the object's contour: 0, a patch of one surface, to 1.
+
+    Args:
+        window: as for `contour_share`.
+
+    Returns:
+        (), the mean share over the mask's outermost pixels; 0 where there are none.
+    """
+    outside = F.pad((~window.support).to(window.source), (1,) * 4)  # the frame is no edge
+    edge = window.support & (F.max_pool2d(outside, 3, 1) > 0)
+    return contour_share(window)[edge].sum() / edge.sum().clamp_min(1)

@@ -99,7 +99,7 @@ class FeatureTargets:
 
 
 @torch.no_grad()
-def feature_targets(
+def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
     windows: Sequence[Window],
     reference: Tensor,
     network: Features,
@@ -108,6 +108,7 @@ def feature_targets(
     tile: int | None = None,
     style: dict[str, Tensor] | None = None,
     wanted: Sequence[dict[str, Tensor]] | None = None,
+    detail: Tensor | None = None,
     context: FixedContext | None = None,
 ) -> FeatureTargets:
     """Targets of the feature terms: style of the windows' targets, content of the reference.
@@ -124,6 +125,7 @@ def feature_targets(
         style: Gram matrices to match instead of the targets', (N or 1, C, C) by layer.
         wanted: features to match instead of Gram matrices, for each window (1, C, H / s, W / s) by
             layer; empty where none are.
+        detail: (N, 1, h, w), 0 to 1, how much content counts at each pixel; None: wholly.
         context: one that `serves` these arguments; None: it is computed.
 
     Returns:
@@ -140,7 +142,11 @@ def feature_targets(
         start_grams, content = {}, start[CONTENT_LAYER]
         own = _wanted(windows, features, start, wanted)
     grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
-    content_reference = FeatureReference(content, _share(windows, features, CONTENT_LAYER))
+    content_weight = _share(windows, features, CONTENT_LAYER)
+    if detail is not None:
+        held = pooled_share(detail, CONTENT_LAYER)
+        content_weight = content_weight * crop(held, features.map_box(CONTENT_LAYER))
+    content_reference = FeatureReference(content, content_weight)
     references = FeatureReferences(content_reference, own, has_grams=wanted is None)
     return FeatureTargets(
         context=context,

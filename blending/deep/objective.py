@@ -111,6 +111,7 @@ def joint_objective(
             tile=tile,
             style=_styles(problems),
             wanted=_wanted(problems),
+            detail=_detail(problems),
             context=context,
         )
         terms += _feature_terms(problems, reference, targets)
@@ -214,6 +215,14 @@ def _wanted(problems: Sequence[Problem]) -> list[dict[str, Tensor]] | None:
     """What each problem's style term wants; None where it is Gram matrices."""
     wanted = [problem.wanted or {} for problem in problems]
     return wanted if any(problem.wanted is not None for problem in problems) else None
+
+
+def _detail(problems: Sequence[Problem]) -> Tensor | None:
+    """How much the content term counts, (N, 1, h, w); None: wholly, everywhere."""
+    if all(problem.detail is None for problem in problems):
+        return None
+    shares = [torch.ones_like(p.window.mask) if p.detail is None else p.detail for p in problems]
+    return torch.cat(shares)
 
 
 def _styles(problems: Sequence[Problem]) -> dict[str, Tensor] | None:

@@ -25,6 +25,7 @@ class Problem:
             by layer, the sides padded to multiples of 8; empty: none are known, and the term has no
             weight. None: it matches Gram matrices.
         seam: (1, 1, h, w), 0 to 1, how much the gradient term counts at each pixel; None: wholly.
+        detail: (1, 1, h, w), 0 to 1, how much the content term counts at each pixel; None: wholly.
     """
 
     window: Window
@@ -35,6 +36,7 @@ class Problem:
     style: dict[str, Tensor] | None = None
     wanted: dict[str, Tensor] | None = None
     seam: Tensor | None = None
+    detail: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Painted:
     Attributes:
         features: as `Problem.wanted`; None: nothing is known, or nothing is to be painted.
         strength: by which the style term's weight is multiplied, 0 to 1; 0 without features.
+        detail: (1, 1, h, w), 0 to 1, how much of the object is held at each pixel; None: all of it.
     """
 
     features: dict[str, Tensor] | None
     strength: float
+    detail: Tensor | None = None

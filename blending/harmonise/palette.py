@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..image.colour import to_oklab
 from ..image.filters import gaussian_blur
+from .place_gamut import lightness_ends
 
 RING = 80  # pixels around the object that count as its place
 RING_SIGMA = 32.0  # pixels, by which their weight falls off
@@ -30,6 +31,7 @@ class Palette:
         highlights: (1, 2), the mean of a and b of the brightest tenth.
         highlights_from: (1,), the lightness at which that tenth begins.
         pixels: (1,), how many pixels count; 0: there are none, and all else is 0.
+        ends: (1, 2), the darkest and the lightest, but for the very few.
     """
 
     lightness: Tensor
@@ -39,6 +41,7 @@ class Palette:
     highlights: Tensor
     highlights_from: Tensor
     pixels: Tensor
+    ends: Tensor
 
     @property
     def is_empty(self) -> bool:
@@ -87,13 +90,15 @@ def _palette_of(colours: Tensor, weight: Tensor, pixels: Tensor) -> Palette:
         highlights=bright[None],
         highlights_from=start[None],
         pixels=pixels,
+        ends=torch.tensor([lightness_ends(lightness)], dtype=lightness.dtype),
     )
 
 
 def mixed(palettes: Sequence[Palette], shares: Sequence[float] | None = None) -> Palette:
     """The palette of several ones' pixels together: of a sequence, or of two references.
 
-    Means and covariance are those of the mixture; highlights are the mean of the parts'.
+    Means and covariance are those of the mixture; highlights are the mean of the parts', ends their
+    utmost.
 
     Args:
         palettes: one or more; empty ones do not count.
@@ -134,6 +139,7 @@ def mixed(palettes: Sequence[Palette], shares: Sequence[float] | None = None) ->
         highlights=mean(stacked("highlights")),
         highlights_from=mean(stacked("highlights_from")),
         pixels=stacked("pixels").sum()[None],
+        ends=torch.stack((stacked("ends")[:, 0].amin(), stacked("ends")[:, 1].amax()))[None],
     )
 
 

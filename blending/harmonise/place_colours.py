@@ -12,6 +12,7 @@ from ..report import json_ready
 from ..validation import check_image, check_mask, check_same_size
 from .matched_places import matched_weight
 from .palette import Palette, mixed, palette, place_weight
+from .place_gamut import PlaceGamut, joined, place_gamut
 from .transfer import harmonise
 
 MATCHED_SHARE = 1 / 3  # of what features match, beside what is near; white is nearer with less
@@ -24,10 +25,12 @@ class PlaceColours:
     Attributes:
         own: of the object.
         wanted: of its place, or of the reference.
+        gamut: which colours the place has at all; None: not known, and nothing is foreign.
     """
 
     own: Palette
     wanted: Palette
+    gamut: PlaceGamut | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def place_colours(
             around the object, or in all of the reference.
 
     Returns:
-        Both palettes.
+        Both palettes, and the gamut of what is looked at.
 
     Raises:
         ValueError, TypeError: shapes, ranges or sizes.
@@ -94,13 +97,14 @@ def place_colours(
         check_same_size("area", area, name, seen)
         free = near = area * free
     around = palette(seen, near)
+    gamut = place_gamut(seen, near)
     if network is None:
-        return PlaceColours(own, around)
+        return PlaceColours(own, around, gamut)
     alike = palette(seen, matched_weight(source, mask, seen, free, network))
     both = mixed((around, alike), (1 - MATCHED_SHARE, MATCHED_SHARE))
     if not around.is_empty:  # the light that falls on the object is the light nearby
         both = replace(both, highlights=around.highlights, highlights_from=around.highlights_from)
-    return PlaceColours(own, both)
+    return PlaceColours(own, both, gamut)
 
 
 def shared_colours(frames: Sequence[PlaceColours]) -> PlaceColours:
@@ -115,7 +119,11 @@ def shared_colours(frames: Sequence[PlaceColours]) -> PlaceColours:
     Raises:
         ValueError: there is none.
     """
-    return PlaceColours(mixed([f.own for f in frames]), mixed([f.wanted for f in frames]))
+    return PlaceColours(
+        mixed([f.own for f in frames]),
+        mixed([f.wanted for f in frames]),
+        joined([f.gamut for f in frames]),
+    )
 
 
 @torch.no_grad()
@@ -154,7 +162,7 @@ def harmonised(
         colours = place_colours(
             source, mask, target, network=network, reference=reference, area=area
         )
-    moved = harmonise(source, colours.own, colours.wanted, strength)
+    moved = harmonise(source, colours.own, colours.wanted, strength, colours.gamut)
     return Harmonised(moved, colours, harmony_figures(source, moved, mask, colours))
 
 

@@ -1,6 +1,7 @@
 """A placed source harmonised with its target: each picture of a batch by itself, or as a film."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from ..report import OnPicture
 from ..validation import check_image, check_mask, check_same_size, common_batch
 from .palette import RING
 from .place_colours import PlaceColours, harmony_figures, place_colours, shared_colours
+from .place_gamut import joined, place_gamut
 from .transfer import harmonise
 
 # Bytes, measured on a processor and rounded up: the network's maps and the matches; then for each
@@ -115,7 +117,9 @@ def harmonise_batch(
         if sample and len(source) == 1 and own is colours[sample - 1]:
             result = moved[-1].to(device)  # a still picture in a film
         else:
-            result = picture if own is None else harmonise(picture, own.own, own.wanted, strength)
+            result = picture
+            if own is not None:
+                result = harmonise(picture, own.own, own.wanted, strength, own.gamut)
         moved.append(result.to(source.device))
         figures.append({} if own is None else harmony_figures(picture, result, area, own))
     return torch.cat(moved), figures
@@ -179,7 +183,7 @@ def colours_at_place(
     if reference is None and area is not None:
         area = area[(..., *window.box.slices)]
     wide = window.target.dtype
-    return place_colours(
+    found = place_colours(
         window.source,
         window.mask,
         window.target,
@@ -187,6 +191,12 @@ def colours_at_place(
         reference=None if reference is None else reference[:, :3].to(device, wide),
         area=None if area is None else area.to(device, wide),
     )
+    if reference is not None or area is not None:
+        return found
+    # Light is the place's own, but a colour belongs that is anywhere in the picture.
+    target, covered = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
+    whole = place_gamut(target.to(device), (covered == 0).to(device))
+    return replace(found, gamut=joined((found.gamut, whole)))
 
 
 def _window(placed: Placed, sample: int, area: Tensor | None, device: torch.device) -> Window:

@@ -9,6 +9,7 @@ from ..image.colour import from_oklab, to_linear, to_oklab, to_srgb
 from ..image.filters import smoothstep
 from .gamut import within_gamut
 from .palette import Palette
+from .place_gamut import PlaceGamut, chroma_into_gamut, lightness_into_gamut
 
 # All in OKLab, where a chroma of 0.03 is a hue just seen, 0.1 skin, 0.25 a pure red.
 FLOOR = 1e-4  # added to both covariances
@@ -32,7 +33,13 @@ SMOOTHING_RADIUS, SMOOTHING_VARIANCE = 4, 2e-4  # pixels; a standard deviation o
 
 
 @torch.no_grad()
-def harmonise(source: Tensor, own: Palette, wanted: Palette, strength: float) -> Tensor:
+def harmonise(
+    source: Tensor,
+    own: Palette,
+    wanted: Palette,
+    strength: float,
+    gamut: PlaceGamut | None = None,
+) -> Tensor:
     """Move colours from one palette towards another.
 
     The offset of a pixel is a function of its colour alone, so the whole picture is moved, beyond
@@ -45,6 +52,8 @@ def harmonise(source: Tensor, own: Palette, wanted: Palette, strength: float) ->
         wanted: of its place.
         strength: 0 (the source's own bits) to 1; at one half greys keep half of the difference of
             mean chroma, two thirds of lightness, a quarter of highlights; coloured things more.
+        gamut: the colours that the place has: what has no like there is brought towards them. None:
+            vivid colours stay vivid.
 
     Returns:
         (B, 3, H, W), in the source's dtype and, where the source is, in [0, 1]; the source itself
@@ -60,10 +69,12 @@ def harmonise(source: Tensor, own: Palette, wanted: Palette, strength: float) ->
     if strength == 0 or own.is_empty or wanted.is_empty:
         return source
     # One by one: a processor's vector instructions round a pixel by where it lies in memory.
-    return torch.cat([_moved(row, own, wanted, strength) for row in source.split(1)])
+    return torch.cat([_moved(row, own, wanted, strength, gamut) for row in source.split(1)])
 
 
-def _moved(source: Tensor, own: Palette, wanted: Palette, strength: float) -> Tensor:
+def _moved(
+    source: Tensor, own: Palette, wanted: Palette, strength: float, gamut: PlaceGamut | None
+) -> Tensor:
     """One picture (1, 3, H, W), as `harmonise` returns it."""
     wide = source.to(torch.promote_types(source.dtype, torch.float32))
     oklab = to_oklab(wide)
@@ -71,6 +82,11 @@ def _moved(source: Tensor, own: Palette, wanted: Palette, strength: float) -> Te
     lightness, chroma = plain.split((1, 2), 1)
     shift = lightness_offset(lightness, own, wanted, strength)
     tint = chroma_offset(lightness, chroma, own, wanted, strength)
+    if gamut is not None:
+        darkest, lightest = own.ends[0].tolist()
+        lit = lightness + shift
+        shift = shift + lightness_into_gamut(lit, (darkest, lightest), gamut.ends, strength)
+        tint = tint + chroma_into_gamut(lit, chroma + tint, gamut, strength)
     before = to_linear(wide).clamp(0, 1)
     change = from_oklab(oklab + torch.cat((shift, tint), 1)) - from_oklab(oklab)
     after = within_gamut(before, change)

@@ -1,7 +1,8 @@
 """Where the refine stage's style comes from: the target, or another picture."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -12,14 +13,31 @@ from ..deep.vgg16 import Features
 from ..placement.box import crop
 from ..placement.window import Window, pick
 from ..settings import RefineSettings
-from ..strokes.strength import stroke_strength
+from ..strokes.strength import detail_share, stroke_strength
 from ..strokes.wanted import wanted_features
+from .finish import as_painted
 from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
 
 T = TypeVar("T")
 
 LEAST_STRENGTH = 1e-3  # below it nothing is painted
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What the minimisation of one picture starts with, and what comes after it.
+
+    Attributes:
+        start: problem and start.
+        figures: for the report: what is held, "source" or "blend", and the strength of matched
+            style.
+        finish: from x, (1, 3, h, w), to x with the grain of the place.
+    """
+
+    start: Start
+    figures: dict
+    finish: Callable[[Tensor], Tensor]
 
 
 class MapReader(Protocol):
@@ -60,7 +78,7 @@ class Brush:
         rows = () if style is None or self.is_matched else style
         self.grams = [solver.grams(row[None, :3]) for row in rows]
 
-    def begin(self, sample: int, window: Window) -> tuple[Start, dict]:
+    def begin(self, sample: int, window: Window) -> Begun:
         """Where the minimisation of one picture starts.
 
         Args:
@@ -68,46 +86,51 @@ class Brush:
             window: the blend as source, on its own target.
 
         Returns:
-            Problem and start; and figures for the report: what is held, "source" or "blend", and
-            the strength of matched style.
+            Problem and start, figures, and what is to be done to the result.
         """
         source = None
         if self.source is not None:
             source = crop(pick(self.source, sample)[:, :3], window.box).to(window.source)
         held = refine_reference(window, source)
-        grams, painted = self._style(sample, replace(window, source=held))
-        start = refine_start(window, self.settings, grams, held, painted)
         figures: dict = {"held": "blend" if source is None else "source"}
-        if painted is not None:
-            figures["strokes"] = round(painted.strength, 4)
-        return start, figures
-
-    def _style(
-        self, sample: int, window: Window
-    ) -> tuple[dict[str, Tensor] | None, Painted | None]:
-        """Gram matrices, (1, C, C) by layer, and what matched style wants of a window's source.
-
-        Without matrices the target's own count; without the other, Gram matrices do.
-        """
         if not self.is_matched:
-            return (self.grams[sample % len(self.grams)] if self.grams else None), None
+            grams = self.grams[sample % len(self.grams)] if self.grams else None
+            return Begun(refine_start(window, self.settings, grams, held), figures, lambda x: x)
+        painted, finish = self._painted(sample, replace(window, source=held))
+        figures["strokes"] = round(painted.strength, 4)
+        start = refine_start(window, self.settings, None, held, painted)
+        return Begun(start, figures, finish)
+
+    def _painted(self, sample: int, window: Window) -> tuple[Painted, Callable[[Tensor], Tensor]]:
+        """What matched style wants of a window's source, and the grain that follows."""
         other = None if self.style is None else pick(self.style, sample)[:, :3]
         other = None if other is None else other.to(window.target)
         objects = crop(pick(self.mask, sample), window.box).to(window.mask)
         has_object = bool((objects > 0).any())  # not where the whole picture is painted without
-        strength = stroke_strength(replace(window, mask=objects) if has_object else window, other)
+        seen = replace(window, mask=objects) if has_object else window
+        strength = stroke_strength(seen, other)
         if strength < LEAST_STRENGTH:
-            return None, Painted(None, 0.0)
+            return Painted(None, 0.0), lambda x: x
         # What the object hides is not there to be learnt from: it stands in its own way.
         shown = window.paste
         target = shown if other is None else other
         covered = objects > 0
         if other is not None:
             covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
-        features = self.solver.map_features(
+        found = self.solver.map_features(
             lambda network, tile: wanted_features(
                 shown, window.support, target, covered, network, tile
             ),
             (target.shape[2], target.shape[3]),
         )
-        return None, Painted(features, strength if features else 0.0)
+        if found is None:
+            return Painted(None, 0.0), lambda x: x
+        finish = partial(
+            as_painted,
+            window=window,
+            target=target,
+            free=~covered,
+            places=found.places,
+            amount=strength * self.settings.grain,
+        )
+        return Painted(found.features, strength, detail_share(seen, other)), finish

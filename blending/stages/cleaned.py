@@ -12,7 +12,8 @@ from ..placement.place import Placed, solved_mask
 from ..placement.window import pick
 from ..report import OnPicture
 from ..settings import PoissonSettings
-from .prepare import NARROW, continuity
+from .continuity import shows_the_place
+from .prepare import NARROW
 
 CONTINUES = 0.5  # confidence from which a source is not cleaned
 
@@ -22,8 +23,8 @@ def cleaned(
 ) -> tuple[Placed, dict]:
     """A placed source without rests of its own background, if the settings ask for that.
 
-    One that continues its target, as a repaired crop does, is left as it is: its background is the
-    place's.
+    One that shows the target around the mask, as a repaired crop or an object does that was pasted
+    there before, is left as it is: its background is the place's.
 
     Args:
         placed: from `place`.
@@ -62,10 +63,10 @@ def cleaned(
 
 
 def _continues(placed: Placed, sample: int) -> bool:
-    """Whether a picture's source more likely continues its target than not."""
+    """Whether a picture's source more likely shows its target around the mask than not."""
     if placed.is_empty(sample):
         return False
-    return continuity(placed.window(sample, NARROW)) >= CONTINUES
+    return shows_the_place(placed.window(sample, NARROW)) >= CONTINUES
 
 
 def _clean_row(

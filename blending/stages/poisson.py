@@ -17,6 +17,7 @@ from .batch import Job, OnEvaluation, Solved, StageResult, announcing
 from .cleaned import cleaned
 from .deep_solver import deep_solver
 from .device import resolve_device
+from .finish import as_photographed
 from .memory import rows_at_once
 from .prepare import NARROW, Prepared, poisson_start, prepare
 
@@ -56,7 +57,7 @@ def poisson_stage(
     on_picture = announcing("poisson", placed, settings.max_evaluations, on_evaluation)
     placed, figures = cleaned(placed, settings, on_picture)
     is_exact = settings.method == "exact"
-    margin = NARROW if is_exact else settings.margin
+    margin = NARROW if is_exact and not settings.grain else settings.margin
     rows = rows_at_once(settings, device)
     job = Job("poisson", placed, placed.target, margin, device, rows, on_evaluation, figures)
     solver = None
@@ -74,7 +75,11 @@ def poisson_stage(
         else:
             solved = solver.solve([poisson_start(p, settings) for p in prepared], tell)
         pairs = zip(prepared, solved, strict=True)
-        return [Solved(x, p.window.source, p.figures | own) for p, (x, own) in pairs]
+        return [Solved(finished(p, x), p.window.source, p.figures | own) for p, (x, own) in pairs]
+
+    def finished(one: Prepared, x: Tensor) -> Tensor:
+        """What continues its place has its grain already."""
+        return as_photographed(x, one.window, settings.grain * (1 - one.match_confidence))
 
     return job.run(settings, solve)
 

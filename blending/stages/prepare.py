@@ -13,16 +13,16 @@ from ..deep.problem import Painted, Problem
 from ..harmonise.place_colours import PlaceColours, harmonised
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
-from ..poisson.boundary_match import BoundaryMatch, match_boundary, matched_source
+from ..poisson.boundary_match import match_boundary, matched_source
 from ..poisson.guidance import guidance_field, without_contours
 from ..poisson.solver import solve_poisson
 from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
+from .continuity import continuity
 
 NARROW = 4  # pixels of margin: an exact solve needs the mask's neighbours, `match_boundary` 3
 LEAST_BLEED = 1 / 64  # added to every bleed, so that at 0 the seam stays soft
 SEEP = 16.0  # pixels that the target's colours seep into an exact blend at a bleed of 0.5
 HELD_RIM = 32  # pixels over which the refine stage comes to hold the source, as in the first stage
-NOTHING = 1 / 512  # image units: a change of less than half a level
 CONTOUR = 0.25  # image units by which a source's step at the mask's edge may exceed the target's
 
 
@@ -126,8 +126,10 @@ def prepare(
     bleed, confidence, figures = settings.resolved_bleed, 0.0, {}
     strength = settings.resolved_harmonise
     match = match_boundary(window) if settings.match else None
+    if match and settings.method == "deep":
+        match = replace(match, confidence=continuity(window, match))
     if strength:
-        strength *= 1 - continuity(window, match)
+        strength *= 1 - (match.confidence if match else continuity(window))
     if match:
         window = replace(window, source=matched_source(window, match))
         confidence = match.confidence
@@ -148,22 +150,6 @@ def prepare(
     )
     figures["bleed"] = bleed
     return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures)
-
-
-def continuity(window: Window, match: BoundaryMatch | None = None) -> float:
-    """How surely the source continues the target, so that it has no old background to lose.
-
-    Args:
-        window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
-        match: the window's own, from `match_boundary`; None: it is made if need be.
-
-    Returns:
-        The match's confidence; 1 where the source is what is there already.
-    """
-    change = (window.source - window.target).abs()[window.support.expand_as(window.source)]
-    if bool(change.max() < NOTHING):
-        return 1.0
-    return (match or match_boundary(window)).confidence
 
 
 def fidelity_scale(bleed: float) -> float:
@@ -258,13 +244,14 @@ def refine_start(
     share = contour_share(window) if settings.contours else None
     held = window if source is None else replace(window, source=source)
     guidance = torch.where(window.support, laplacian(held.source), laplacian(window.target))
-    weights, wanted = settings.weights, None
+    weights, wanted, detail = settings.weights, None, None
     if painted is not None:
-        wanted = painted.features or {}
+        wanted, detail = painted.features or {}, painted.detail
         weights = replace(weights, style=painted.strength * weights.style)
         if not weights.style:  # nothing to paint: no need to ask the network what it is
             weights = replace(weights, content=0.0)
-    problem = Problem(held, blend, guidance, edge_emphasis(window), weights, style, wanted)
+    fidelity = edge_emphasis(window)
+    problem = Problem(held, blend, guidance, fidelity, weights, style, wanted, detail=detail)
     return Start(problem if share is None else kept_at_contours(problem, share), blend)
 
 

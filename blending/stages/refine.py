@@ -89,9 +89,12 @@ def refine_stage(  # noqa: PLR0913 - four pictures, and how
                 tell(replace(event, x=applied(windows[event.row], event.x)))
 
         begun = [brush.begin(sample, window) for sample, window in enumerate(windows, first)]
-        solved = solver.solve([start for start, _ in begun], tell_applied)
+        solved = solver.solve([one.start for one in begun], tell_applied)
         rows = zip(windows, solved, begun, strict=True)
-        return [Solved(applied(w, x), w.source, more | own) for w, (x, own), (_, more) in rows]
+        return [
+            Solved(applied(w, one.finish(x)), w.source, one.figures | own)
+            for w, (x, own), one in rows
+        ]
 
     return job.run(settings, solve)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..placement.box import Box, bounding_box, crop
 
+CELL = 4  # pixels of a position, relu3_1's
 CANDIDATES = 64  # a position takes one of those that resemble it most
 AROUND = 2  # positions on each side that a match should agree with
 AGREEMENT = 0.3  # of all neighbours, in units of the cosine

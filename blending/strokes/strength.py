@@ -16,6 +16,9 @@ SMOOTH, ROUGH = 0.6, 2.0
 THIN, THICK = 2.0, 14.0
 FARTHEST = 24  # pixels from the edge that are told apart
 SAME, OTHER = 0.01, 0.05  # root mean square of the change from the target under the mask
+# The object's own local contrast by its place's: from where on, and up to where, it counts as its
+# own detail; and how much what is plainer is held.
+PLAIN, DETAILED, LEAST_HELD = 0.4, 1.2, 0.2
 BESIDE = 3  # pixels beside the object that do not count as its place
 
 
@@ -31,19 +34,48 @@ def stroke_strength(window: Window, texture: Tensor | None = None) -> float:
     Returns:
         0 to 1.
     """
-    covered = F.max_pool2d(window.support.float(), 2 * BESIDE + 1, 1, BESIDE) > 0
-    seen = window.target if texture is None else texture
-    free = ~covered if texture is None else torch.ones_like(seen[:, :1], dtype=torch.bool)
-    if not bool(free.any()):
+    levels = _place_contrast(window, texture)
+    if levels is None:
         return 0.0
-    bands = local_contrast(to_lab(seen)[:, :1])
-    rough = torch.stack([band[free].median() for band in bands]).mean()
+    rough = torch.stack(levels).mean()
     strength = smoothstep(rough, SMOOTH, ROUGH)
     strength = strength * smoothstep(_mean_depth(window.support), THIN, THICK)
     if texture is None:  # what is there already has the place's strokes
         change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
         strength = strength * smoothstep(change.mean().sqrt(), SAME, OTHER)
     return strength.item()
+
+
+@torch.no_grad()
+def detail_share(window: Window, texture: Tensor | None = None) -> Tensor:
+    """How much of each pixel is to be held: detail wholly, what is plainer than the place less.
+
+    A painter does not leave a plain surface plain: there strokes have room.
+
+    Args:
+        window: as for `stroke_strength`.
+        texture: as for `stroke_strength`.
+
+    Returns:
+        (1, 1, h, w), 0.2 to 1; 1 where nothing of the place is seen.
+    """
+    levels = _place_contrast(window, texture)
+    if levels is None:
+        return torch.ones_like(window.mask)
+    own = local_contrast(to_lab(window.source)[:, :1])
+    ratios = [here / level.clamp_min(1e-3) for here, level in zip(own, levels, strict=True)]
+    detail = smoothstep(torch.stack(ratios).mean(0), PLAIN, DETAILED)
+    return LEAST_HELD + (1 - LEAST_HELD) * detail
+
+
+def _place_contrast(window: Window, texture: Tensor | None) -> list[Tensor] | None:
+    """The medians of the place's local contrast, fine to coarse; None where nothing is seen."""
+    covered = F.max_pool2d(window.support.float(), 2 * BESIDE + 1, 1, BESIDE) > 0
+    seen = window.target if texture is None else texture
+    free = ~covered if texture is None else torch.ones_like(seen[:, :1], dtype=torch.bool)
+    if not bool(free.any()):
+        return None
+    return [band[free].median() for band in local_contrast(to_lab(seen)[:, :1])]
 
 
 def _mean_depth(support: Tensor) -> Tensor:

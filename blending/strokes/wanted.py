@@ -1,5 +1,7 @@
 """Features that an object would have if a target's painter had painted it."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,12 +9,26 @@ from torch import Tensor
 from ..deep.context import pad_to_stride
 from ..deep.tiled_features import tiled_maps
 from ..deep.vgg16 import LAYERS, Features
-from .matching import Matches, find_matches
+from .grain import matched_places
+from .matching import CELL, Matches, find_matches
 
 MATCHED = ("relu2_1", "relu3_1", "relu4_1")  # alike in these
 WANTED = ("relu2_2", "relu3_3", "relu4_3")  # and painted by these
-CELL = 4  # pixels of a position, relu3_1's
 WHOLE = 1 << 30  # a tile as large as any picture
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an object would be made of if the target's painter had painted it.
+
+    Attributes:
+        features: (1, C, h' / s, w' / s) by layer, the sides padded to multiples of 8; zeros far
+            from the object.
+        places: (h, w), from each of its pixels to the target's, see `with_grain`.
+    """
+
+    features: dict[str, Tensor]
+    places: Tensor
 
 
 @torch.no_grad()
@@ -23,7 +39,7 @@ def wanted_features(
     covered: Tensor,
     network: Features,
     tile: int | None = None,
-) -> dict[str, Tensor] | None:
+) -> Wanted | None:
     """The target's features, gathered for each position of an object from where it is alike.
 
     Args:
@@ -36,8 +52,7 @@ def wanted_features(
             once.
 
     Returns:
-        (1, C, h' / s, w' / s) by layer, the sides padded to multiples of 8; zeros far from the
-        support. None where all of the target is covered.
+        These and where they are from; None where all of the target is covered.
 
     Source: Li and Wand 2016 for features of matched patches as what is wanted.
     """
@@ -54,7 +69,9 @@ def wanted_features(
     ]
     alike = _units(found, means, own.shape), _units(offered, means, free.shape)
     matches = find_matches(*alike, own, free)
-    return {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
+    features = {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
+    height, width = target.shape[2:]
+    return Wanted(features, matched_places(matches, tuple(picture.shape[2:]), (height, width)))
 
 
 def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:

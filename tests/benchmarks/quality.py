@@ -13,8 +13,9 @@ paste's where the mask is hard); style error and those of four layers that no ob
 multiples of the paste's; ΔE₀₀ to the paste; share of flipped hues; what an eye sees: how much of
 the target shows through the object's rim and further inside, the share of the paste's contour and
 tone that is left, how foreign its colours and highlights are (ΔE), how unlike its strokes are to
-the target's (octaves of local contrast); share of clipped values; largest difference to the target
-outside the mask, levels; seconds, both stages' for a refined picture.
+the target's (octaves of local contrast); how far its strokes are from the place's and these from
+its own, at a layer that noise cannot pass; share of clipped values; largest difference to the
+target outside the mask, levels; seconds, both stages' for a refined picture.
 """
 
 import argparse
@@ -28,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from contact_sheet import contact_sheet  # noqa: E402
 from quality_cases import chosen_cases, read_case  # noqa: E402
 from quality_figures import (  # noqa: E402
+    HAND,
     LOOKS,
     MEANS,
     Figures,
@@ -81,10 +83,11 @@ def conclusions(scores: dict[str, dict[str, Figures]]) -> dict[str, dict[str, Fi
     cases = list(scores.values())
     tables: dict[str, dict[str, Figures]] = {}
     if len(cases) > 1:
-        columns = [name for name in next(iter(cases[0].values())) if name not in LOOKS.values()]
+        eyes = (*LOOKS.values(), *HAND)
+        columns = [name for name in next(iter(cases[0].values())) if name not in eyes]
         tables[f"Geometric means, {len(cases)} cases"] = summary(cases, MEANS, geometric_mean)
         tables[f"Maxima, {len(cases)} cases"] = summary(cases, columns, max)
-        tables[f"Medians, {len(cases)} cases"] = summary(cases, LOOKS.values(), median)
+        tables[f"Medians, {len(cases)} cases"] = summary(cases, eyes, median)
     gains = held_out_gains(cases)
     if gains:
         named = {name: {"poisson / refine": gain} for name, gain in gains.items()}

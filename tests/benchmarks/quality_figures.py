@@ -6,7 +6,7 @@ from functools import partial
 from statistics import fmean, median
 
 import torch
-from network_figures import Activations, content_error, style_error
+from network_figures import Activations, content_error, stroke_distances, style_error
 from quality_methods import Result
 from torch import Tensor
 
@@ -30,6 +30,7 @@ LOOKS = {  # what an eye sees, by the keys of `appearance`
     "highlights": "highlights",
     "strokes": "strokes",
 }
+HAND = ("to the place", "to the object")  # distances of strokes, see `stroke_distances`
 MEANS = ("seam ratio", "gradient", "content", *RELATIVE, "ΔE", "seconds")
 
 Figures = dict[str, float | None]
@@ -60,8 +61,8 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
         By column: seam ratio to the paste; gradient error (levels²); content error (squared
         activations at relu2_2, the source's frame, black outside the mask); style errors of the
         whole picture (squared Gram entries); ΔE₀₀ to the paste; share of hues flipped; what an eye
-        sees, see `appearance`; share clipped; background difference (levels); seconds. None where
-        there is none.
+        sees, see `appearance`; distances of strokes, see `stroke_distances`; share clipped;
+        background difference (levels); seconds. None where there is none.
     """
     rails = guard_rails(result.image, placed)[0]
     window = placed.window(0, MARGIN)
@@ -70,6 +71,7 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
     style = partial(style_error, result.image, placed.target, remembering(network, result.image))
     full_mask, paste = placed.full_mask, placed.paste
     looks = json_ready(appearance(result.image, paste, placed.target, full_mask)[0])
+    hand = stroke_distances(result.image, placed.target, full_mask, network)
     published = result.image if result.as_published is None else result.as_published
     return {
         "seam ratio": rails["seam_ratio"],
@@ -80,6 +82,7 @@ def measure(result: Result, placed: Placed, network: Activations) -> Figures:
         "ΔE": rails["colour_difference"],
         "hue flips": rails["hue_flip_share"],
         **{column: looks[key] for key, column in LOOKS.items()},
+        **json_ready(dict(zip(HAND, hand, strict=True))),
         "clipped": result.clipped,
         "background": background_error(published, placed.target, full_mask),
         "seconds": result.seconds,

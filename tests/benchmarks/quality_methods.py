@@ -69,7 +69,9 @@ def preset_results(
     yield _stage_result(f"{name}: poisson", poisson)
     if settings.refine is None:
         return
-    refined = refine_stage(poisson.image, placed.target, poisson.mask, settings.refine, network)
+    refined = refine_stage(
+        poisson.image, placed.target, poisson.mask, settings.refine, network, source=poisson.source
+    )
     yield _stage_result(f"{name}: refine", refined, poisson.report["seconds"])
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parent))  # as where the benchmark runs as a script
 
-from network_figures import content_error, style_error
+from network_figures import content_error, stroke_distances, style_error
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 
@@ -66,3 +66,37 @@ def test_style_is_the_mean_over_layers_of_squared_gram_differences(network, nois
 
 def test_the_style_of_a_picture_to_itself_is_zero(network, noise):
     assert style_error(noise(1, 3, 16, 16), noise(1, 3, 16, 16), network) == 0
+
+
+def test_stroke_distances_are_those_of_the_nearest_cells(network, noise):
+    blend, target = noise(1, 3, 48, 64), noise(1, 3, 48, 64, seed=1)
+    mask = torch.zeros(1, 1, 48, 64)
+    mask[..., 12:32, 20:44] = 1
+
+    def cells(picture):
+        return network(picture, ("relu3_1",))["relu3_1"][0].flatten(1).T.double().numpy()
+
+    share = F.avg_pool2d(mask, 4).flatten().numpy()
+    own, seen = cells(blend)[share > 0.5], cells(target)[share == 0]
+    middle = seen.mean(0)
+    own, seen = ((x - middle) / np.linalg.norm(x - middle, axis=1)[:, None] for x in (own, seen))
+    cosines = own @ seen.T
+    expected = 1 - cosines.max(1).mean(), 1 - cosines.max(0).mean()
+    assert stroke_distances(blend, target, mask, network) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_target_s_own_hand_is_near_and_noise_is_not(bundled, photo, noise):
+    target = photo(96, 128)
+    mask = torch.zeros(1, 1, 96, 128)
+    mask[..., 32:72, 16:56] = 1
+    moved, noisy = target.clone(), target.clone()
+    moved[..., 32:72, 16:56] = target[..., 24:64, 72:112]
+    noisy[..., 32:72, 16:56] = noise(1, 3, 40, 40)
+    near, far = (stroke_distances(x, target, mask, bundled)[0] for x in (moved, noisy))
+    assert near < 0.5 * far
+
+
+def test_without_an_object_or_a_place_there_is_no_stroke_distance(network, noise):
+    picture = noise(1, 3, 16, 16)
+    for mask in (torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)):
+        assert all(np.isnan(stroke_distances(picture, picture, mask, network)))

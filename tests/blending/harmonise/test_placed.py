@@ -8,6 +8,7 @@ import torch
 
 from blending.harmonise.palette import palette
 from blending.harmonise.place_colours import harmonised, place_colours, shared_colours
+from blending.harmonise.place_gamut import joined, place_gamut
 from blending.harmonise.placed import harmonise_batch, placed_colours
 from blending.harmonise.transfer import harmonise
 from blending.placement.place import place
@@ -32,6 +33,10 @@ def scene(photo, noise):
     return source, target, mask
 
 
+def moved_by(source, colours, strength):
+    return harmonise(source, colours.own, colours.wanted, strength, colours.gamut)
+
+
 def two(*pictures):
     return [torch.cat((picture, picture.flip(3) * 0.9)) for picture in pictures]
 
@@ -45,7 +50,9 @@ def test_it_is_harmonised_with_the_window_of_its_place(scene, network):
     own, area = torch.zeros_like(here), torch.zeros_like(here[:, :1])
     own[..., 72:112, 70:118], area[..., 72:112, 70:118] = source, mask
     colours = place_colours(own, area, here, network=network)
-    assert torch.equal(found.source, harmonise(source, colours.own, colours.wanted, 0.5))
+    whole = place_gamut(target, (placed.full_mask == 0).float())
+    colours = replace(colours, gamut=joined((colours.gamut, whole)))
+    assert torch.equal(found.source, moved_by(source, colours, 0.5))
     expected = harmonised(own, area, here, 0.5, colours=colours).figures
     assert figures == [pytest.approx(expected, abs=2e-3)]  # the filter sees the window's black
     assert figures[0]["chroma_gap_after"] < 0.8 * figures[0]["chroma_gap_before"]
@@ -53,16 +60,22 @@ def test_it_is_harmonised_with_the_window_of_its_place(scene, network):
     assert (found.row, found.column, found.notes) == (placed.row, placed.column, placed.notes)
 
 
-def test_nothing_far_from_the_object_and_nothing_under_the_mask_is_looked_at(scene, network):
+def test_light_is_of_what_is_near_and_colours_of_all_that_can_be_seen(scene):
     source, target, mask = scene
     placed = place(source, target, mask, 100, 120)
-    other = target.clone()
-    other[..., :20, :] = 1
-    other[..., 108:132, 130:158] = 0.5
-    first = harmonise_placed(placed, 0.5)[0].source
-    assert torch.equal(first, harmonise_placed(replace(placed, target=other), 0.5)[0].source)
-    other[..., 60:90, 130:158] = 1
-    assert not torch.equal(first, harmonise_placed(replace(placed, target=other), 0.5)[0].source)
+    covered, far, near = target.clone(), target.clone(), target.clone()
+    covered[..., 108:132, 130:158] = 0.5
+    far[..., :20, :] = torch.tensor([0.9, 0.1, 0.1]).view(3, 1, 1)
+    near[..., 60:90, 130:158] = 1
+    first, same, more, other = (
+        placed_colours(replace(placed, target=one))[0] for one in (target, covered, far, near)
+    )
+    assert first and same and more and other and first.gamut and same.gamut and more.gamut
+    assert torch.equal(first.wanted.chroma, same.wanted.chroma)
+    assert torch.equal(first.gamut.colours, same.gamut.colours)
+    assert torch.equal(first.wanted.chroma, more.wanted.chroma)
+    assert not torch.equal(first.wanted.chroma, other.wanted.chroma)
+    assert first.gamut.colours[:, 1].max() < 0.1 < more.gamut.colours[:, 1].max()  # a red
 
 
 def test_the_sources_size_does_not_matter_to_the_move(scene):
@@ -73,8 +86,7 @@ def test_the_sources_size_does_not_matter_to_the_move(scene):
     assert colours[0] is not None
     moved, figures = harmonise_batch(source, mask, colours, 0.5)
     assert moved.shape == source.shape
-    expected = harmonise(source, colours[0].own, colours[0].wanted, 0.5)
-    assert torch.equal(moved, expected)
+    assert torch.equal(moved, moved_by(source, colours[0], 0.5))
     assert len(figures) == 1
 
 
@@ -151,7 +163,7 @@ def test_a_film_has_one_palette(scene):
     assert shared[0] is not None
     torch.testing.assert_close(shared[0].wanted.chroma, expected.wanted.chroma)
     found, _ = harmonise_placed(placed, 0.5, sequence=True)
-    moved = harmonise(source, expected.own, expected.wanted, 0.5)
+    moved = moved_by(source, expected, 0.5)
     assert torch.equal(found.source, moved)
     mask[1, :, :20] = 0
     still, figures = harmonise_batch(source[:1], mask, shared, 0.5)

@@ -42,7 +42,8 @@ def made(lightness=0.6, chroma=(0.0, 0.0), variance=0.001, highlights=(0.0, 0.0)
     covariance = variance * torch.eye(2, dtype=torch.float64)[None]
     one = row(lightness)[0]
     spread, start, pixels = row(0.2)[0], row(start)[0], row(100)[0]
-    return Palette(one, spread, row(*chroma), covariance, row(*highlights), start, pixels)
+    ends = row(0.0, 1.0)
+    return Palette(one, spread, row(*chroma), covariance, row(*highlights), start, pixels, ends)
 
 
 EMPTY = palette(torch.zeros(1, 3, 1, 1), torch.zeros(1, 1, 1, 1))

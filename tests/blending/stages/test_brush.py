@@ -31,7 +31,12 @@ def made(placed, network, style=None, source=None, **settings):
 
 def begun(placed, network, **options):
     window = placed.window(0, 16)
-    return made(placed, network, **options).begin(0, window)
+    return parts(made(placed, network, **options), window)
+
+
+def parts(brush, window):
+    found = brush.begin(0, window)
+    return found.start, found.figures
 
 
 def test_matched_style_wants_features_of_the_place_as_strongly_as_it_is_rough(rough, network):
@@ -41,6 +46,29 @@ def test_matched_style_wants_features_of_the_place_as_strongly_as_it_is_rough(ro
     assert 0.5 < figures["strokes"] <= 1
     expected = figures["strokes"] * RefineSettings().weights.style
     assert start.problem.weights.style == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_grain_is_the_place_s_as_strongly_as_asked(rough, network):
+    window, plain = rough.window(0, 16), None
+    for grain in (0.0, 0.5, 1.0):
+        x = torch.full_like(window.source, 0.5)
+        change = (made(rough, network, grain=grain).begin(0, window).finish(x) - x)[
+            window.support.expand_as(x)
+        ]
+        if grain == 0:
+            assert not change.any()
+        elif plain is None:
+            plain = change
+        else:
+            torch.testing.assert_close(change, 2 * plain, atol=0.02, rtol=0)
+            assert change.std() > 0.02
+
+
+def test_what_is_plainer_than_the_place_is_held_less(rough, network):
+    plain = module.replace(rough, source=torch.full_like(rough.source, 0.5))
+    detail = begun(plain, network)[0].problem.detail
+    assert detail is not None and detail[..., 48, 52] == pytest.approx(0.2, abs=0.02)
+    assert begun(rough, network, style_form="gram")[0].problem.detail is None
 
 
 def test_a_smooth_place_wants_nothing_and_the_network_is_not_asked(photo, disc, network):
@@ -86,10 +114,10 @@ def test_another_picture_s_strokes_are_taken_from_all_of_it(rough, network, nois
 
 def test_the_target_under_the_object_teaches_nothing(rough, network):
     window = rough.window(0, 16)
-    start, _ = made(rough, network).begin(0, window)
+    start, _ = parts(made(rough, network), window)
     other = module.replace(window, target=window.target.clone())
     other.target[window.support.expand_as(other.target)] = 0.0
-    again, _ = made(rough, network).begin(0, other)
+    again, _ = parts(made(rough, network), other)
     for name, features in start.problem.wanted.items():
         assert torch.equal(features, again.problem.wanted[name])
 
@@ -98,7 +126,7 @@ def test_the_source_is_held_if_it_is_given(rough, network):
     source = rough.source.expand_as(rough.target).clone()
     window = rough.window(0, 16)
     blend = module.replace(window, source=0.5 * window.source)
-    start, figures = made(rough, network, source=source).begin(0, blend)
+    start, figures = parts(made(rough, network, source=source), blend)
     assert figures["held"] == "source"
     middle = (..., 50, 60)
     off = (start.problem.window.source - window.source)[middle].abs()
@@ -113,7 +141,7 @@ def test_a_whole_picture_is_painted_as_its_object_bears_and_its_place_stays(roug
     )
     region = module.replace(whole, source=rough.paste, mask=torch.ones_like(whole.mask))
     brush = made(rough, network, region="picture")
-    start, figures = brush.begin(0, region)
+    start, figures = parts(brush, region)
     assert figures["strokes"] == begun(rough, network)[1]["strokes"]
     own = network(rough.paste, ("relu3_3",))["relu3_3"]
     corner = (..., slice(0, 2), slice(0, 2))
@@ -123,7 +151,7 @@ def test_a_whole_picture_is_painted_as_its_object_bears_and_its_place_stays(roug
 def test_without_an_object_another_picture_s_strokes_go_everywhere(rough, network, noise):
     empty = module.replace(rough, mask=torch.zeros_like(rough.mask))
     window = module.replace(rough.window(0, None), mask=torch.ones_like(rough.full_mask))
-    _, figures = made(empty, network, style=noise(1, 3, 60, 60)).begin(0, window)
+    _, figures = parts(made(empty, network, style=noise(1, 3, 60, 60)), window)
     assert figures["strokes"] > 0.9
 
 

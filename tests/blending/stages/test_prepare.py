@@ -20,7 +20,6 @@ from blending.poisson.guidance import guidance_field, without_contours
 from blending.poisson.solver import solve_poisson
 from blending.settings import GRADIENTS, PoissonSettings, RefineSettings, Weights
 from blending.stages.prepare import (
-    continuity,
     fidelity_scale,
     poisson_start,
     prepare,
@@ -47,7 +46,7 @@ def window(photo, disc):
 def one_scene(noise, disc):
     """A source that is its target but for exposure, as of a repaired crop."""
     rough = gaussian_blur(noise(1, 3, 48, 48), 2.0, 6)
-    target = 0.5 + 0.15 * (rough - rough.mean()) / rough.std()
+    target = 0.5 + 0.08 * (rough - rough.mean()) / rough.std()
     return make_window((target - 0.1) / 0.8, target, disc(48, 48, 15))
 
 
@@ -154,7 +153,7 @@ def guidance_of(window):
 def test_a_half_trusted_match_bleeds_half_the_way_more(one_scene, noise):
     # Rough surroundings of its own make the two windows resemble each other less.
     other = gaussian_blur(noise(1, 3, 48, 48, seed=5), 2.0, 6)
-    other = 0.15 * (other - other.mean()) / other.std()
+    other = 0.08 * (other - other.mean()) / other.std()
     mixed = replace(one_scene, target=one_scene.target + other)
     trust = match_boundary(mixed).confidence
     assert 0.1 < trust < 0.9
@@ -347,12 +346,6 @@ def test_what_continues_the_target_is_not_harmonised(one_scene):
         prepared = prepare(one_scene, PoissonSettings(match=match, harmonise=0.5), asked)
         assert "harmonise" not in prepared.figures
         assert prepared.match_confidence == (1 if match else 0)
-
-
-def test_what_is_there_already_continues_itself_be_it_flat(disc):
-    flat = torch.full((1, 3, 40, 40), 0.3)
-    assert continuity(make_window(flat, flat, disc(40, 40, 9))) == 1
-    assert continuity(make_window(flat + 0.2, flat, disc(40, 40, 9))) == 0
 
 
 def test_the_refine_stage_holds_the_blend_s_border_and_the_source_behind_it(disc, noise):

@@ -19,7 +19,7 @@ def everything(picture):
 def test_a_part_of_the_target_wants_its_own_features(photo, bundled):
     target = photo(96, 120)
     picture = target[..., 16:80, 24:104].clone()
-    found = wanted_features(picture, everything(picture), target, nothing(target), bundled)
+    found = wanted_features(picture, everything(picture), target, nothing(target), bundled).features
     expected = bundled(target, WANTED)
     for name, stride in zip(WANTED, (2, 4, 8), strict=True):
         place = slice(16 // stride, 80 // stride), slice(24 // stride, 104 // stride)
@@ -33,7 +33,7 @@ def test_what_is_covered_teaches_nothing(photo, network):
     picture, covered = photo(64, 96, 250, 20), nothing(target)
     covered[..., 20:60, 30:60] = True
     other[..., 32:48, 42:48] = 1.0  # deeper than any layer sees from outside
-    here = wanted_features(picture, covered, target, covered, network)
+    here = wanted_features(picture, covered, target, covered, network).features
     for name, activation in network(target, WANTED).items():
         known = (here[name] != 0).any(1)
         assert 0.1 < known.float().mean() < 0.5
@@ -45,7 +45,7 @@ def test_what_is_covered_teaches_nothing(photo, network):
 @pytest.mark.parametrize("size", [(50, 61), (8, 8)])
 def test_any_size_is_padded_to_the_stride(size, photo, network):
     picture, target = photo(*size), photo(40, 44, 200, 100)
-    found = wanted_features(picture, everything(picture), target, nothing(target), network)
+    found = wanted_features(picture, everything(picture), target, nothing(target), network).features
     height, width = pad_to_stride(picture).shape[2:]
     assert {name: tuple(x.shape[2:]) for name, x in found.items()} == {
         name: (height // stride, width // stride)
@@ -57,8 +57,8 @@ def test_in_tiles_the_same(photo, network):
     double = network.prepared(torch.empty(0, dtype=torch.float64), torch.float64)
     picture, target = photo(64, 72).double(), photo(80, 88, 200, 100).double()
     arguments = picture, everything(picture), target, nothing(target), double
-    whole = wanted_features(*arguments)
-    for name, found in wanted_features(*arguments, tile=32).items():
+    whole = wanted_features(*arguments).features
+    for name, found in wanted_features(*arguments, tile=32).features.items():
         torch.testing.assert_close(found, whole[name])
 
 
