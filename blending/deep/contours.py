@@ -56,7 +56,7 @@ def contour_of_edge(window: Window) -> Tensor:
     """How much of a mask's edge is the object's contour: 0, a patch of one surface, to 1.
 
     Args:
-        window: as for `contour_share`.
+        window: (1, C, h, w) planes, as for `contour_share`.
 
     Returns:
         (), the mean share over the mask's outermost pixels; 0 where there are none.

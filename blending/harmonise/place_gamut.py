@@ -21,10 +21,10 @@ BY_LIGHTNESS, BY_CHROMA, BY_HUE = 0.15, 0.5, 0.2
 HUE_FROM = 0.06  # chroma at which a hue begins to count
 RARE = 0.004  # share of the samples that is too few to be a colour of the place
 SHARPNESS = 0.3, 0.02  # the nearest colours' width, by their distance, and at least
-TOLERANCE = 0.02  # OKLab: what is nearer to the gamut belongs
-# By 1 - (1 - strength)^p: of the distance to the gamut, 0.7 at one half; in a print of one tone,
+TOLERANCE = 0.012  # OKLab: what is nearer to the gamut belongs
+# By 1 - (1 - strength)^p: of the distance to the gamut, 0.82 at one half; in a print of one tone,
 # where whatever has a hue of its own is foreign, 0.97.
-POWER, POWER_IN_ONE_TONE = 1.75, 5.0
+POWER, POWER_IN_ONE_TONE = 2.5, 5.0
 ONE_TONE = 0.010, 0.016  # OKLab, chroma that lightness does not explain: prints 0.01, fog 0.017
 TONES = 16  # of the lightness by which chroma may be explained
 ENDS = 0.003  # quantiles that count as darkest and lightest
@@ -113,7 +113,14 @@ def joined(gamuts: Sequence[PlaceGamut | None]) -> PlaceGamut | None:
 
 
 def lightness_ends(lightness: Tensor) -> tuple[float, float]:
-    """The darkest and the lightest of (n,) lightnesses, n > 0, but for the very few."""
+    """The darkest and the lightest of some lightnesses, but for the very few.
+
+    Args:
+        lightness: (N,), N > 0.
+
+    Returns:
+        In that unit.
+    """
     order = lightness.sort().values
     last = len(order) - 1
     return order[round(ENDS * last)].item(), order[round((1 - ENDS) * last)].item()

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..image.colour import to_lab
+from ..image.percentile import percentile
 from ..placement.box import Box, bounding_box, full_box
 from .object_view import FEWEST, OBJECT_FROM, RING, ObjectView
-from .percentile import percentile
 
 OBJECT_COLOURS, TARGET_COLOURS = 3000, 6000  # pixels looked at, about
 NEIGHBOURS = 3  # a colour that the target has at one pixel by chance does not count

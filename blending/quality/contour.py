@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..image.filters import gaussian_blur
+from ..image.percentile import percentile
 from .object_view import ObjectView
-from .percentile import percentile
 
 BAND = (2.0, 5.0)  # pixels from the outline, on either side: past its soft edge
 OUTLINE = 1.5  # pixels: the object's outermost pixels, where the step is measured

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..image.filters import gaussian_blur
+from ..image.percentile import percentile
 from .object_view import FEWEST, ObjectView
-from .percentile import percentile
 
 RIM = 12.0  # pixels: the object's outer part, where soft edges and Poisson's ghosts are
 OUTERMOST = 1.0  # pixels at the outline itself, where paste and target are mixed anyway

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from ..image.percentile import percentile
 from ..image.texture import local_contrast
 from .object_view import RING, ObjectView
-from .percentile import percentile
 
 INNER, OUTER = 6.0, 3.0  # pixels from the outline, whose own contrast is no stroke
 FEWEST_PIXELS = 200

@@ -13,9 +13,9 @@ from ..deep.vgg16 import Features
 from ..placement.box import crop
 from ..placement.window import Window, pick
 from ..settings import RefineSettings
-from ..strokes.strength import detail_share, stroke_strength
+from ..strokes.strength import detail_share, newness, stroke_strength
 from ..strokes.wanted import wanted_features
-from .finish import as_painted
+from .finish import PaintedPlace, as_painted
 from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
 
@@ -108,29 +108,23 @@ class Brush:
         objects = crop(pick(self.mask, sample), window.box).to(window.mask)
         has_object = bool((objects > 0).any())  # not where the whole picture is painted without
         seen = replace(window, mask=objects) if has_object else window
-        strength = stroke_strength(seen, other)
-        if strength < LEAST_STRENGTH:
-            return Painted(None, 0.0), lambda x: x
+        strength, grain = stroke_strength(seen, other), self.settings.grain * newness(seen, other)
         # What the object hides is not there to be learnt from: it stands in its own way.
         shown = window.paste
         target = shown if other is None else other
         covered = objects > 0
         if other is not None:
             covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
-        found = self.solver.map_features(
-            lambda network, tile: wanted_features(
-                shown, window.support, target, covered, network, tile
-            ),
-            (target.shape[2], target.shape[3]),
-        )
+        found = None
+        if strength >= LEAST_STRENGTH:
+            found = self.solver.map_features(
+                lambda network, tile: wanted_features(
+                    shown, window.support, target, covered, network, tile
+                ),
+                (target.shape[2], target.shape[3]),
+            )
+        place = PaintedPlace(target, ~covered, found and found.places, other is None)
+        finish = partial(as_painted, window=window, brush=place, amount=grain)
         if found is None:
-            return Painted(None, 0.0), lambda x: x
-        finish = partial(
-            as_painted,
-            window=window,
-            target=target,
-            free=~covered,
-            places=found.places,
-            amount=strength * self.settings.grain,
-        )
+            return Painted(None, 0.0), finish
         return Painted(found.features, strength, detail_share(seen, other)), finish

@@ -8,7 +8,7 @@ from ..poisson.boundary_match import BoundaryMatch, match_boundary
 NOTHING = 1 / 512  # image units: a change of less than half a level
 # Share of the mask's edge that is a contour. Of 132 patches of their own pictures 95 % have less
 # than 0.28, of 31 objects in paintings 30 have more than 0.48.
-CUT_OUT = 0.3, 0.5
+CUT_OUT = 0.25, 0.4
 
 
 def continuity(window: Window, match: BoundaryMatch | None = None) -> float:

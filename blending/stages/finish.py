@@ -1,10 +1,36 @@
 """What follows a minimisation: a new object as sharp and as grainy as its place."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ..placement.window import Window, composite
-from ..strokes.grain import as_sharp_as, grain_level, reflected_places, with_grain
+from ..strokes.grain import (
+    as_sharp_as,
+    painting_level,
+    photograph_level,
+    reflected_places,
+    with_grain,
+)
+
+
+@dataclass(frozen=True)
+class PaintedPlace:
+    """A painting that an object takes its finest texture from.
+
+    Attributes:
+        target: (1, 3, H, W), RGB in [0, 1], the window's, or another picture.
+        free: (1, 1, H, W), bool, its visible part.
+        places: (h, w), from where the object has its like, see `with_grain`; None: nowhere.
+        is_window: whether the target is the window's own, so that its texture can be mirrored from
+            beside the object where it is plain at these places.
+    """
+
+    target: Tensor
+    free: Tensor
+    places: Tensor | None
+    is_window: bool
 
 
 def as_photographed(x: Tensor, window: Window, amount: float) -> Tensor:
@@ -22,34 +48,33 @@ def as_photographed(x: Tensor, window: Window, amount: float) -> Tensor:
     if not amount or not bool(free.any()):
         return x
     x = _softened(x, window, window.target, free, amount)
-    places, level = reflected_places(window.support), grain_level(window.target, free)
-    return with_grain(x, window.target, places, amount, level)
+    level = photograph_level(window.target, free)
+    return with_grain(x, window.target, reflected_places(window.support), level, amount)
 
 
-def as_painted(
-    x: Tensor, window: Window, target: Tensor, free: Tensor, places: Tensor, amount: float
-) -> Tensor:
-    """The finest texture of a painting, from where the object has its like, and its softness.
+def as_painted(x: Tensor, window: Window, brush: PaintedPlace, amount: float) -> Tensor:
+    """The finest texture of a painting, and its softness.
 
     Args:
         x: (1, 3, h, w), what was found; may exceed [0, 1].
         window: that it was found for.
-        target: (1, 3, H, W), that has the texture: the window's, or another picture.
-        free: (1, 1, H, W), bool, its visible part; somewhere True.
-        places: (h, w), see `with_grain`.
+        brush: where the texture is from.
         amount: 0 (x itself) to 1.
 
     Returns:
-        (1, 3, h, w), not clipped.
+        (1, 3, h, w), not clipped; `x` where nothing of the target is seen.
     """
-    if not amount:
+    beside = reflected_places(window.support) if brush.is_window else None
+    places = beside if brush.places is None else brush.places
+    if not amount or places is None or not bool(brush.free.any()):
         return x
-    x = _softened(x, window, target, free, amount)
-    return with_grain(x, target, places, amount, None)
+    x = _softened(x, window, brush.target, brush.free, amount)
+    level = painting_level(brush.target, brush.free)
+    return with_grain(x, brush.target, places, level, amount, beside)
 
 
 def _softened(x: Tensor, window: Window, target: Tensor, free: Tensor, amount: float) -> Tensor:
-    """X under the mask as soft as the target; its edge is judged and softened on its place."""
+    """What is under the mask as soft as the target; its edge is judged and softened on its place."""
     seen = composite(window.target, x, window.mask)
     soft = as_sharp_as(seen, window.support, target, free, amount)
     return torch.where(window.support, x + (soft - seen), x)

@@ -1,18 +1,23 @@
 """Grain: the finest of a place's texture, that an object lacks, taken from the place itself."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from ..image.colour import from_oklab, to_linear, to_oklab, to_srgb
+from ..image.percentile import percentile
 from ..image.texture import local_contrast, octaves
 from .matching import CELL, Matches
 
 FINE = 2  # bands, of 1 and 2 pixels: strokes of 4 pixels are a matter of features
 FLATTEST = 1e-4  # OKLab; a band that is flatter has no grain
 PEAK = 2.5  # times its own strength near a pixel, beyond which a band is an edge and not grain
-MOST = 2.0  # times the median: the place's edges are not its grain
+LEAST, MOST = 0.6, 1.2  # times the median of a painting's: plain parts, and edges, are not it
+SURFACE = 1.5  # times the lower quartile: more than that is drawn, not the surface drawn on
+# An object that is finer than its place: from how much on it is subdued, by which power, at most.
+ROUGHER, EASE, SUBDUED = 1.25, 1 / 3, 0.75
 EDGES = 0.9  # the quantile of a band's local contrast above which it is at an edge
 EDGE = 0.01  # OKLab; a picture whose edges are fainter says nothing of sharpness
 SOFTEST, AS_SHARP = 0.4, 0.9  # shares of a band that are left; that are no difference
@@ -20,9 +25,29 @@ PLAIN = 0.3  # the quantile of a photograph's local contrast that is its grain, 
 REFLECTIONS = 4  # of a place that falls on the object again, before its nearest edge serves
 
 
+@dataclass(frozen=True)
+class GrainLevel:
+    """How strong the grain of a place is.
+
+    Attributes:
+        least: for each band, OKLab, >= 0, what a pixel is given at least.
+        most: for each band, what it is given at most.
+        ease: by which power of its excess over `most` a rougher pixel is subdued, 0: it is not.
+    """
+
+    least: list[float]
+    most: list[float]
+    ease: float = 0.0
+
+
 @torch.no_grad()
 def with_grain(
-    picture: Tensor, target: Tensor, places: Tensor, amount: float, level: list[Tensor] | None
+    picture: Tensor,
+    target: Tensor,
+    places: Tensor,
+    level: GrainLevel,
+    amount: float,
+    beside: Tensor | None = None,
 ) -> Tensor:
     """Give a picture the target's grain where it has less of its own.
 
@@ -33,9 +58,10 @@ def with_grain(
         picture: (1, 3, h, w), RGB; may exceed [0, 1].
         target: (1, 3, H, W), RGB in [0, 1].
         places: (h, w), whole numbers: row · W + column of the target's pixel; -1: left as it is.
+        level: of the target's grain.
         amount: 0 to 1.
-        level: the local contrast of the place in each band, (), OKLab; None: that of each pixel's
-            own place, at most twice its median.
+        beside: (h, w), other places, whose texture serves where the target is plainer than its
+            level at the first ones. None: nothing does.
 
     Returns:
         (1, 3, h, w), not clipped; `picture` where there is no place.
@@ -47,16 +73,21 @@ def with_grain(
     oklab = to_oklab(shown)
     lightness, seen = oklab[:, :1], to_oklab(target)[:, :1]
     change = torch.zeros_like(lightness)
-    bands = zip(local_contrast(lightness), octaves(seen), local_contrast(seen), strict=True)
-    for number, (own, band, contrast) in enumerate(list(bands)[:FINE]):
-        unit = (band / contrast.clamp_min(FLATTEST)).clamp(-PEAK, PEAK)
-        if level is None:
-            wanted = _at(contrast, places)
-            wanted = wanted.clamp_max(MOST * wanted[..., known].median())
-        else:
-            wanted = level[number]
-        lack = (wanted.square() - own.square()).clamp_min(0).sqrt()
-        change += lack * _at(unit, places)
+    ours = zip(octaves(lightness), local_contrast(lightness), strict=True)
+    theirs = zip(octaves(seen), local_contrast(seen), strict=True)
+    limits = zip(level.least, level.most, strict=True)
+    for (band, own), (other, contrast), (least, most) in zip(ours, theirs, limits, strict=False):
+        unit = (other / contrast.clamp_min(FLATTEST)).clamp(-PEAK, PEAK)
+        there = _at(contrast, places)
+        texture = _at(unit, places)
+        if beside is not None:  # what is plain there has none to give
+            plain = 1 - (there / max(least, FLATTEST)).clamp_max(1)
+            texture = (1 - plain.square()).sqrt() * texture + plain * _at(unit, beside)
+        wanted = there.clamp(least, most)
+        change += (wanted.square() - own.square()).clamp_min(0).sqrt() * texture
+        if level.ease:
+            excess = own / max(most, FLATTEST) / ROUGHER
+            change += (excess.clamp_min(1) ** -level.ease).clamp_min(SUBDUED) * band - band
     oklab[:, :1] += amount * change
     moved = to_srgb(from_oklab(oklab).clamp(0, 1)) - to_srgb(to_linear(shown))
     return torch.where(known, picture + moved, picture)
@@ -115,18 +146,40 @@ def reflected_places(support: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def grain_level(target: Tensor, free: Tensor) -> list[Tensor]:
-    """The strength of a picture's grain: its local contrast where it is plain.
+def photograph_level(target: Tensor, free: Tensor) -> GrainLevel:
+    """The grain of a photograph: its local contrast where it is plain.
 
     Args:
         target: (1, 3, H, W), RGB in [0, 1].
         free: (1, 1, H, W), bool, where to look; somewhere True.
 
     Returns:
-        For each band (), OKLab, >= 0.
+        The same everywhere.
     """
-    bands = local_contrast(to_oklab(target)[:, :1])[:FINE]
-    return [band[free].quantile(PLAIN) for band in bands]
+    level = [percentile(band[free], PLAIN) for band in _fine(target)]
+    return GrainLevel(level, level)
+
+
+@torch.no_grad()
+def painting_level(target: Tensor, free: Tensor) -> GrainLevel:
+    """The finest texture of a painting, which it has nearly everywhere.
+
+    Args:
+        target: (1, 3, H, W), RGB in [0, 1].
+        free: (1, 1, H, W), bool, where to look; somewhere True.
+
+    Returns:
+        Around its median; lower where most of it is plain, as between the lines of a drawing.
+    """
+    middle = []
+    for band in _fine(target):
+        quarter, half = (percentile(band[free], share) for share in (0.25, 0.5))
+        middle.append(min(half, SURFACE * quarter))
+    return GrainLevel([LEAST * m for m in middle], [MOST * m for m in middle], EASE)
+
+
+def _fine(target: Tensor) -> list[Tensor]:
+    return local_contrast(to_oklab(target)[:, :1])[:FINE]
 
 
 @torch.no_grad()
@@ -165,7 +218,7 @@ def _falls(contrast: list[Tensor], where: Tensor) -> list[float | None]:
     found = []
     for fine, coarse in pairwise(contrast):
         values = coarse[where]
-        limit = values.sort().values[int(EDGES * (len(values) - 1))]
+        limit = percentile(values, EDGES)
         at = where & (coarse >= limit)
         found.append(None if limit < EDGE else (fine[at] / coarse[at]).mean().item())
     return found

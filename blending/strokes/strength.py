@@ -40,10 +40,24 @@ def stroke_strength(window: Window, texture: Tensor | None = None) -> float:
     rough = torch.stack(levels).mean()
     strength = smoothstep(rough, SMOOTH, ROUGH)
     strength = strength * smoothstep(_mean_depth(window.support), THIN, THICK)
-    if texture is None:  # what is there already has the place's strokes
-        change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
-        strength = strength * smoothstep(change.mean().sqrt(), SAME, OTHER)
-    return strength.item()
+    return strength.item() * newness(window, texture)
+
+
+@torch.no_grad()
+def newness(window: Window, texture: Tensor | None = None) -> float:
+    """How much of an object is new to its place, which has its own strokes and grain already.
+
+    Args:
+        window: (1, C, h, w) planes, as for `stroke_strength`.
+        texture: (1, 3, H, W), another picture that has the texture, which is always new.
+
+    Returns:
+        0 to 1.
+    """
+    if texture is not None:
+        return 1.0
+    change = (window.source - window.target).square().mean(1, keepdim=True)[window.support]
+    return smoothstep(change.mean().sqrt(), SAME, OTHER).item()
 
 
 @torch.no_grad()

@@ -70,8 +70,8 @@ def wanted_features(
     alike = _units(found, means, own.shape), _units(offered, means, free.shape)
     matches = find_matches(*alike, own, free)
     features = {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
-    height, width = target.shape[2:]
-    return Wanted(features, matched_places(matches, tuple(picture.shape[2:]), (height, width)))
+    own_size, size = (picture.shape[2], picture.shape[3]), (target.shape[2], target.shape[3])
+    return Wanted(features, matched_places(matches, own_size, size))
 
 
 def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:

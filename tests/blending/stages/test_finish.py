@@ -1,5 +1,7 @@
 """What follows a minimisation: grain and softness, in photographs and in paintings."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from blending.placement.box import full_box
 from blending.placement.place import place
 from blending.placement.window import Window
 from blending.settings import PoissonSettings
-from blending.stages.finish import as_painted, as_photographed
+from blending.stages.finish import PaintedPlace, as_painted, as_photographed
 from blending.stages.poisson import poisson_stage
 
 
@@ -42,12 +44,20 @@ def test_an_object_that_covers_all_is_left(window):
 
 
 def test_painted_takes_the_target_at_its_places(window):
-    free = ~window.support
     places = torch.where(window.support[0, 0], 3 * 90 + 5, -1)
-    assert as_painted(window.source, window, window.target, free, places, 0.0) is window.source
-    found = as_painted(window.source, window, window.target, free, places, 1.0)
+    brush = PaintedPlace(window.target, ~window.support, places, is_window=False)
+    assert as_painted(window.source, window, brush, 0.0) is window.source
+    found = as_painted(window.source, window, brush, 1.0)
     change = (found - window.source)[0, 0][window.support[0, 0]]
     assert change.std() < 0.2 * change.abs().mean()  # one place for all: the same everywhere
+
+
+def test_without_matches_the_texture_is_mirrored_from_beside_if_it_is_there(window):
+    brush = PaintedPlace(window.target, ~window.support, None, is_window=True)
+    change = (as_painted(window.source, window, brush, 1.0) - window.source)[0, 0]
+    assert change[window.support[0, 0]].std() > 0.01
+    other = replace(brush, is_window=False)  # another picture is not beside the object
+    assert as_painted(window.source, window, other, 1.0) is window.source
 
 
 def test_an_edge_sharper_than_the_place_s_is_softened_at_the_mask_too(disc):

@@ -6,9 +6,11 @@ from scipy.ndimage import gaussian_filter
 
 from blending.image.filters import gaussian_blur
 from blending.strokes.grain import (
+    GrainLevel,
     as_sharp_as,
-    grain_level,
     matched_places,
+    painting_level,
+    photograph_level,
     reflected_places,
     with_grain,
 )
@@ -32,8 +34,8 @@ def fine(picture):
 
 
 def reflected(picture, target, support, amount=1.0):
-    level = grain_level(target, ~support)
-    return with_grain(picture, target, reflected_places(support), amount, level)
+    level = photograph_level(target, ~support)
+    return with_grain(picture, target, reflected_places(support), level, amount)
 
 
 def test_a_plain_object_gets_the_place_s_grain_and_nothing_around_it_changes(grainy, disc):
@@ -98,7 +100,7 @@ def test_an_object_that_covers_all_has_no_place():
     places = reflected_places(torch.ones(1, 1, 6, 7, dtype=torch.bool))
     assert (places == NOWHERE).all()
     picture = torch.rand(1, 3, 6, 7)
-    assert with_grain(picture, picture, places, 1.0, None) is picture
+    assert with_grain(picture, picture, places, GrainLevel([0.1], [0.1]), 1.0) is picture
 
 
 def test_at_its_matches_an_object_takes_what_the_target_has_there(grainy):
@@ -110,7 +112,8 @@ def test_at_its_matches_an_object_takes_what_the_target_has_there(grainy):
     assert places[0, 0] == 8 * 86 + 8 and places[14, 17] == 22 * 86 + 25
     target = grainy[..., :86]
     plain = torch.full((1, 3, 15, 18), 0.5)
-    found = with_grain(plain, target, places, 1.0, None) - plain
+    level = painting_level(target, torch.ones_like(target[:, :1], dtype=torch.bool))
+    found = with_grain(plain, target, places, level, 1.0) - plain
     there = target[..., 8:23, 8:26]
     there = (there - gaussian_blur(target, 2, 8)[..., 8:23, 8:26])[0, 0].flatten()
     assert torch.corrcoef(torch.stack((found[0, 0].flatten(), there)))[0, 1] > 0.95
@@ -141,3 +144,40 @@ def test_a_place_without_edges_says_nothing_of_sharpness(disc):
     support = support_of(disc)
     sharp = edges()
     assert as_sharp_as(sharp, support, torch.full_like(sharp, 0.5), ~support, 1.0) is sharp
+
+
+def test_where_its_like_is_plain_the_texture_is_from_beside(grainy):
+    """Two halves, grain and nothing: what is matched to the plain half takes the other's grain."""
+    half = grainy.clone()
+    half[..., 45:] = 0.5
+    places = torch.full((20, 20), 40 * 90 + 80)
+    beside = (torch.arange(20)[:, None] + 30) * 90 + torch.arange(20) + 10
+    plain, level = torch.full((1, 3, 20, 20), 0.5), GrainLevel([0.02, 0.01], [0.03, 0.02])
+    alone = with_grain(plain, half, places, level, 1.0)
+    found = with_grain(plain, half, places, level, 1.0, beside)
+    assert (alone - plain).std() < 1e-3 < 5e-3 < (found - plain).std()
+
+
+def test_an_object_finer_than_its_place_is_subdued_if_told(grainy, disc):
+    support = support_of(disc)
+    rough = 0.5 + 6 * (grainy - 0.5)
+    places = reflected_places(support)
+    kept, subdued = (
+        with_grain(rough, grainy, places, GrainLevel([0.01, 0.01], [0.01, 0.01], ease), 1.0)
+        for ease in (0.0, 1 / 3)
+    )
+    middle = (..., slice(32, 58), slice(32, 58))
+    assert fine(kept[middle]) == pytest.approx(fine(rough[middle]), rel=0.02)
+    assert 0.7 < fine(subdued[middle]) / fine(rough[middle]) < 0.85
+
+
+def test_the_paper_between_the_lines_of_a_drawing_is_its_surface():
+    paper = torch.full((1, 3, 120, 120), 0.8)
+    paper += 0.004 * torch.randn(1, 1, 120, 120, generator=torch.Generator().manual_seed(1))
+    drawn = paper.clone()
+    drawn[..., ::12, :] = 0.1  # the median sees a line nearly everywhere
+    everywhere = torch.ones(1, 1, 120, 120, dtype=torch.bool)
+    blank, lines = (painting_level(x.clamp(0, 1), everywhere).most[0] for x in (paper, drawn))
+    busy = photograph_level(drawn, everywhere).most[0]
+    assert lines <= 1.2 * 1.5 * busy
+    assert blank < 0.02

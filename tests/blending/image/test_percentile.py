@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from blending.quality.percentile import percentile
+from blending.image.percentile import percentile
 
 
 def test_four_values_by_hand():
