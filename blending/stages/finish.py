@@ -74,7 +74,7 @@ def as_painted(x: Tensor, window: Window, brush: PaintedPlace, amount: float) ->
 
 
 def _softened(x: Tensor, window: Window, target: Tensor, free: Tensor, amount: float) -> Tensor:
-    """What is under the mask as soft as the target; its edge is judged and softened on its place."""
+    """What is under the mask as soft as the target; its edge is judged on its place."""
     seen = composite(window.target, x, window.mask)
     soft = as_sharp_as(seen, window.support, target, free, amount)
     return torch.where(window.support, x + (soft - seen), x)
