@@ -155,18 +155,17 @@ def _summary(report: dict) -> str:
         counted = f"{evaluations} evaluations, " if evaluations else ""
         words.append(f"{stage['stage']} {counted}{stage['seconds']:.1f} s")
         words += stage["notes"]
-    return "; ".join([*words, *map(_guard_rails, filter(None, report["guard_rails"]))])
+    is_exact = report["stages"][0]["settings"]["method"] == "exact"
+    words += [_guard_rails(figures, is_exact) for figures in filter(None, report["guard_rails"])]
+    return "; ".join(words)
 
 
-def _guard_rails(figures: dict[str, float | None]) -> str:
-    from ..quality.verdicts import in_words, verdicts
+def _guard_rails(figures: dict[str, float | None], is_exact: bool) -> str:
+    from ..quality.verdicts import in_words
 
-    seam, words = figures["seam_ratio"], verdicts(figures)
-    looks = in_words([{name: figures[name] for name in words if name != "hue_flip_share"}])
-    return (
-        f"colour difference {figures['colour_difference']:.1f} ΔE, "
-        f"hues turned {figures['hue_flip_share']:.1%} ({words['hue_flip_share']}), "
-        + ("" if seam is None else f"seam {seam:.1%} of the paste's, ")
-        + f"background changed by {figures['background_difference']:.0f} levels"
-        + (f"; {looks}" if looks else "")
-    )
+    seam, looks = figures["seam_ratio"], in_words([figures])
+    words = [f"colour difference {figures['colour_difference']:.1f} ΔE"]
+    if is_exact and seam is not None:  # a contour that is kept would count as one
+        words.append(f"seam {seam:.1%} of the paste's")
+    words.append(f"background changed by {figures['background_difference']:.0f} levels")
+    return ", ".join(words) + (f"; {looks}" if looks else "")

@@ -39,7 +39,10 @@ def check_format(path: str | Path, channels: int, bits: int) -> None:
     if bits == 16 and suffix != ".png":
         raise ValueError(f"{path} must end in .png for a 16-bit target, got {suffix}")
     if channels == 4 and not FORMATS[suffix][1]:
-        raise ValueError(f"{path} must be a format with alpha, as the picture has, got {suffix}")
+        able = ", ".join(name for name, (_, has_alpha, _) in FORMATS.items() if has_alpha)
+        raise ValueError(
+            f"{path} must be a format with alpha ({able}), as the picture has, got {suffix}"
+        )
 
 
 def write_picture(

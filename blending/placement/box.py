@@ -37,6 +37,11 @@ class Box:
         return self.height, self.width
 
     @property
+    def centre(self) -> tuple[int, int]:
+        """Row and column of the middle pixel."""
+        return self.top + self.height // 2, self.left + self.width // 2
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no pixel in it."""
         return not (self.height and self.width)

@@ -31,10 +31,18 @@ class Wanted:
 
     def written(self, value: float) -> str:
         """Name, value and unit; nothing is written as minus zero."""
-        text = format(value, self.form)
+        text = self._number(value)
         if not any(digit in text for digit in "123456789"):
             text = text.removeprefix("-")
         return f"{self.words} {text}{self.unit}"
+
+    def _number(self, value: float) -> str:
+        return format(value, self.form)
+
+    def missed(self, value: float) -> str:
+        """The same, and the end of the range that a value lies beyond."""
+        limit, side = (self.lowest, "least") if value < self.lowest else (self.highest, "most")
+        return f"{self.written(value)} ({self._number(limit)} at {side})"
 
 
 # Figures of 35 published painterly composites and of faults made on purpose decided the ranges:
@@ -72,18 +80,18 @@ def in_words(pictures: Iterable[Mapping[str, float | None]]) -> str:
         pictures: the figures of each, by the keys of `guard_rails`.
 
     Returns:
-        For each figure the value of the picture where it is worst, such as "look: contour 0.41;
-        good: tone 0.92, highlights 3.0 ΔE"; empty where no figure has a word.
+        For each figure the value of the picture where it is worst, such as "look: contour 0.41
+        (0.55 at least); good: tone 0.92, highlights 3.0 ΔE"; empty where no figure has a word.
     """
     worst: dict[str, float] = {}
     for figures in pictures:
         for key, value in _known(figures).items():
             worst[key] = min(worst.get(key, value), value, key=WANTED[key].room)
     words = verdicts(worst)
-    lists = {
-        word: [WANTED[key].written(worst[key]) for key in words if words[key] == word]
-        for word in (LOOK, GOOD)
-    }
+    lists: dict[str, list[str]] = {LOOK: [], GOOD: []}
+    for key, word in words.items():
+        wanted, value = WANTED[key], worst[key]
+        lists[word].append(wanted.missed(value) if word == LOOK else wanted.written(value))
     return "; ".join(f"{word}: {', '.join(found)}" for word, found in lists.items() if found)
 
 

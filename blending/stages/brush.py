@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ..deep.problem import Painted
 from ..deep.vgg16 import Features
-from ..placement.box import crop
+from ..placement.box import bounding_box, crop
 from ..placement.window import Window, pick
 from ..settings import RefineSettings
+from ..strokes.film import MatchedFrame, carried
 from ..strokes.strength import detail_share, newness, stroke_strength
-from ..strokes.wanted import wanted_features
+from ..strokes.wanted import Wanted, wanted_features
 from .finish import PaintedPlace, as_painted
 from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
@@ -77,6 +78,7 @@ class Brush:
         self.is_matched = is_matched(settings)
         rows = () if style is None or self.is_matched else style
         self.grams = [solver.grams(row[None, :3]) for row in rows]
+        self.frame: MatchedFrame | None = None
 
     def begin(self, sample: int, window: Window) -> Begun:
         """Where the minimisation of one picture starts.
@@ -117,14 +119,29 @@ class Brush:
             covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
         found = None
         if strength >= LEAST_STRENGTH:
-            found = self.solver.map_features(
-                lambda network, tile: wanted_features(
-                    shown, window.support, target, covered, network, tile
-                ),
-                (target.shape[2], target.shape[3]),
-            )
+            found = self._wanted(window, shown, target, covered, objects > 0)
         place = PaintedPlace(target, ~covered, found and found.places, other is None)
         finish = partial(as_painted, window=window, brush=place, amount=grain)
         if found is None:
             return Painted(None, 0.0), finish
         return Painted(found.features, strength, detail_share(seen, other)), finish
+
+    def _wanted(
+        self, window: Window, shown: Tensor, target: Tensor, covered: Tensor, objects: Tensor
+    ) -> Wanted | None:
+        """What the window's object is to be made of; a film's begins from the frame before."""
+        corner = (window.box.top, window.box.left) if target is shown else (0, 0)
+        object_box = bounding_box(objects if bool(objects.any()) else window.support)
+        centre = object_box.shifted(window.box.top, window.box.left).centre
+        before = None
+        if self.frame is not None:
+            before = partial(carried, self.frame, window.box, corner, centre)
+        found = self.solver.map_features(
+            lambda network, tile: wanted_features(
+                shown, window.support, target, covered, network, tile, before
+            ),
+            (target.shape[2], target.shape[3]),
+        )
+        if found is not None and self.settings.sequence:
+            self.frame = MatchedFrame(found.matches, window.box, corner, centre)
+        return found

@@ -216,8 +216,7 @@ def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings)
 
 
 def _centre(window: Window) -> tuple[int, int]:
-    box = bounding_box(window.support).shifted(window.box.top, window.box.left)
-    return box.top + box.height // 2, box.left + box.width // 2
+    return bounding_box(window.support).shifted(window.box.top, window.box.left).centre
 
 
 def _figures(solution: Solution, tile: int | None, network: Features) -> dict:

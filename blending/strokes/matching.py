@@ -13,6 +13,7 @@ CELL = 4  # pixels of a position, relu3_1's
 CANDIDATES = 64  # a position takes one of those that resemble it most
 AROUND = 2  # positions on each side that a match should agree with
 AGREEMENT = 0.3  # of all neighbours, in units of the cosine
+STEADINESS = 0.3  # of the frame before, in the same unit
 ROUNDS = 4
 AT_ONCE = 2**23  # cosines that are held at once
 NOWHERE = -1
@@ -33,7 +34,9 @@ class Matches:
 
 
 @torch.no_grad()
-def find_matches(wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor) -> Matches:
+def find_matches(
+    wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor, before: Tensor | None = None
+) -> Matches:
     """Match each position to the one that is like it, in agreement with its neighbours.
 
     Likeness is the mean cosine over 3 x 3 positions. Each position has the best ones as candidates;
@@ -45,6 +48,8 @@ def find_matches(wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor) -> 
         offered: (C, H, W), unit vectors of what there is.
         own: (h, w), bool, positions that are matched.
         free: (H, W), bool, positions that may be taken; somewhere True.
+        before: (h, w), whole numbers as in `Matches`, of the frame before: a candidate that was
+            taken there is worth more. None: there is none.
 
     Returns:
         The matches.
@@ -56,7 +61,9 @@ def find_matches(wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor) -> 
     if not bool(own.any()):
         return Matches(places, free.shape[1])
     likeness, candidates = _candidates(wanted, offered, own, free)
-    places[own] = candidates[:, 0]
+    if before is not None:
+        likeness = likeness + STEADINESS * (candidates == before[own][:, None])
+    places[own] = candidates.gather(1, likeness.argmax(1, keepdim=True))[:, 0]
     for _ in range(ROUNDS):
         named = _named_by_neighbours(places, own, free.shape)
         agreeing = (candidates[:, :, None] == named[:, None, :]).sum(2) / named.shape[1]

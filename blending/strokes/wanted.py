@@ -1,5 +1,6 @@
 """Features that an object would have if a target's painter had painted it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +25,12 @@ class Wanted:
     Attributes:
         features: (1, C, h' / s, w' / s) by layer, the sides padded to multiples of 8; zeros far
             from the object.
+        matches: of its positions.
         places: (h, w), from each of its pixels to the target's, see `with_grain`.
     """
 
     features: dict[str, Tensor]
+    matches: Matches
     places: Tensor
 
 
@@ -39,6 +42,7 @@ def wanted_features(
     covered: Tensor,
     network: Features,
     tile: int | None = None,
+    before: Callable[[tuple[int, int], tuple[int, int]], Tensor] | None = None,
 ) -> Wanted | None:
     """The target's features, gathered for each position of an object from where it is alike.
 
@@ -50,6 +54,8 @@ def wanted_features(
         network: on the pictures' device.
         tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
             once.
+        before: from the sizes (h, w), (H, W) of both grids of positions to what `find_matches`
+            takes of the frame before; None: there is none.
 
     Returns:
         These and where they are from; None where all of the target is covered.
@@ -68,10 +74,11 @@ def wanted_features(
         _at_cells(offered[name], free.shape)[..., free].mean(2)[..., None, None] for name in MATCHED
     ]
     alike = _units(found, means, own.shape), _units(offered, means, free.shape)
-    matches = find_matches(*alike, own, free)
+    grids = (own.shape[0], own.shape[1]), (free.shape[0], free.shape[1])
+    matches = find_matches(*alike, own, free, before and before(*grids))
     features = {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
     own_size, size = (picture.shape[2], picture.shape[3]), (target.shape[2], target.shape[3])
-    return Wanted(features, matched_places(matches, own_size, size))
+    return Wanted(features, matches, matched_places(matches, own_size, size))
 
 
 def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:

@@ -640,18 +640,24 @@ RAILS = {
     "foreign_colours": 7.0,
     "highlights": None,
 }
-STAGE = {"stage": "poisson", "pictures": [{}], "seconds": 1.0, "notes": []}
+SETTINGS = {"method": "deep"}
+STAGE = {"stage": "poisson", "pictures": [{}], "seconds": 1.0, "notes": [], "settings": SETTINGS}
 
 
 def test_the_summary_says_what_to_look_at_and_what_is_good():
     assert _summary({"stages": [STAGE], "guard_rails": [RAILS]}) == (
-        "poisson 1.0 s; colour difference 3.1 ΔE, hues turned 2.1% (good), "
-        "seam 31.0% of the paste's, background changed by 0 levels; "
-        "look: see-through rim 0.20, foreign colours 7.0 ΔE; "
-        "good: see-through inside 0.01, contour 0.60, tone 0.91"
+        "poisson 1.0 s; colour difference 3.1 ΔE, background changed by 0 levels; "
+        "look: see-through rim 0.20 (0.12 at most), foreign colours 7.0 ΔE (6.0 at most); "
+        "good: see-through inside 0.01, contour 0.60, tone 0.91, hues turned 2.1%"
     )
     turned = _summary({"stages": [STAGE], "guard_rails": [RAILS | {"hue_flip_share": 0.07}]})
-    assert "hues turned 7.0% (look), " in turned
+    assert "hues turned 7.0% (5.0% at most)" in turned
+
+
+def test_a_seam_is_told_where_no_contour_is_kept():
+    exact = STAGE | {"settings": {"method": "exact"}}
+    said = _summary({"stages": [exact], "guard_rails": [RAILS]})
+    assert "ΔE, seam 31.0% of the paste's, background" in said
 
 
 def test_an_object_too_small_for_its_looks_has_no_words_on_them():

@@ -187,7 +187,7 @@ def test_the_file_has_the_permissions_of_any_new_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "channels", "bits", "message"),
     [
-        ("a.jpg", 4, 8, r"a\.jpg must be a format with alpha"),
+        ("a.jpg", 4, 8, r"a\.jpg must be a format with alpha \(\.png, \.webp, \.tif, \.tiff\)"),
         ("a.jpeg", 4, 8, r"a\.jpeg must be a format with alpha"),
         ("a.jpg", 3, 16, r"a\.jpg must end in \.png for a 16-bit target, got \.jpg"),
         ("a.webp", 3, 16, r"a\.webp must end in \.png for a 16-bit target"),

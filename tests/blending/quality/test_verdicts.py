@@ -52,8 +52,11 @@ def test_every_figure_is_good_or_to_be_looked_at():
 
 def test_what_to_look_at_comes_first():
     figures = {"contour_kept": 0.41, "tone_kept": 0.92, "foreign_colours": 12.0}
-    assert in_words([figures]) == "look: contour 0.41, foreign colours 12.0 ΔE; good: tone 0.92"
-    assert in_words([{"contour_kept": 0.41}]) == "look: contour 0.41"
+    assert in_words([figures]) == (
+        "look: contour 0.41 (0.55 at least), foreign colours 12.0 ΔE (6.0 at most); good: tone 0.92"
+    )
+    assert in_words([{"contour_kept": 0.41}]) == "look: contour 0.41 (0.55 at least)"
+    assert in_words([{"hue_flip_share": 0.07}]) == "look: hues turned 7.0% (5.0% at most)"
 
 
 def test_of_several_pictures_the_worst_is_told():
@@ -63,7 +66,7 @@ def test_of_several_pictures_the_worst_is_told():
         {},
         {"tone_kept": 1.09, "contour_kept": 0.7},
     ]
-    assert in_words(pictures) == "look: contour 0.50; good: tone 1.09"
+    assert in_words(pictures) == "look: contour 0.50 (0.55 at least); good: tone 1.09"
     assert in_words([]) == in_words([{}, {}]) == ""
 
 
