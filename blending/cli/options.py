@@ -19,7 +19,7 @@ from ..settings import (
 )
 
 DEMO = Path(__file__).parents[1] / "demo"
-DEMO_PLACE = (529, 39)  # column, row
+DEMO_PLACE = (330, 186)  # column, row
 EXIT_USAGE = 2
 
 
@@ -148,8 +148,8 @@ def _complete(options: argparse.Namespace) -> None:
     if options.demo:
         if options.source or options.target or options.mask:
             raise ValueError("--demo brings its own pictures: leave --source, --target, --mask out")
-        options.source = DEMO / "rocket.png"
-        options.mask = DEMO / "rocket_mask.png"
+        options.source = DEMO / "astronaut.jpg"
+        options.mask = DEMO / "astronaut_mask.png"
         options.target = DEMO / "starry_night.jpg"
         options.at = DEMO_PLACE
         options.out = options.out or "demo.png"
