@@ -16,6 +16,7 @@ from ..settings import RefineSettings
 from ..strokes.film import MatchedFrame, carried
 from ..strokes.strength import detail_share, newness, stroke_strength
 from ..strokes.wanted import Wanted, wanted_features
+from .film import Frame, frame_of, steadied
 from .finish import PaintedPlace, as_painted
 from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
@@ -79,6 +80,7 @@ class Brush:
         rows = () if style is None or self.is_matched else style
         self.grams = [solver.grams(row[None, :3]) for row in rows]
         self.frame: MatchedFrame | None = None
+        self.texture: Frame | None = None
 
     def begin(self, sample: int, window: Window) -> Begun:
         """Where the minimisation of one picture starts.
@@ -121,10 +123,17 @@ class Brush:
         if strength >= LEAST_STRENGTH:
             found = self._wanted(window, shown, target, covered, objects > 0)
         place = PaintedPlace(target, ~covered, found and found.places, other is None)
-        finish = partial(as_painted, window=window, brush=place, amount=grain)
+        film = partial(self._steadied, window) if self.settings.sequence else None
+        finish = partial(as_painted, window=window, brush=place, amount=grain, film=film)
         if found is None:
             return Painted(None, 0.0), finish
         return Painted(found.features, strength, detail_share(seen, other)), finish
+
+    def _steadied(self, window: Window, texture: Tensor) -> Tensor:
+        """The texture of a film's frame, remembered for the next."""
+        texture = steadied(texture, window, self.texture)
+        self.texture = frame_of(window, texture)
+        return texture
 
     def _wanted(
         self, window: Window, shown: Tensor, target: Tensor, covered: Tensor, objects: Tensor

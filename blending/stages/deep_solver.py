@@ -1,7 +1,7 @@
 """Minimise the joint objective for windows of one size, within the memory there is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -12,12 +12,12 @@ from ..deep.objective import joint_objective, reusable_context
 from ..deep.preconditioner import spectral_preconditioner
 from ..deep.vgg16 import Features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation, Solution, minimize
-from ..placement.box import Box, bounding_box, crop
+from ..placement.box import bounding_box
 from ..placement.place import Placed
-from ..placement.window import Window
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
 from .device import resolve_precision
+from .film import Frame, frame_of
 from .memory import Extent, Plan, first_that_fits, is_matched, memory_limit, pass_plans, plans
 from .prepare import Start
 
@@ -27,21 +27,6 @@ T = TypeVar("T")
 # ones together change the third digit of the score, and cannot be seen.
 TOLERANCE = 0.004
 NEGLIGIBLE = 1e-9  # the rounding of terms that are 0, as where the source is what is there already
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What the next frame of a film starts from: the change found for this one, and where it is.
-
-    Attributes:
-        change: (1, 3, h, w), the solution minus its start.
-        box: the window on the target.
-        centre: row and column on the target of the middle of the support's box, pixels.
-    """
-
-    change: Tensor
-    box: Box
-    centre: tuple[int, int]
 
 
 class DeepSolver:
@@ -151,8 +136,8 @@ class DeepSolver:
         )
         x0 = torch.cat([start.x0 for start in starts])
         window = problems[0].window
-        if self.settings.sequence:
-            x0 = self._continued(x0, window)
+        if self.settings.sequence and self.frame is not None:
+            x0 = x0 + torch.where(window.support, self.frame.moved_to(window), 0)
         solutions = minimize(
             objective,
             x0,
@@ -164,21 +149,8 @@ class DeepSolver:
         )
         if self.settings.sequence:
             change = solutions[0].x[None] - starts[0].x0
-            self.frame = Frame(change, window.box, _centre(window))
+            self.frame = frame_of(window, change)
         return solutions
-
-    def _continued(self, x0: Tensor, window: Window) -> Tensor:
-        """The start plus the previous frame's change, moved along with the object."""
-        frame = self.frame
-        if frame is None or window.box.intersection(frame.box).is_empty:
-            return x0
-        moved, (row, column), before = torch.zeros_like(x0), _centre(window), frame.centre
-        come_along = frame.box.shifted(row - before[0], column - before[1])
-        shared = window.box.intersection(come_along)
-        if not shared.is_empty:
-            change = crop(frame.change, shared.relative_to(come_along))
-            crop(moved, shared.relative_to(window.box)).copy_(change)
-        return x0 + torch.where(window.support, moved, 0)
 
 
 @torch.inference_mode(False)
@@ -213,10 +185,6 @@ def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings)
     has_histogram = bool(settings.weights.histogram)
     window = supports.shape[2], supports.shape[3]
     return Extent(window, size, has_histogram, is_matched(settings))
-
-
-def _centre(window: Window) -> tuple[int, int]:
-    return bounding_box(window.support).shifted(window.box.top, window.box.left).centre
 
 
 def _figures(solution: Solution, tile: int | None, network: Features) -> dict:

@@ -1,5 +1,6 @@
 """What follows a minimisation: a new object as sharp and as grainy as its place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +53,13 @@ def as_photographed(x: Tensor, window: Window, amount: float) -> Tensor:
     return with_grain(x, window.target, reflected_places(window.support), level, amount)
 
 
-def as_painted(x: Tensor, window: Window, brush: PaintedPlace, amount: float) -> Tensor:
+def as_painted(
+    x: Tensor,
+    window: Window,
+    brush: PaintedPlace,
+    amount: float,
+    film: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """The finest texture of a painting, and its softness.
 
     Args:
@@ -60,6 +67,8 @@ def as_painted(x: Tensor, window: Window, brush: PaintedPlace, amount: float) ->
         window: that it was found for.
         brush: where the texture is from.
         amount: 0 (x itself) to 1.
+        film: from the texture that this picture is given, (1, 3, h, w), to that of a film's frame;
+            None: it is no film.
 
     Returns:
         (1, 3, h, w), not clipped; `x` where nothing of the target is seen.
@@ -70,7 +79,8 @@ def as_painted(x: Tensor, window: Window, brush: PaintedPlace, amount: float) ->
         return x
     x = _softened(x, window, brush.target, brush.free, amount)
     level = painting_level(brush.target, brush.free)
-    return with_grain(x, brush.target, places, level, amount, beside)
+    grainy = with_grain(x, brush.target, places, level, amount, beside)
+    return grainy if film is None else x + film(grainy - x)
 
 
 def _softened(x: Tensor, window: Window, target: Tensor, free: Tensor, amount: float) -> Tensor:
