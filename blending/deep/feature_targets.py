@@ -125,7 +125,7 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
         style: Gram matrices to match instead of the targets', (N or 1, C, C) by layer.
         wanted: features to match instead of Gram matrices, for each window (1, C, H / s, W / s) by
             layer; empty where none are.
-        detail: (N, 1, h, w), 0 to 1, how much content counts at each pixel; None: wholly.
+        detail: (N, 1, h, w), >= 0, how much content counts at each pixel; None: wholly.
         context: one that `serves` these arguments; None: it is computed.
 
     Returns:

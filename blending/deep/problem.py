@@ -25,7 +25,7 @@ class Problem:
             by layer, the sides padded to multiples of 8; empty: none are known, and the term has no
             weight. None: it matches Gram matrices.
         seam: (1, 1, h, w), 0 to 1, how much the gradient term counts at each pixel; None: wholly.
-        detail: (1, 1, h, w), 0 to 1, how much the content term counts at each pixel; None: wholly.
+        detail: (1, 1, h, w), >= 0, how much the content term counts at each pixel; None: wholly.
     """
 
     window: Window
@@ -46,7 +46,7 @@ class Painted:
     Attributes:
         features: as `Problem.wanted`; None: nothing is known, or nothing is to be painted.
         strength: by which the style term's weight is multiplied, 0 to 1; 0 without features.
-        detail: (1, 1, h, w), 0 to 1, how much of the object is held at each pixel; None: all of it.
+        detail: (1, 1, h, w), >= 0, how much the object is held at each pixel; None: 1.
     """
 
     features: dict[str, Tensor] | None

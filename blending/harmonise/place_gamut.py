@@ -12,6 +12,7 @@ from ..image.colour import to_oklab
 from ..image.filters import smoothstep
 
 LARGEST_SIDE = 192  # pixels: pictures are scaled down to it, which leaves out grain
+PIXELS = 16384  # that the darkest and the lightest are read of
 SAMPLES = 768  # colours that are remembered of a picture
 # Nodes of the table of nearest colours, lightness by a by b.
 LEVELS, STEPS, REACH = 9, 21, 0.36  # OKLab; sRGB's a and b lie within 0.33
@@ -28,7 +29,7 @@ POWER, POWER_IN_ONE_TONE = 2.5, 5.0
 ONE_TONE = 0.010, 0.016  # OKLab, chroma that lightness does not explain: prints 0.01, fog 0.017
 TONES = 16  # of the lightness by which chroma may be explained
 ENDS = 0.003  # quantiles that count as darkest and lightest
-LIGHTNESS_SHARE = 0.7  # of the strength: how far the darkest and lightest go to the place's
+LIGHTNESS_SHARE = 0.5  # of the strength: how far the darkest and lightest go to the place's
 LEAST_CONTRAST = 0.8  # share of the lightness range that an object keeps
 
 
@@ -37,15 +38,12 @@ class PlaceGamut:
     """The colours that a place has.
 
     Attributes:
-        colours: (n, 3), OKLab, float32, on the processor, n > 0.
+        colours: (n, 3), OKLab, float32, on the processor, n > 0; without grain.
+        ends: its darkest and lightest, OKLab's lightness, which thin lines may be.
     """
 
     colours: Tensor
-
-    @cached_property
-    def ends(self) -> tuple[float, float]:
-        """The darkest and the lightest, OKLab's lightness."""
-        return lightness_ends(self.colours[:, 0])
+    ends: tuple[float, float]
 
     @cached_property
     def nearest(self) -> Tensor:
@@ -84,16 +82,18 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     """
     factor = min(1.0, LARGEST_SIDE / max(picture.shape[2:]))
     size = [max(1, round(side * factor)) for side in picture.shape[2:]]
-    seen = (free > 0).to(torch.float32)
+    seen, picture = (free > 0).to(torch.float32), picture.to(torch.float32)
     weight = _resized(seen, size)
     # Divided by the weight: what is not looked at must not tint what is beside it.
-    small = _resized(picture.to(torch.float32) * seen, size) / weight.clamp_min(1e-6)
+    small = _resized(picture * seen, size) / weight.clamp_min(1e-6)
     places = (weight > 0.5).flatten().nonzero()[:, 0]
     if not len(places):
         return None
     places = places[:: -(-len(places) // SAMPLES)]
-    colours = small.clamp(0, 1).flatten(2)[:, :, None, places]
-    return PlaceGamut(to_oklab(colours)[0, :, 0].T.cpu().contiguous())
+    colours = _at(small.clamp(0, 1), places)
+    pixels = seen.flatten().nonzero()[:, 0]
+    ends = lightness_ends(_at(picture, pixels[:: -(-len(pixels) // PIXELS)])[:, 0])
+    return PlaceGamut(colours, ends)
 
 
 def joined(gamuts: Sequence[PlaceGamut | None]) -> PlaceGamut | None:
@@ -105,11 +105,13 @@ def joined(gamuts: Sequence[PlaceGamut | None]) -> PlaceGamut | None:
     Returns:
         Of all their colours, thinned out evenly where they are many; None where there is none.
     """
-    known = [gamut.colours for gamut in gamuts if gamut is not None]
+    known = [gamut for gamut in gamuts if gamut is not None]
     if not known:
         return None
-    colours = torch.cat(known)
-    return PlaceGamut(colours[:: -(-len(colours) // (2 * SAMPLES))].contiguous())
+    colours = torch.cat([gamut.colours for gamut in known])
+    darkest, lightest = zip(*(gamut.ends for gamut in known), strict=True)
+    thinned = colours[:: -(-len(colours) // (2 * SAMPLES))].contiguous()
+    return PlaceGamut(thinned, (min(darkest), max(lightest)))
 
 
 def lightness_ends(lightness: Tensor) -> tuple[float, float]:
@@ -178,6 +180,11 @@ def lightness_into_gamut(
 
 def _resized(plane: Tensor, size: list[int]) -> Tensor:
     return F.interpolate(plane, size, mode="bilinear", antialias=True)
+
+
+def _at(picture: Tensor, places: Tensor) -> Tensor:
+    """A picture's colours, (n, 3) in OKLab, at places (n,), on the processor."""
+    return to_oklab(picture.flatten(2)[:, :, None, places])[0, :, 0].T.cpu().contiguous()
 
 
 def _embedded(colours: Tensor) -> Tensor:

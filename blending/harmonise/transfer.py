@@ -20,8 +20,8 @@ LIGHTNESS_SHIFT = 0.1  # the largest one
 # The largest lift, by the object's spread: as blacks stay, a lift of the rest adds contrast, 1.13
 # times for a black car below a light sky without this limit, 1.07 with it.
 LIGHTNESS_LIFT = (0.01, 0.3)
-HIGHLIGHTS_POWER = 3  # seven eighths of the gap at a strength of one half, all of it at 1
-HIGHLIGHTS_CHROMA = 0.1  # the most that a white takes on
+HIGHLIGHTS_POWER = 2.5  # five sixths of the gap at a strength of one half, all of it at 1
+HIGHLIGHTS_CHROMA = 0.07  # the most that a white takes on
 NEUTRAL = 0.06  # what differs from the object's own white by less is a neutral
 CAST = 0.07  # the most that counts as a tint of the object's own white
 # How far a colour may go, see `_limited`.
@@ -51,7 +51,7 @@ def harmonise(
         own: of the object in `source`.
         wanted: of its place.
         strength: 0 (the source's own bits) to 1; at one half greys keep half of the difference of
-            mean chroma, two thirds of lightness, an eighth of highlights; coloured things more.
+            mean chroma, two thirds of lightness, a sixth of highlights; coloured things more.
         gamut: the colours that the place has: what has no like there is brought towards them. None:
             vivid colours stay vivid.
 

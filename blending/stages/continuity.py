@@ -1,5 +1,7 @@
 """Whether a source continues its target, as a repaired crop does, or is a new object."""
 
+from dataclasses import dataclass
+
 from ..deep.contours import contour_of_edge
 from ..image.filters import smoothstep
 from ..placement.window import Window
@@ -11,23 +13,40 @@ NOTHING = 1 / 512  # image units: a change of less than half a level
 CUT_OUT = 0.25, 0.4
 
 
-def continuity(window: Window, match: BoundaryMatch | None = None) -> float:
-    """How surely the source continues the target: as a repaired crop does, not a new object.
+@dataclass(frozen=True)
+class Relation:
+    """What a source is to its target.
 
-    Both show the same around the mask, and the source has no contour at its edge; an object that
-    was pasted onto the target before has one.
+    Attributes:
+        continues: 0 to 1, how surely it goes on where the target ends, as a repaired crop does; 1
+            where it is what is there already.
+        pasted: 0 to 1, how surely it is an object that was pasted onto the target before: all of
+            the mask's edge is its contour then, be it faint.
+    """
+
+    continues: float
+    pasted: float
+
+
+def relation(window: Window, match: BoundaryMatch | None = None) -> Relation:
+    """Whether a source continues its target, or has been pasted onto it, or neither.
+
+    In both cases both pictures show the same around the mask; what was pasted has a contour there.
 
     Args:
         window: (1, C, h, w) planes, with 9 pixels or more around the mask where the frame has them.
         match: the window's own, from `match_boundary`; None: it is made if need be.
 
     Returns:
-        0 to 1; 1 where the source is what is there already.
+        Both; they are 0 where the source shows another ground, or nothing, around the mask.
     """
     if is_there_already(window):
-        return 1.0
+        return Relation(1.0, 0.0)
     alike = (match or match_boundary(window)).confidence
-    return alike and alike * (1 - smoothstep(contour_of_edge(window), *CUT_OUT).item())
+    if not alike:
+        return Relation(0.0, 0.0)
+    cut_out = smoothstep(contour_of_edge(window), *CUT_OUT).item()
+    return Relation(alike * (1 - cut_out), alike * cut_out)
 
 
 def shows_the_place(window: Window) -> float:

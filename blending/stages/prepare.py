@@ -17,7 +17,7 @@ from ..poisson.boundary_match import match_boundary, matched_source
 from ..poisson.guidance import guidance_field, without_contours
 from ..poisson.solver import solve_poisson
 from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
-from .continuity import continuity
+from .continuity import Relation, relation
 
 NARROW = 4  # pixels of margin: an exact solve needs the mask's neighbours, `match_boundary` 3
 LEAST_BLEED = 1 / 64  # added to every bleed, so that at 0 the seam stays soft
@@ -38,6 +38,7 @@ class Prepared:
         match_confidence: from 0 to 1, how surely the source continues the target; 0 without a
             match.
         figures: for the report.
+        pasted: from 0 to 1, how surely the source is an object that was pasted there before.
     """
 
     window: Window
@@ -45,6 +46,7 @@ class Prepared:
     fidelity_scale: float
     match_confidence: float
     figures: dict
+    pasted: float = 0.0
 
     @cached_property
     def exact(self) -> Tensor:
@@ -126,10 +128,12 @@ def prepare(
     bleed, confidence, figures = settings.resolved_bleed, 0.0, {}
     strength = settings.resolved_harmonise
     match = match_boundary(window) if settings.match else None
+    needed = settings.method == "deep" or strength
+    known = relation(window, match) if needed else Relation(0.0, 0.0)
     if match and settings.method == "deep":
-        match = replace(match, confidence=continuity(window, match))
+        match = replace(match, confidence=known.continues)
     if strength:
-        strength *= 1 - (match.confidence if match else continuity(window))
+        strength *= 1 - (match.confidence if match else known.continues)
     if match:
         window = replace(window, source=matched_source(window, match))
         confidence = match.confidence
@@ -149,7 +153,7 @@ def prepare(
         window.source, window.source_valid, window.target, window.support, settings.gradients
     )
     figures["bleed"] = bleed
-    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures)
+    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures, known.pasted)
 
 
 def fidelity_scale(bleed: float) -> float:
@@ -195,7 +199,8 @@ def poisson_start(prepared: Prepared, settings: PoissonSettings) -> Start:
     weights = prepared.joint_weights(settings.weights)
     problem = Problem(window, window.target, guidance, edge_ramp(window, settings.rim), weights)
     if settings.keeps_contours:
-        problem = kept_at_contours(problem, contour_share(problem.window))
+        share = contour_share(problem.window).clamp_min(prepared.pasted)
+        problem = kept_at_contours(problem, share)
     return Start(problem, x0)
 
 

@@ -14,7 +14,7 @@ from .matching import CELL, Matches
 FINE = 2  # bands, of 1 and 2 pixels: strokes of 4 pixels are a matter of features
 FLATTEST = 1e-4  # OKLab; a band that is flatter has no grain
 PEAK = 2.5  # times its own strength near a pixel, beyond which a band is an edge and not grain
-LEAST, MOST = 0.6, 1.2  # times the median of a painting's: plain parts, and edges, are not it
+LEAST, MOST = 0.6, 1.0  # times the median of a painting's: plain parts, and edges, are not it
 SURFACE = 1.5  # times the lower quartile: more than that is drawn, not the surface drawn on
 # An object that is finer than its place: from how much on it is subdued, by which power, at most.
 ROUGHER, EASE, SUBDUED = 1.25, 1 / 3, 0.75

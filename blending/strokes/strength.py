@@ -19,6 +19,7 @@ SAME, OTHER = 0.01, 0.05  # root mean square of the change from the target under
 # The object's own local contrast by its place's: from where on, and up to where, it counts as its
 # own detail; and how much what is plainer is held.
 PLAIN, DETAILED, LEAST_HELD = 0.4, 1.2, 0.2
+EDGED, STRONG, MOST_HELD = 1.5, 4.0, 4.0  # the same of lines, lettering, rims, which must not wave
 BESIDE = 3  # pixels beside the object that do not count as its place
 
 
@@ -62,7 +63,7 @@ def newness(window: Window, texture: Tensor | None = None) -> float:
 
 @torch.no_grad()
 def detail_share(window: Window, texture: Tensor | None = None) -> Tensor:
-    """How much of each pixel is to be held: detail wholly, what is plainer than the place less.
+    """How much each pixel is to be held: what is plainer than the place less, strong edges more.
 
     A painter does not leave a plain surface plain: there strokes have room.
 
@@ -71,15 +72,16 @@ def detail_share(window: Window, texture: Tensor | None = None) -> Tensor:
         texture: as for `stroke_strength`.
 
     Returns:
-        (1, 1, h, w), 0.2 to 1; 1 where nothing of the place is seen.
+        (1, 1, h, w), 0.2 to 4; 1 where nothing of the place is seen.
     """
     levels = _place_contrast(window, texture)
     if levels is None:
         return torch.ones_like(window.mask)
     own = local_contrast(to_lab(window.source)[:, :1])
     ratios = [here / level.clamp_min(1e-3) for here, level in zip(own, levels, strict=True)]
-    detail = smoothstep(torch.stack(ratios).mean(0), PLAIN, DETAILED)
-    return LEAST_HELD + (1 - LEAST_HELD) * detail
+    ratio = torch.stack(ratios).mean(0)
+    detail = LEAST_HELD + (1 - LEAST_HELD) * smoothstep(ratio, PLAIN, DETAILED)
+    return detail + (MOST_HELD - 1) * smoothstep(ratio, EDGED, STRONG)
 
 
 def _place_contrast(window: Window, texture: Tensor | None) -> list[Tensor] | None:

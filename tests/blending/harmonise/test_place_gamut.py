@@ -21,7 +21,7 @@ ORANGE, BLUE = (0.7, 0.10, 0.10), (0.45, -0.02, -0.12)
 
 
 def gamut_of(*colours, copies=20):
-    return PlaceGamut(torch.tensor(colours).repeat(copies, 1))
+    return PlaceGamut(torch.tensor(colours).repeat(copies, 1), (0.0, 1.0))
 
 
 def moved(colour, gamut, strength=0.5):
@@ -69,11 +69,12 @@ def test_what_is_covered_does_not_tint_a_large_picture_s_edge():
 
 
 def test_gamuts_are_joined_and_thinned_out():
-    many = PlaceGamut(torch.rand(3 * SAMPLES, 3))
+    many = PlaceGamut(torch.rand(3 * SAMPLES, 3), (0.2, 0.7))
     whole = joined([many, None, gamut_of(BLUE)])
     assert whole is not None
     assert SAMPLES < len(whole.colours) <= 2 * SAMPLES
     assert (whole.colours == torch.tensor(BLUE)).all(1).any()
+    assert whole.ends == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (7, 5)])
@@ -112,7 +113,7 @@ def test_more_strength_goes_nearer_and_none_stays():
 
 def test_in_a_print_of_one_tone_nothing_keeps_a_hue_of_its_own():
     levels = torch.linspace(0.1, 0.9, 200)[:, None]
-    sepia = PlaceGamut(torch.cat((levels, 0.02 + 0 * levels, 0.04 * levels), 1))
+    sepia = PlaceGamut(torch.cat((levels, 0.02 + 0 * levels, 0.04 * levels), 1), (0.1, 0.9))
     assert sepia.one_tone == 1
     assert gamut_of(ORANGE, (0.7, -0.1, 0.05)).one_tone == 0
     for vivid in ((0.6, 0.22, 0.12), (0.5, -0.1, -0.2)):
@@ -148,3 +149,12 @@ def test_its_colours_are_those_of_the_file(noise):
     gamut = place_gamut(picture, torch.ones(1, 1, 20, 30))
     assert gamut is not None
     torch.testing.assert_close(gamut.colours, to_oklab(picture)[0].flatten(1).T)
+
+
+def test_the_darkest_may_be_a_thin_line_that_a_smaller_picture_does_not_show():
+    picture = torch.full((1, 3, 400, 400), 0.6)
+    picture[..., ::40, :] = 0.0
+    gamut = place_gamut(picture, torch.ones(1, 1, 400, 400))
+    assert gamut is not None
+    assert gamut.ends[0] < 0.01
+    assert gamut.colours[:, 0].min() > 0.2

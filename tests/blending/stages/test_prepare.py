@@ -302,6 +302,17 @@ def test_the_gradient_term_leaves_a_tight_object_s_contour_alone_and_its_colours
     assert kept.fidelity.luminance[~window.support].max() == 0
 
 
+def test_an_object_pasted_before_keeps_all_of_its_edge(noise, disc):
+    """A bar as thin as a leg, of little contrast to its place, beside a disc of much."""
+    place, mask = 0.4 + 0.2 * gaussian_blur(noise(1, 3, 60, 60), 2.0, 6), disc(60, 60, 18)
+    mask[..., 50:52, 10:50] = 1
+    source = torch.where(mask > 0, 0.95, place)
+    source[..., 50:52, 10:50] = place[..., 50:52, 10:50] - 0.05
+    settings = PoissonSettings()
+    problem = poisson_start(prepare(make_window(source, place, mask), settings), settings).problem
+    assert problem.seam is not None and problem.seam.max() < 0.01
+
+
 def test_a_loosely_cut_object_still_melts(disc, noise):
     place, mask = 0.4 + 0.4 * gaussian_blur(noise(1, 3, 60, 60), 1.0, 3), disc(60, 60, 18)
     window = make_window(place, 0.8 * place, mask)
