@@ -21,7 +21,7 @@ LEVELS, STEPS, REACH = 9, 21, 0.36  # OKLab; sRGB's a and b lie within 0.33
 BY_LIGHTNESS, BY_CHROMA, BY_HUE = 0.15, 0.5, 0.2
 HUE_FROM = 0.06  # chroma at which a hue begins to count
 RARE = 0.004  # share of the samples that is too few to be a colour of the place
-SHARPNESS = 0.3, 0.02  # the nearest colours' width, by their distance, and at least
+SHARPNESS = 0.15, 0.015  # the nearest colours' width, by their distance, and at least
 TOLERANCE = 0.012  # OKLab: what is nearer to the gamut belongs
 # By 1 - (1 - strength)^p: of the distance to the gamut, 0.82 at one half; in a print of one tone,
 # where whatever has a hue of its own is foreign, 0.97.
@@ -29,7 +29,8 @@ POWER, POWER_IN_ONE_TONE = 2.5, 5.0
 ONE_TONE = 0.010, 0.016  # OKLab, chroma that lightness does not explain: prints 0.01, fog 0.017
 TONES = 16  # of the lightness by which chroma may be explained
 ENDS = 0.003  # quantiles that count as darkest and lightest
-LIGHTNESS_SHARE = 0.5  # of the strength: how far the darkest and lightest go to the place's
+# Of the strength: how far the darkest and the lightest go to the place; lifted blacks look veiled.
+RAISED, LOWERED = 0.3, 0.6
 LEAST_CONTRAST = 0.8  # share of the lightness range that an object keeps
 
 
@@ -169,11 +170,9 @@ def lightness_into_gamut(
     """
     darkest, lightest = own
     extent = lightest - darkest
-    raised = max(place[0] - darkest, 0.0)
-    lowered = max(lightest - place[1], 0.0)
-    share = strength * LIGHTNESS_SHARE
-    lost = share * (raised + lowered)
-    share *= min(1.0, (1 - LEAST_CONTRAST) * extent / max(lost, 1e-6))
+    raised = RAISED * strength * max(place[0] - darkest, 0.0)
+    lowered = LOWERED * strength * max(lightest - place[1], 0.0)
+    share = min(1.0, (1 - LEAST_CONTRAST) * extent / max(raised + lowered, 1e-6))
     along = ((lightness - darkest) / max(extent, 1e-6)).clamp(0, 1)
     return share * (raised * (1 - along) - lowered * along)
 

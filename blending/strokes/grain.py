@@ -17,7 +17,7 @@ PEAK = 2.5  # times its own strength near a pixel, beyond which a band is an edg
 LEAST, MOST = 0.6, 1.0  # times the median of a painting's: plain parts, and edges, are not it
 SURFACE = 1.5  # times the lower quartile: more than that is drawn, not the surface drawn on
 # An object that is finer than its place: from how much on it is subdued, by which power, at most.
-ROUGHER, EASE, SUBDUED = 1.25, 1 / 3, 0.75
+ROUGHER, EASE, SUBDUED = 1.25, 1 / 4, 0.8
 EDGES = 0.9  # the quantile of a band's local contrast above which it is at an edge
 EDGE = 0.01  # OKLab; a picture whose edges are fainter says nothing of sharpness
 SOFTEST, AS_SHARP = 0.4, 0.9  # shares of a band that are left; that are no difference

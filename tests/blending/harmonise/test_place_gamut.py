@@ -7,6 +7,8 @@ import torch
 
 from blending.harmonise.place_gamut import (
     LEAST_CONTRAST,
+    LOWERED,
+    RAISED,
     SAMPLES,
     PlaceGamut,
     chroma_into_gamut,
@@ -131,9 +133,9 @@ def test_ends_leave_out_the_very_few():
 def test_what_is_too_dark_and_too_light_goes_towards_the_place_and_keeps_its_contrast():
     levels = torch.linspace(0.1, 0.95, 50)[None, None, None]
     offset = lightness_into_gamut(levels, (0.1, 0.95), (0.2, 0.85), 0.5)
-    assert offset[..., 0].item() == pytest.approx(0.035)
-    assert offset[..., -1].item() == pytest.approx(-0.035)
-    strong = levels + lightness_into_gamut(levels, (0.1, 0.95), (0.6, 0.62), 1.0)
+    assert offset[..., 0].item() == pytest.approx(0.5 * RAISED * 0.1)
+    assert offset[..., -1].item() == pytest.approx(-0.5 * LOWERED * 0.1)
+    strong = levels + lightness_into_gamut(levels, (0.1, 0.95), (0.8, 0.3), 1.0)
     assert (strong.diff() > 0).all()
     assert (strong.max() - strong.min()).item() == pytest.approx(LEAST_CONTRAST * 0.85)
 
