@@ -30,7 +30,7 @@ def stage_settings():
         "deep": PoissonSettings(**PLAIN, **quick),
         "prepared": PoissonSettings(clean=3, **quick),
         "exact": PoissonSettings(method="exact"),
-        "refine": RefineSettings(**quick),
+        "refine": RefineSettings(grain=0.0, **quick),
         "gram": RefineSettings(style_form="gram", **quick),
         "picture": RefineSettings(region="picture", style_form="gram", **quick),
     }
