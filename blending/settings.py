@@ -92,8 +92,8 @@ class PoissonSettings:
             change that was found for the previous frame, moved along with the object, which takes
             fewer evaluations and flickers less. Deep method only.
         clean: width in pixels of the band inside the mask's edge from which rests of the source's
-            own background are removed first, 0 to 128; 0: none. None: 12 where the deep method
-            imports gradients, 0 otherwise.
+            own background are removed first, 0 to 128; the stairs of a hard mask are smoothed, too.
+            0: neither. None: 12 where the deep method imports gradients, 0 otherwise.
         harmonise: how far the object's colours are moved towards the place's first, 0 to 1; 0: not.
             A source that continues the target is moved by the match alone. None: 0.5 where the deep
             method imports gradients, 0 otherwise.

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..cutout.antialias import antialiased
 from ..cutout.clean import clean_cutout
 from ..cutout.film import steadied
 from ..placement.box import bounding_box, crop
@@ -12,10 +13,10 @@ from ..placement.place import Placed, solved_mask
 from ..placement.window import pick
 from ..report import OnPicture
 from ..settings import PoissonSettings
-from .continuity import shows_the_place
-from .prepare import NARROW
+from .continuity import Relation, relation
 
 CONTINUES = 0.5  # confidence from which a source is not cleaned
+MARGIN = 12  # pixels around the object in which its edge is judged
 
 
 def cleaned(
@@ -23,8 +24,9 @@ def cleaned(
 ) -> tuple[Placed, dict]:
     """A placed source without rests of its own background, if the settings ask for that.
 
-    One that shows the target around the mask, as a repaired crop or an object does that was pasted
-    there before, is left as it is: its background is the place's.
+    The stairs of hard masks are smoothed, too. One that continues its target, as a repaired crop
+    does, is left as it is; of an object that was pasted there before the edge alone is smoothed:
+    its background is the place's.
 
     Args:
         placed: from `place`.
@@ -33,40 +35,54 @@ def cleaned(
 
     Returns:
         What is to be blended, each row as if it were alone but for the frames of a film, whose
-        alphas are `steadied`; and figures for the report: those of `CleanCutout`, and
-        `continues_target`, for each picture.
+        alphas are `steadied`; and figures for the report: those of `CleanCutout`, and for each
+        picture `continues_target` and `pasted_before`.
     """
     width = settings.resolved_clean
     if not width:
         return placed, {}
-    continues = [_continues(placed, sample) for sample in range(placed.batch)]
+    relations = [_relation(placed, sample) for sample in range(placed.batch)]
+    continues = [known.continues >= CONTINUES for known in relations]
+    pasted = [known.continues < CONTINUES <= known.continues + known.pasted for known in relations]
     if all(continues):
         return placed, {}
+    source, alpha, figures = _cleaned_rows(placed, settings, width, on_picture)
+    figures = {"width": width, "continues_target": continues, "pasted_before": pasted} | figures
+    for sample, (is_same, was_pasted) in enumerate(zip(continues, pasted, strict=True)):
+        if is_same or was_pasted:
+            source, alpha = (_own_rows(plane, placed.batch) for plane in (source, alpha))
+            own = pick(placed.mask, sample).to(alpha)
+            source[sample] = pick(placed.source, sample)[0]
+            alpha[sample] = (own if is_same else antialiased(own))[0]
+    return replace(placed, source=source, mask=solved_mask(alpha)), figures
+
+
+def _cleaned_rows(
+    placed: Placed, settings: PoissonSettings, width: int, on_picture: OnPicture | None
+) -> tuple[Tensor, Tensor, dict]:
+    """Sources, alphas and figures, a row for each picture that has one of its own."""
     mask = placed.mask.to(torch.promote_types(placed.mask.dtype, torch.float32))
     rows = max(len(placed.source), len(mask), len(placed.source_valid))
-    found, figures = [], {"width": width, "continues_target": continues}
+    found, figures = [], {}
     for row in range(rows):
         if on_picture:
             on_picture(row, rows)
         valid = pick(placed.source_valid, row)
         source, alpha, own = _clean_row(pick(placed.source, row), pick(mask, row), valid, width)
-        found.append((source, alpha))
+        found.append((source, antialiased(alpha)))
         for name, values in own.items():
             figures.setdefault(name, []).extend(values)
     source, alpha = (torch.cat(parts) for parts in zip(*found, strict=True))
     if settings.sequence:
         alpha = steadied(alpha, mask.expand_as(alpha))
-    for sample in (number for number, is_one in enumerate(continues) if is_one):
-        source, alpha = (_own_rows(plane, placed.batch) for plane in (source, alpha))
-        source[sample], alpha[sample] = pick(placed.source, sample)[0], pick(mask, sample)[0]
-    return replace(placed, source=source, mask=solved_mask(alpha)), figures
+    return source, alpha, figures
 
 
-def _continues(placed: Placed, sample: int) -> bool:
-    """Whether a picture's source more likely shows its target around the mask than not."""
+def _relation(placed: Placed, sample: int) -> Relation:
+    """Whether a picture's source continues its target, or was pasted there before."""
     if placed.is_empty(sample):
-        return False
-    return shows_the_place(placed.window(sample, NARROW)) >= CONTINUES
+        return Relation(0.0, 0.0)
+    return relation(placed.window(sample, MARGIN))
 
 
 def _clean_row(

@@ -49,18 +49,6 @@ def relation(window: Window, match: BoundaryMatch | None = None) -> Relation:
     return Relation(alike * (1 - cut_out), alike * cut_out)
 
 
-def shows_the_place(window: Window) -> float:
-    """How surely the source shows the target around the mask, so that it has no ground to lose.
-
-    Args:
-        window: (1, C, h, w) planes, with 3 pixels or more around the mask where the frame has them.
-
-    Returns:
-        The match's confidence; 1 where the source is what is there already.
-    """
-    return 1.0 if is_there_already(window) else match_boundary(window).confidence
-
-
 def is_there_already(window: Window) -> bool:
     """Whether the source differs from the target by less than half a level under the mask."""
     change = (window.source - window.target).abs()[window.support.expand_as(window.source)]
