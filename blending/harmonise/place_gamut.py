@@ -26,6 +26,7 @@ TOLERANCE = 0.012  # OKLab: what is nearer to the gamut belongs
 # By 1 - (1 - strength)^p: of the distance to the gamut, 0.82 at one half; in a print of one tone,
 # where whatever has a hue of its own is foreign, 0.97.
 POWER, POWER_IN_ONE_TONE = 2.5, 5.0
+GREYS = 0.03  # OKLab, how far a grey goes at most, a colour as much farther as it has chroma
 ONE_TONE = 0.010, 0.016  # OKLab, chroma that lightness does not explain: prints 0.01, fog 0.017
 TONES = 16  # of the lightness by which chroma may be explained
 ENDS = 0.003  # quantiles that count as darkest and lightest
@@ -150,8 +151,10 @@ def chroma_into_gamut(
     away = found - chroma
     distance = torch.linalg.vector_norm(away, dim=1, keepdim=True).clamp_min(1e-6)
     excess = torch.hypot(distance, torch.full_like(distance, TOLERANCE)) - TOLERANCE
-    usual, whole = (1 - (1 - strength) ** power for power in (POWER, POWER_IN_ONE_TONE))
-    return (usual + gamut.one_tone * (whole - usual)) * excess / distance * away
+    usual, whole = (excess * (1 - (1 - strength) ** p) for p in (POWER, POWER_IN_ONE_TONE))
+    limit = GREYS + torch.linalg.vector_norm(chroma, dim=1, keepdim=True)
+    usual = limit * torch.tanh(usual / limit)
+    return (usual + gamut.one_tone * (whole - usual)) / distance * away
 
 
 def lightness_into_gamut(
