@@ -123,8 +123,8 @@ class Brush:
         if strength >= LEAST_STRENGTH:
             found = self._wanted(window, shown, target, covered, objects > 0)
         place = PaintedPlace(target, ~covered, found and found.places, other is None)
-        film = partial(self._steadied, window) if self.settings.sequence else None
-        finish = partial(as_painted, window=window, brush=place, amount=grain, film=film)
+        film = partial(self._steadied, seen) if self.settings.sequence else None
+        finish = partial(as_painted, window=seen, brush=place, amount=grain, film=film)
         if found is None:
             return Painted(None, 0.0), finish
         return Painted(found.features, strength, detail_share(seen, other)), finish

@@ -14,6 +14,7 @@ from ..strokes.grain import (
     reflected_places,
     with_grain,
 )
+from ..strokes.matching import NOWHERE
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def as_painted(
 
     Args:
         x: (1, 3, h, w), what was found; may exceed [0, 1].
-        window: that it was found for.
+        window: that it was found for; what lies under its mask is given the texture.
         brush: where the texture is from.
         amount: 0 (x itself) to 1.
         film: from the texture that this picture is given, (1, 3, h, w), to that of a film's frame;
@@ -75,6 +76,8 @@ def as_painted(
     """
     beside = reflected_places(window.support) if brush.is_window else None
     places = beside if brush.places is None else brush.places
+    if places is not None:
+        places = torch.where(window.support[0, 0], places, NOWHERE)
     if not amount or places is None or not bool(brush.free.any()):
         return x
     x = _softened(x, window, brush.target, brush.free, amount)

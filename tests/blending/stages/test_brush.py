@@ -64,6 +64,17 @@ def test_the_grain_is_the_place_s_as_strongly_as_asked(rough, network):
             assert change.std() > 0.02
 
 
+@pytest.mark.parametrize("region", ["band", "picture"])
+def test_the_place_itself_is_given_no_grain_where_more_may_change(region, rough, network):
+    window = rough.window(0, 16)
+    wide = module.replace(window, mask=torch.ones_like(window.mask))
+    x = torch.where(window.support, 0.5, window.target)
+    change = made(rough, network, region=region).begin(0, wide).finish(x) - x
+    inside = window.support.expand_as(x)
+    assert not change[~inside].any()
+    assert change[inside].std() > 0.02
+
+
 def test_what_is_plainer_than_the_place_is_held_less(rough, network):
     plain = module.replace(rough, source=torch.full_like(rough.source, 0.5))
     detail = begun(plain, network)[0].problem.detail
