@@ -26,8 +26,8 @@ class HarmoniseColours(io.ComfyNode):
             "Harmonise Colours",
             shows_text=True,
             description="Moves a source's lightness, colours and highlights towards those of its "
-            "place on the target; vivid hues stay. The source keeps its size: blend it afterwards "
-            "at the same column, row and scale.",
+            "place on the target; a colour that the target has nowhere goes to its nearest. The "
+            "source keeps its size: blend it afterwards at the same column, row and scale.",
             search_aliases=[
                 "harmonize",
                 "color match",
