@@ -4,7 +4,7 @@ from typing import Any
 
 from ..blending.placement.place import Placed
 from ..blending.quality.guardrails import guard_rails
-from ..blending.quality.verdicts import in_words, verdicts
+from ..blending.quality.verdicts import in_words, removal_in_words, verdicts
 from ..blending.report import machine_report
 from ..blending.settings import Compute
 from ..blending.stages.batch import StageResult
@@ -20,7 +20,8 @@ def stage_report(
 ) -> dict:
     """JSON-ready: `stages` with one stage, `guard_rails`, the machine, and `more` before them.
 
-    `verdicts` has "good" or "look" for each picture's figures, `looks` says the same in a line.
+    `verdicts` has "good" or "look" for each picture's figures, `looks` says the same in a line,
+    after what was removed of the cut-outs.
 
     Args:
         result: of the stage.
@@ -30,11 +31,12 @@ def stage_report(
         more: sizes, place, where the settings come from, warnings; None and empty are left out.
     """
     rails = guard_rails(result.image, placed, gradients)
+    looks = removal_in_words(result.report.get("clean")), in_words(rails)
     return {
         **{name: value for name, value in more.items() if value},
         "stages": [result.report],
         "guard_rails": rails,
         "verdicts": [verdicts(figures) for figures in rails],
-        "looks": in_words(rails),
+        "looks": "; ".join(filter(None, looks)),
         **machine_report(resolve_device(compute, placed.target.device)),
     }

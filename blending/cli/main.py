@@ -149,11 +149,14 @@ def _files(options: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _summary(report: dict) -> str:
+    from ..quality.verdicts import removal_in_words
+
     words = []
     for stage in report["stages"]:
         evaluations = sum(picture.get("evaluations", 0) for picture in stage["pictures"])
         counted = f"{evaluations} evaluations, " if evaluations else ""
         words.append(f"{stage['stage']} {counted}{stage['seconds']:.1f} s")
+        words += filter(None, [removal_in_words(stage.get("clean"))])
         words += stage["notes"]
     is_exact = report["stages"][0]["settings"]["method"] == "exact"
     words += [_guard_rails(figures, is_exact) for figures in filter(None, report["guard_rails"])]

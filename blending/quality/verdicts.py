@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 GOOD, LOOK = "good", "look"
+REMOVED = 0.03  # share of a mask; rests along the edge of a rough one are less
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,22 @@ def in_words(pictures: Iterable[Mapping[str, float | None]]) -> str:
         wanted, value = WANTED[key], worst[key]
         lists[word].append(wanted.missed(value) if word == LOOK else wanted.written(value))
     return "; ".join(f"{word}: {', '.join(found)}" for word, found in lists.items() if found)
+
+
+def removal_in_words(clean: Mapping[str, list] | None) -> str:
+    """What cleaning took away of cut-outs, if it is enough that a person should look at it.
+
+    Args:
+        clean: of a Poisson stage's report; None: nothing was cleaned.
+
+    Returns:
+        The largest share of a mask; empty where it is small.
+    """
+    shares = (clean or {}).get("removed_share", [])
+    largest = max(shares, default=0.0)
+    if largest < REMOVED:
+        return ""
+    return f"{largest:.1%} of the cut-out removed as old background (clean 0 keeps it)"
 
 
 def _known(figures: Mapping[str, float | None]) -> dict[str, float]:

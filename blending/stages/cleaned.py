@@ -54,6 +54,9 @@ def cleaned(
             own = pick(placed.mask, sample).to(alpha)
             source[sample] = pick(placed.source, sample)[0]
             alpha[sample] = (own if is_same else antialiased(own))[0]
+            for name in ("removed", "removed_share"):
+                if len(figures.get(name, ())) == placed.batch:
+                    figures[name][sample] = 0.0
     return replace(placed, source=source, mask=solved_mask(alpha)), figures
 
 

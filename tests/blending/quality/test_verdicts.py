@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from blending.quality.verdicts import WANTED, in_words, verdicts
+from blending.quality.verdicts import WANTED, in_words, removal_in_words, verdicts
 
 FINE = {
     "see_through_rim": 0.03,
@@ -78,3 +78,10 @@ def test_small_values_are_not_written_as_minus_zero():
 def test_words_need_no_torch():
     code = "import sys, blending.quality.verdicts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_cleaning_took_is_told_if_it_is_much():
+    few, much = {"removed_share": [0.01, 0.02]}, {"removed_share": [0.01, 0.068]}
+    assert removal_in_words(None) == removal_in_words({}) == removal_in_words(few) == ""
+    said = "6.8% of the cut-out removed as old background (clean 0 keeps it)"
+    assert removal_in_words(much) == said

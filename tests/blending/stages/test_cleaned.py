@@ -2,6 +2,7 @@
 
 import torch
 
+from blending.cutout.antialias import antialiased
 from blending.placement.place import place
 from blending.settings import PoissonSettings
 from blending.stages.cleaned import cleaned
@@ -23,7 +24,8 @@ def test_a_rest_goes_and_a_row_that_continues_its_target_keeps_all(disc, noise):
     assert figures["continues_target"] == [False, True]
     assert torch.equal(found.mask[1:], mask)
     assert torch.equal(found.source[1:], source)
-    assert (found.mask[:1] - object_).abs().mean() < 0.1 * (mask - object_).mean()
+    smooth = antialiased(object_)
+    assert (found.mask[:1] - smooth).abs().mean() < 0.1 * (mask - smooth).mean()
     alone, _ = cleaned(place(source, place_, mask), CLEAN)
     assert torch.equal(found.mask[:1], alone.mask) and torch.equal(found.source[:1], alone.source)
 
@@ -55,3 +57,13 @@ def test_each_picture_is_announced(disc, noise):
     placed = place(torch.cat((source, source)), noise(1, 3, 80, 80), mask)
     cleaned(placed, CLEAN, lambda *numbers: told.append(numbers))
     assert told == [(0, 2), (1, 2)]
+
+
+def test_of_an_object_pasted_before_the_edge_alone_is_smoothed(disc, noise):
+    place_, mask = 0.3 + 0.1 * noise(1, 3, 80, 80), disc(80, 80, 25)
+    pasted = torch.where(mask > 0, 0.95, place_)
+    found, figures = cleaned(place(pasted, place_, mask), CLEAN)
+    assert figures["pasted_before"] == [True] and figures["continues_target"] == [False]
+    assert figures["removed_share"] == [0.0]
+    assert torch.equal(found.source, pasted)
+    assert torch.equal(found.mask, antialiased(mask))
