@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from blending import pipeline
+from blending.cutout.antialias import antialiased
 from blending.deep import vgg16
 from blending.pipeline import blend
 from blending.placement.place import place
@@ -85,7 +86,7 @@ def test_the_mask_is_the_placed_one_when_the_whole_picture_was_refined(scenery, 
     source, target, mask = scenery
     result = blend(source, target, mask, row=3, column=5, settings=quick(region="picture"))
     full = torch.zeros(1, 1, 32, 36)
-    full[..., 3:27, 5:31] = mask
+    full[..., 3:27, 5:31] = antialiased(mask)
     assert torch.equal(result.mask, full)
 
 

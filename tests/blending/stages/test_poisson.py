@@ -326,7 +326,9 @@ def test_a_cleaned_cut_out_has_no_rest_and_keeps_its_object(rough_cut):
     placed, disc = rough_cut
     found, figures = cleaned(placed, PoissonSettings(clean=10))
     assert figures["width"] == 10 and figures["confidence"][0] > 0.5
-    assert found.mask[disc].mean() > 0.98
+    within = torch.nn.functional.max_pool2d((~disc).float(), 5, 1, 2) == 0
+    assert found.mask[within].mean() > 0.98  # its edge is smoothed
+    assert found.mask[disc].mean() > 0.9
     rest = (placed.mask > 0) & ~disc
     assert found.mask[rest].mean() < 0.1
     assert torch.equal(found.source[..., :4, :], placed.source[..., :4, :])  # to tell its contour
