@@ -11,6 +11,7 @@ from torch import Tensor
 from ..image.colour import to_oklab
 from ..image.filters import smoothstep
 
+READ_SIDE = 2048  # pixels: of pictures from twice that on only every so many rows are read
 LARGEST_SIDE = 192  # pixels: pictures are scaled down to it, which leaves out grain
 PIXELS = 16384  # that the darkest and the lightest are read of
 SAMPLES = 768  # colours that are remembered of a picture
@@ -82,6 +83,8 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     Returns:
         The gamut; None where nothing is to be seen.
     """
+    step = max(1, max(picture.shape[2:]) // READ_SIDE)
+    picture, free = picture[..., ::step, ::step], free[..., ::step, ::step]
     factor = min(1.0, LARGEST_SIDE / max(picture.shape[2:]))
     size = [max(1, round(side * factor)) for side in picture.shape[2:]]
     seen, picture = (free > 0).to(torch.float32), picture.to(torch.float32)

@@ -160,3 +160,11 @@ def test_the_darkest_may_be_a_thin_line_that_a_smaller_picture_does_not_show():
     assert gamut is not None
     assert gamut.ends[0] < 0.01
     assert gamut.colours[:, 0].min() > 0.2
+
+
+def test_of_a_very_large_picture_some_rows_are_read():
+    picture = picture_of(ORANGE, BLUE, side=2100)[:, :, :60]
+    gamut = place_gamut(picture, torch.ones_like(picture[:, :1]))
+    assert gamut is not None
+    known = torch.tensor((ORANGE, BLUE))
+    assert torch.cdist(gamut.colours, known).amin(1).quantile(0.98) < 1e-3
