@@ -32,7 +32,7 @@ PLANES, PASS, EVALUATION, KEPT, UNSHARED = 500, 850, 4000, 300, 64 * MEGABYTE
 HISTOGRAM = 5000  # of the window: activations, sorted and matched ones, and their ranks
 # With matched style, of the window: WANTED, the features that are wanted; MATCHING, the maps that
 # these are found in, and for what is compared at once some bytes more, both over before the rest.
-WANTED, MATCHING, COMPARED = 230, 950, 128 * MEGABYTE
+WANTED, MATCHING, COMPARED = 230, 1150, 128 * MEGABYTE
 EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measured
 # Planes of the target's size, of its dtype, that a blend makes beside its pictures: the mask laid
 # out; in a refine stage it, where it is solved, where it is grown, and comparisons with it.
