@@ -198,7 +198,7 @@ class RefineSettings:
             place that are most like, as strongly as the place has a texture and the object bears
             it; or "gram", Gram matrices with the whole place's, as published.
         grain: how much of the place's finest texture, too fine for features, the object is given
-            where it has less, 0 to 1, as strongly as it is painted; with matched style.
+            where it has less, and of its softness where it is sharper, 0 to 1; with matched style.
     """
 
     region: str = "object"

@@ -155,11 +155,12 @@ def pooled_share(support: Tensor, layer: str) -> Tensor:
     """The share of a layer's pixel that the support covers.
 
     Args:
-        support: (N, 1, H, W), bool, or a share of each pixel in [0, 1].
+        support: (N, 1, H, W), bool, or a weight of each pixel, >= 0.
         layer: a name out of `LAYERS`, of stride s.
 
     Returns:
-        (N, 1, H' / s, W' / s), in [0, 1]; H' and W' are H and W padded to multiples of 8.
+        (N, 1, H' / s, W' / s), the mean, in [0, 1] of a support; H' and W' are H and W padded to
+        multiples of 8.
     """
     padded = F.pad(support.float(), _padding(support))
     return F.avg_pool2d(padded, LAYERS[layer][1])

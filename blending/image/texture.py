@@ -35,6 +35,18 @@ def local_contrast(lightness: Tensor) -> list[Tensor]:
     Returns:
         For each of `SIGMAS` (B, C, H, W), >= 0, in that unit.
     """
+    return contrast_of(octaves(lightness))
+
+
+def contrast_of(bands: list[Tensor]) -> list[Tensor]:
+    """The local contrast of a picture whose bands are known, see `local_contrast`.
+
+    Args:
+        bands: from `octaves`, (B, C, H, W) each.
+
+    Returns:
+        For each (B, C, H, W), >= 0.
+    """
     near = [2 * sigma + 2 for sigma in SIGMAS]
-    bands = zip(octaves(lightness), near, strict=True)
-    return [gaussian_blur(band.square(), sigma, 4 * sigma).sqrt() for band, sigma in bands]
+    pairs = zip(bands, near, strict=True)
+    return [gaussian_blur(band.square(), sigma, 4 * sigma).sqrt() for band, sigma in pairs]

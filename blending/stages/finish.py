@@ -74,12 +74,13 @@ def as_painted(
     Returns:
         (1, 3, h, w), not clipped; `x` where nothing of the target is seen.
     """
+    if not amount or not bool(brush.free.any()):
+        return x
     beside = reflected_places(window.support) if brush.is_window else None
     places = beside if brush.places is None else brush.places
-    if places is not None:
-        places = torch.where(window.support[0, 0], places, NOWHERE)
-    if not amount or places is None or not bool(brush.free.any()):
+    if places is None:
         return x
+    places = torch.where(window.support[0, 0], places, NOWHERE)
     x = _softened(x, window, brush.target, brush.free, amount)
     level = painting_level(brush.target, brush.free)
     grainy = with_grain(x, brush.target, places, level, amount, beside)

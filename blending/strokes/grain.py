@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..image.colour import from_oklab, to_linear, to_oklab, to_srgb
 from ..image.percentile import percentile
-from ..image.texture import local_contrast, octaves
+from ..image.texture import contrast_of, local_contrast, octaves
 from .matching import CELL, Matches
 
 FINE = 2  # bands, of 1 and 2 pixels: strokes of 4 pixels are a matter of features
@@ -73,8 +73,8 @@ def with_grain(
     oklab = to_oklab(shown)
     lightness, seen = oklab[:, :1], to_oklab(target)[:, :1]
     change = torch.zeros_like(lightness)
-    ours = zip(octaves(lightness), local_contrast(lightness), strict=True)
-    theirs = zip(octaves(seen), local_contrast(seen), strict=True)
+    bands = octaves(lightness), octaves(seen)
+    ours, theirs = (zip(own, contrast_of(own), strict=True) for own in bands)
     limits = zip(level.least, level.most, strict=True)
     for (band, own), (other, contrast), (least, most) in zip(ours, theirs, limits, strict=False):
         unit = (other / contrast.clamp_min(FLATTEST)).clamp(-PEAK, PEAK)

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
-from quality_cases import read_case  # noqa: E402
+from quality_cases import blended, read_case  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from blending import PRESETS, blend  # noqa: E402
+from blending import PRESETS  # noqa: E402
 from blending.cli.options import DEMO, DEMO_PLACE  # noqa: E402
 from blending.pictures.read import read_mask, read_picture  # noqa: E402
 from blending.placement.place import Placed, place  # noqa: E402
@@ -50,14 +50,7 @@ PAIRS = (  # what, by which preset
 
 def pair(placed: Placed, preset: str) -> Image.Image:
     """The paste and the blend, cut around the object."""
-    result = blend(
-        placed.source,
-        placed.target,
-        placed.mask,
-        row=placed.row,
-        column=placed.column,
-        settings=PRESETS[preset],
-    )
+    result = blended(placed, PRESETS[preset])
     box = placed.object_box(0)
     shown = box.grown(round(AROUND * max(box.size))).clipped(placed.target.shape)
     pictures = [_picture(x[(..., *shown.slices)]) for x in (result.paste, result.image)]

@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from measuring import peak_megabytes  # noqa: E402
-from quality_cases import Case, find_cases, read_case  # noqa: E402
+from quality_cases import Case, blended, find_cases, read_case  # noqa: E402
 from tables import table  # noqa: E402
 
-from blending import PRESETS, BlendSettings, Compute, blend  # noqa: E402
+from blending import PRESETS, BlendSettings, Compute  # noqa: E402
 from blending.pictures.write import write_picture  # noqa: E402
 from blending.settings import PRECISIONS  # noqa: E402
 
@@ -53,16 +53,8 @@ exec(compile(code, sys.argv[0], "exec"), {"__name__": "__main__"})
 
 def ours(case: Case, settings: BlendSettings) -> tuple[float, list[int]]:
     """Seconds of a whole blend and its evaluations by stage."""
-    placed = case.placed
     started = time.perf_counter()
-    result = blend(
-        placed.source,
-        placed.target,
-        placed.mask,
-        row=placed.row,
-        column=placed.column,
-        settings=settings,
-    )
+    result = blended(case.placed, settings)
     seconds = time.perf_counter() - started
     stages = result.report["stages"]
     return seconds, [stage["pictures"][0].get("evaluations", 0) for stage in stages]

@@ -7,8 +7,9 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from blending import place
+from blending import BlendSettings, blend, place
 from blending.pictures.read import read_mask, read_picture
+from blending.pipeline import BlendResult
 from blending.placement.place import Placed
 
 PUBLISHED = {"first_pass.png": "published: poisson", "second_pass.png": "published: refine"}
@@ -92,6 +93,23 @@ def read_case(folder: Path) -> Case:
         if (folder / file).is_file()
     }
     return Case(folder.name, placed, published)
+
+
+def blended(placed: Placed, settings: BlendSettings) -> BlendResult:
+    """The whole blend of what is placed already.
+
+    Args:
+        placed: from `place`, in its own scale.
+        settings: of the blend.
+    """
+    return blend(
+        placed.source,
+        placed.target,
+        placed.mask,
+        row=placed.row,
+        column=placed.column,
+        settings=settings,
+    )
 
 
 def _pictures(folder: Path) -> Path:
