@@ -24,8 +24,10 @@ class FixedContext:
         base: (N or 1, 3, h, w), RGB in [0, 1], the picture around the object.
         target: (N or 1, 3, h, w), RGB in [0, 1], whose style is matched.
         support: (N or 1, 1, h, w), bool, the pixels that are solved.
+        compared: layers whose features are compared instead of Gram matrices; empty: Grams are.
         features: the network on the part of the picture that changes.
-        whole: the target's Gram matrix over the whole window, (N or 1, C, C), by style layer.
+        whole: the target's Gram matrix over the whole window, (N or 1, C, C), by style layer; empty
+            where features are compared.
         visible: the target's Gram matrix over the pixels that the object does not cover, (N or 1,
             C, C), by style layer; that of the whole window where there are none.
         target_maps: the target's activations, (N or 1, C, h / s, w / s), by style layer, for the
@@ -35,6 +37,7 @@ class FixedContext:
     base: Tensor
     target: Tensor
     support: Tensor
+    compared: tuple[str, ...]
     features: CroppedFeatures | TiledFeatures
     whole: dict[str, Tensor]
     visible: dict[str, Tensor]
@@ -42,12 +45,13 @@ class FixedContext:
 
 
 @torch.no_grad()
-def fixed_context(
+def fixed_context(  # noqa: PLR0913 - pictures, and what is read of them
     windows: Sequence[Window],
     reference: Tensor,
     network: Features,
     keep_maps: bool,
     tile: int | None,
+    compared: tuple[str, ...] = (),
 ) -> FixedContext:
     """Run the network once over what stays fixed while windows are solved.
 
@@ -58,6 +62,8 @@ def fixed_context(
         keep_maps: whether to keep whole activations for the histogram term.
         tile: side of the tiles that the network works in, pixels, a multiple of 8; None: all at
             once.
+        compared: names of the layers whose features are compared instead of Gram matrices: what is
+            deeper is not run, unless maps are kept. Empty: Gram matrices of all style layers are.
 
     Returns:
         The context, of one row where all windows have the same target and mask.
@@ -67,10 +73,13 @@ def fixed_context(
     if _differs_outside(windows, reference):
         base, rows = reference, (len(reference), -1, -1, -1)
         target, support = target.expand(rows), support.expand(rows)
-    visible = {name: _visible(support, name).to(base) for name in STYLE_LAYERS}
+    visible = {}
+    if not compared:
+        visible = {name: _visible(support, name).to(base) for name in STYLE_LAYERS}
     box = _changing_box(support.any(0, keepdim=True))
     padded = pad_to_stride(base), pad_to_stride(target)
-    request = ContextRequest(*padded, box, visible, keep_maps)
+    layers = STYLE_LAYERS if keep_maps or not compared else compared
+    request = ContextRequest(*padded, box, visible, keep_maps, layers)
     features, sums = (
         cropped_context(network, request) if tile is None else tiled_context(network, request, tile)
     )
@@ -81,15 +90,16 @@ def fixed_context(
         name: torch.where(_count(visible[name]) > 0, _mean(total, visible[name]), whole[name])
         for name, total in sums.visible.items()
     }
-    return FixedContext(base, target, support, features, whole, seen, sums.maps)
+    return FixedContext(base, target, support, compared, features, whole, seen, sums.maps)
 
 
-def serves(
+def serves(  # noqa: PLR0913 - as fixed_context
     context: FixedContext,
     windows: Sequence[Window],
     reference: Tensor,
     keep_maps: bool,
     tile: int | None,
+    compared: tuple[str, ...] = (),
 ) -> bool:
     """Whether a context is the one that `fixed_context` would make of these arguments.
 
@@ -99,6 +109,7 @@ def serves(
         reference: (N, 3, h, w), RGB in [0, 1], the sources pasted.
         keep_maps: whether whole activations are needed for the histogram term.
         tile: side of the tiles, pixels; None: all at once.
+        compared: as for `fixed_context`.
 
     Returns:
         False, too, where the surroundings are not the target, as in a refined whole picture.
@@ -108,6 +119,7 @@ def serves(
     return (
         side == tile
         and bool(context.target_maps) == keep_maps
+        and context.compared == compared
         and not _differs_outside(windows, reference)
         and torch.equal(context.base, target)
         and torch.equal(context.target, target)

@@ -24,7 +24,7 @@ from .feature_statistics import (
     outer_sum,
 )
 from .receptive_field import changed_box
-from .vgg16 import LAYERS, STYLE_LAYERS, Features, in_layer_dtype
+from .vgg16 import LAYERS, Features, in_layer_dtype
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class CroppedFeatures:
         layers: the network's layers, each on the part of its map that changes.
         boxes: the part of each activation's map that changes, by name.
         fixed_sums: (N, C, C), the sum of outer products over the pixels that do not change, by
-            name.
+            name; empty where no Gram matrices are asked for.
         fixed_maps: (N, C, H, W), the whole map with 0 where it changes, by name; empty unless maps
             are kept.
         sizes: (channels, height, width) of the whole map, by name.
@@ -239,7 +239,12 @@ class CroppedFeatures:
 
 @torch.no_grad()
 def cropped_features(
-    network: Features, image: Tensor, box: Box, layers: tuple[str, ...], keep_whole: bool = False
+    network: Features,
+    image: Tensor,
+    box: Box,
+    layers: tuple[str, ...],
+    keep_whole: bool = False,
+    has_grams: bool = True,
 ) -> tuple[CroppedFeatures, dict[str, Tensor]]:
     """Run the network once over a picture and keep what later evaluations of a box need.
 
@@ -249,6 +254,7 @@ def cropped_features(
         box: the part of the image that will change.
         layers: names of the activations, out of `LAYERS`.
         keep_whole: whether to keep whole maps for `CroppedFeatures.whole`.
+        has_grams: whether to keep what `CroppedFeatures.gram` needs.
 
     Returns:
         The network on the box; and the image's own activations by name, (N, C, H / s, W / s).
@@ -265,7 +271,8 @@ def cropped_features(
         if name:
             activation = activations[name] = x.to(image.dtype)
             boxes[name], sizes[name] = changed, tuple(x.shape[1:])
-            fixed_sums[name] = outer_sum(activation) - outer_sum(crop(activation, changed))
+            if has_grams:
+                fixed_sums[name] = outer_sum(activation) - outer_sum(crop(activation, changed))
             if keep_whole:
                 fixed_maps[name] = _zero_inside(activation, changed)
     features = CroppedFeatures(network, box, tuple(cropped), boxes, fixed_sums, fixed_maps, sizes)
@@ -285,13 +292,19 @@ def cropped_context(
         The network on the box, and the target's sums of outer products, (N, C, C) by layer.
     """
     features, activations = cropped_features(
-        network, request.base, request.box, STYLE_LAYERS, request.keep_maps
+        network,
+        request.base,
+        request.box,
+        request.layers,
+        request.keep_maps,
+        bool(request.visible),
     )
-    if not torch.equal(request.base, request.target):
-        activations = network(request.target, STYLE_LAYERS)
+    is_read = bool(request.visible) or request.keep_maps
+    if is_read and not torch.equal(request.base, request.target):
+        activations = network(request.target, request.layers)
     target = TargetStatistics(
-        whole={name: outer_sum(x) for name, x in activations.items()},
-        visible={name: outer_sum(x, request.visible[name]) for name, x in activations.items()},
+        whole={name: outer_sum(activations[name]) for name in request.visible},
+        visible={name: outer_sum(activations[name], w) for name, w in request.visible.items()},
         maps=activations if request.keep_maps else {},
     )
     return features, target

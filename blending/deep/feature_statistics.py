@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from ..placement.box import Box, crop
 from ..reductions import outer_products
 from .losses import content_loss
+from .vgg16 import STYLE_LAYERS
 
 CONTENT_LAYER = "relu2_2"
 
@@ -96,8 +97,9 @@ class ContextRequest:
         target: (N, 3, H, W), RGB in [0, 1], whose style is matched; mostly the same picture.
         box: the part that will change.
         visible: (N or 1, 1, H / s, W / s), 1 at the pixels that the object does not cover, else 0,
-            by style layer.
+            by style layer; empty where no Gram matrices are compared.
         keep_maps: whether to return the target's maps, for the histogram term.
+        layers: names of the activations that are read.
     """
 
     base: Tensor
@@ -105,6 +107,7 @@ class ContextRequest:
     box: Box
     visible: dict[str, Tensor]
     keep_maps: bool
+    layers: tuple[str, ...] = STYLE_LAYERS
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class TargetStatistics:
     """Sums over a target's features.
 
     Attributes:
-        whole: (N, C, C), the sum of outer products over all pixels, by style layer.
+        whole: (N, C, C), the sum of outer products over all pixels, by style layer; empty where no
+            Gram matrices are compared.
         visible: (N, C, C), the same over the visible pixels only, by style layer.
         maps: (N, C, H / s, W / s), by style layer, if they were asked for; else empty.
     """

@@ -131,14 +131,15 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
     Returns:
         The targets, none of which depends on x.
     """
-    context = context or fixed_context(windows, reference, network, keep_maps, tile)
+    context = context or fixed_context(
+        windows, reference, network, keep_maps, tile, compared_layers(wanted)
+    )
     features = context.features.expand_batch(len(reference))
     own: dict[str, FeatureReference] = {}
     if wanted is None:
         start_grams, content = features.gram_and_content(pad_to_stride(reference))
     else:
-        layers = {CONTENT_LAYER, *next((one for one in wanted if one), {})}
-        start = features.maps(pad_to_stride(reference), tuple(layers))
+        start = features.maps(pad_to_stride(reference), context.compared)
         start_grams, content = {}, start[CONTENT_LAYER]
         own = _wanted(windows, features, start, wanted)
     grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
@@ -156,6 +157,21 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
         references=references,
         content_scale=content_reference.scale,
     )
+
+
+def compared_layers(wanted: Sequence[dict[str, Tensor]] | None) -> tuple[str, ...]:
+    """The layers whose features are compared instead of Gram matrices.
+
+    Args:
+        wanted: as for `feature_targets`.
+
+    Returns:
+        The content layer and those in which features are wanted, in the network's order; empty
+        where Gram matrices are compared.
+    """
+    if wanted is None:
+        return ()
+    return tuple(sorted({CONTENT_LAYER, *next((one for one in wanted if one), {})}))
 
 
 def _share(

@@ -74,20 +74,21 @@ def raised(fidelity: FidelityWeights, least: Tensor) -> FidelityWeights:
     return FidelityWeights(luminance, chroma, fidelity.texture)
 
 
-def edge_emphasis(window: Window) -> FidelityWeights:
+def edge_emphasis(window: Window, is_painted: bool = True) -> FidelityWeights:
     """Even weights, larger along the mask's edge, so that the refine stage makes no seam.
 
     Args:
         window: source and mask; (1, C, h, w) each.
+        is_painted: whether there are strokes to paint; where there are none no detail is free.
 
     Returns:
-        Luminance and chroma 1 on the mask, 10 within 2 pixels of its edge; texture finer than 3
-        pixels is free in lightness.
+        Luminance and chroma 1 on the mask, 10 within 2 pixels of its edge; of what is painted,
+        texture finer than 4 pixels is free in lightness.
     """
     free = window.support.to(window.source.dtype)
     outside = F.max_pool2d(1 - free, 2 * EDGE + 1, 1, EDGE)
     weight = free * (1 + (EDGE_FACTOR - 1) * outside)
-    return FidelityWeights(weight, weight, TEXTURE)
+    return FidelityWeights(weight, weight, TEXTURE if is_painted else 0.0)
 
 
 def _way_from_edge(window: Window, reach: int, start: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from ..image.filters import gaussian_kernel, stencil_region
 from ..placement.window import composite
 from .context import FixedContext, serves
 from .feature_statistics import FeatureStatistics
-from .feature_targets import FeatureTargets, feature_targets
+from .feature_targets import FeatureTargets, compared_layers, feature_targets
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
 from .problem import Problem
 from .vgg16 import Features
@@ -143,7 +143,8 @@ def reusable_context(
     if context is None or not _needs_network(problems):
         return None
     windows = [problem.window for problem in problems]
-    is_same = serves(context, windows, _reference(problems), _has_histogram(problems), tile)
+    compared, has_histogram = compared_layers(_wanted(problems)), _has_histogram(problems)
+    is_same = serves(context, windows, _reference(problems), has_histogram, tile, compared)
     return context if is_same else None
 
 

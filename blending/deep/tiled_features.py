@@ -160,7 +160,9 @@ class TiledFeatures:
         box: the part of the picture whose features change; sides multiples of 8.
         shape: (H, W) of the picture.
         side: of the tiles, pixels.
-        fixed_sums: (N, C, C), the sum of outer products outside the box, by style layer.
+        layers: names of the activations that are read.
+        fixed_sums: (N, C, C), the sum of outer products outside the box, by style layer; empty
+            where no Gram matrices are asked for.
         fixed_maps: (N, C, H / s, W / s), the picture's own whole maps, by style layer; empty unless
             maps are kept.
     """
@@ -169,6 +171,7 @@ class TiledFeatures:
     box: Box
     shape: tuple[int, int]
     side: int
+    layers: tuple[str, ...]
     fixed_sums: dict[str, Tensor]
     fixed_maps: dict[str, Tensor]
 
@@ -253,7 +256,7 @@ class TiledFeatures:
             Gram matrices, distances and, if asked for, activations.
         """
         found = iter(_TileSums.apply(image, self, references, keep_maps))
-        grams = {name: self.gram(name, next(found)) for name in STYLE_LAYERS * references.has_grams}
+        grams = {name: self.gram(name, next(found)) for name in self.layers * references.has_grams}
         content = next(found)
         wanted = next(found) if references.wanted else None
         maps = dict(zip(self.fixed_maps, found, strict=False))
@@ -269,7 +272,7 @@ class TiledFeatures:
         Returns:
             By style layer, (N, C, h', w').
         """
-        activations = self.network(seen, STYLE_LAYERS)
+        activations = self.network(seen, self.layers)
         return {name: tile.owned(x, name) for name, x in activations.items()}
 
     def run(self, image: Tensor) -> Iterator[tuple[Tile, dict[str, Tensor]]]:
@@ -297,8 +300,14 @@ class TiledFeatures:
 
 
 @torch.no_grad()
-def tiled_features(
-    network: Features, image: Tensor, box: Box, side: int, keep_whole: bool = False
+def tiled_features(  # noqa: PLR0913 - a picture, its part, and what is read of it
+    network: Features,
+    image: Tensor,
+    box: Box,
+    side: int,
+    keep_whole: bool = False,
+    layers: tuple[str, ...] = STYLE_LAYERS,
+    has_grams: bool = True,
 ) -> TiledFeatures:
     """Run the network in tiles over the surroundings of a box that will change.
 
@@ -308,18 +317,22 @@ def tiled_features(
         box: the part of the image that will change.
         side: of the tiles, pixels, a multiple of 8.
         keep_whole: whether to keep whole maps for the histogram term, nearly 500 bytes a pixel.
+        layers: names of the activations that are read; all style layers where Gram matrices are.
+        has_grams: whether to keep what `TiledFeatures.gram` needs.
 
     Returns:
         The network on the box of the features that change with it.
     """
     shape = (image.shape[2], image.shape[3])
     reached = with_halo(box.aligned(STRIDE), shape)
-    whole, inside = (
-        tiled_sums(network, image, part, side)[0] for part in (full_box(shape), reached)
-    )
-    fixed_sums = {name: whole[name] - inside[name] for name in whole}
-    maps = tiled_maps(network, image, side) if keep_whole else {}
-    return TiledFeatures(network, reached, shape, side, fixed_sums, maps)
+    fixed_sums = {}
+    if has_grams:
+        whole, inside = (
+            tiled_sums(network, image, part, side)[0] for part in (full_box(shape), reached)
+        )
+        fixed_sums = {name: whole[name] - inside[name] for name in whole}
+    maps = tiled_maps(network, image, side, layers) if keep_whole else {}
+    return TiledFeatures(network, reached, shape, side, layers, fixed_sums, maps)
 
 
 def tiled_context(
@@ -335,11 +348,15 @@ def tiled_context(
     Returns:
         The network on the box, and the target's sums of outer products, (N, C, C) by layer.
     """
-    target = request.target
-    features = tiled_features(network, request.base, request.box, side, request.keep_maps)
-    counted = (None, request.visible)
-    whole, visible = tiled_sums(network, target, full_box(target.shape), side, counted)
-    maps = tiled_maps(network, target, side) if request.keep_maps else {}
+    target, has_grams = request.target, bool(request.visible)
+    features = tiled_features(
+        network, request.base, request.box, side, request.keep_maps, request.layers, has_grams
+    )
+    whole, visible = {}, {}
+    if has_grams:
+        counted = (None, request.visible)
+        whole, visible = tiled_sums(network, target, full_box(target.shape), side, counted)
+    maps = tiled_maps(network, target, side, request.layers) if request.keep_maps else {}
     return features, TargetStatistics(whole, visible, maps)
 
 

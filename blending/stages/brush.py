@@ -23,7 +23,7 @@ from .prepare import Start, refine_reference, refine_start
 
 T = TypeVar("T")
 
-LEAST_STRENGTH = 1e-3  # below it nothing is painted
+LEAST_STRENGTH = 0.02  # below it nothing is painted: no eye finds it, and the network can rest
 
 
 @dataclass(frozen=True)

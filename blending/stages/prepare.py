@@ -255,7 +255,7 @@ def refine_start(
         weights = replace(weights, style=painted.strength * weights.style)
         if not weights.style:  # nothing to paint: no need to ask the network what it is
             weights = replace(weights, content=0.0)
-    fidelity = edge_emphasis(window)
+    fidelity = edge_emphasis(window, is_painted=bool(weights.style))
     problem = Problem(held, blend, guidance, fidelity, weights, style, wanted, detail=detail)
     return Start(problem if share is None else kept_at_contours(problem, share), blend)
 
