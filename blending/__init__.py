@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .deep.vgg16 import load_features
+    from .network.vgg16 import load_features
     from .pipeline import BlendResult, blend
     from .placement.place import Placed, place
     from .presets import PRESETS
@@ -47,7 +47,7 @@ _MODULES = {
     "StageResult": "stages.batch",
     "Weights": "settings",
     "blend": "pipeline",
-    "load_features": "deep.vgg16",
+    "load_features": "network.vgg16",
     "place": "placement.place",
     "poisson_stage": "stages.poisson",
     "refine_stage": "stages.refine",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_type
-from .deep.vgg16 import load_features
+from .network.vgg16 import load_features
 from .placement.place import Placed, place
 from .quality.guardrails import guard_rails
 from .quality.verdicts import verdicts

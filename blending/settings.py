@@ -10,6 +10,7 @@ STARTS = ("paste", "exact")
 STYLE_FORMS = ("matched", "gram")
 REGIONS = ("object", "band", "picture")
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
+LUMA = 0.299, 0.587, 0.114  # of red, green, blue in a mask's luminance: ITU-R BT.601
 INPUT_SCALES = ("caffe", "standardised")
 BUNDLED_SCALE = "caffe"  # of the weights that come along
 LARGEST_WEIGHT = 1e9

@@ -7,7 +7,7 @@ import comfy.model_management
 import torch
 from comfy.model_patcher import ModelPatcher
 
-from ..blending.deep.vgg16 import Features, load_features
+from ..blending.network.vgg16 import Features, load_features
 
 
 @contextmanager

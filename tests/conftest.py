@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
-from blending.deep.vgg16 import load_features
+from blending.network.vgg16 import load_features
 
 # Simonyan & Zisserman 2014, configuration D up to conv4_3: torchvision's index, inputs, outputs.
 CONVOLUTIONS = (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import blending
 from blending.cli.options import DEMO
-from blending.deep.vgg16 import BUNDLED, load_features
+from blending.network.vgg16 import BUNDLED, load_features
 
 installed = Path(sys.argv[1])
 assert Path(blending.__file__).is_relative_to(installed), blending.__file__

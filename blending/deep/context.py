@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..network.receptive_field import STRIDE
+from ..network.vgg16 import LAYERS, STYLE_LAYERS, Features
 from ..placement.box import Box, bounding_box, full_box
 from ..placement.window import Window
 from .cropped_features import CroppedFeatures, cropped_context
 from .feature_statistics import ContextRequest
-from .receptive_field import STRIDE
 from .tiled_features import TiledFeatures, tiled_context, tiled_sums
-from .vgg16 import LAYERS, STYLE_LAYERS, Features
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FixedContext:
 
 
 @torch.no_grad()
-def fixed_context(  # noqa: PLR0913 - pictures, and what is read of them
+def fixed_context(
     windows: Sequence[Window],
     reference: Tensor,
     network: Features,
@@ -76,7 +76,7 @@ def fixed_context(  # noqa: PLR0913 - pictures, and what is read of them
     visible = {}
     if not compared:
         visible = {name: _visible(support, name).to(base) for name in STYLE_LAYERS}
-    box = _changing_box(support.any(0, keepdim=True))
+    box = changing_box(support.any(0, keepdim=True))
     padded = pad_to_stride(base), pad_to_stride(target)
     layers = STYLE_LAYERS if keep_maps or not compared else compared
     request = ContextRequest(*padded, box, visible, keep_maps, layers)
@@ -93,7 +93,24 @@ def fixed_context(  # noqa: PLR0913 - pictures, and what is read of them
     return FixedContext(base, target, support, compared, features, whole, seen, sums.maps)
 
 
-def serves(  # noqa: PLR0913 - as fixed_context
+def known_context(window: Window, features: CroppedFeatures) -> FixedContext:
+    """The context of a window whose surroundings the network has seen already.
+
+    Args:
+        window: that will be solved.
+        features: the network on its changing part, of those layers whose features are compared;
+            made of any picture that is the window's target but for what lies under its mask.
+
+    Returns:
+        What `fixed_context` would make for these layers.
+    """
+    compared = tuple(features.boxes)
+    return FixedContext(
+        window.target, window.target, window.support, compared, features, {}, {}, {}
+    )
+
+
+def serves(
     context: FixedContext,
     windows: Sequence[Window],
     reference: Tensor,
@@ -204,8 +221,15 @@ def _differs_outside(windows: Sequence[Window], reference: Tensor) -> bool:
     return bool((~torch.cat(supports) & (reference != torch.cat(targets))).any())
 
 
-def _changing_box(support: Tensor) -> Box:
-    """The box of a (1, 1, h, w) support, with the padding that repeats its pixels at the edge."""
+def changing_box(support: Tensor) -> Box:
+    """The box of a support, with the padding that repeats its pixels at the edge.
+
+    Args:
+        support: (1, 1, h, w), bool, somewhere True.
+
+    Returns:
+        On the picture padded by `pad_to_stride`.
+    """
     box = bounding_box(support)
     _, right, _, below = _padding(support)
     below = below if box.bottom == support.shape[2] else 0

@@ -6,14 +6,16 @@ ring of fixed values around it.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.grad import conv2d_input
 
+from ..network.convolution import Convolution
+from ..network.receptive_field import changed_box
+from ..network.vgg16 import LAYERS, Features, in_layer_dtype
 from ..placement.box import Box, crop
 from .feature_statistics import (
     CONTENT_LAYER,
@@ -23,8 +25,8 @@ from .feature_statistics import (
     TargetStatistics,
     outer_sum,
 )
-from .receptive_field import changed_box
-from .vgg16 import LAYERS, Features, in_layer_dtype
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class CroppedLayer:
         x = in_layer_dtype(x, self.layer)
         if self.padded is None:
             return self.layer(x)
-        if isinstance(self.layer, nn.Conv2d):
+        if isinstance(self.layer, Convolution):
             return _PaddedConvolution.apply(x, self.padded, self.inner, self.layer)
         return self.layer(_CopyIntoPadded.apply(x, self.padded, self.inner))
 
@@ -95,17 +97,15 @@ class _PaddedConvolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, padded: Tensor, inner: Box, layer: nn.Conv2d) -> Tensor:
-        ctx.inner, ctx.weight = inner.shifted(-1, -1), layer.weight
+    def forward(ctx: Any, x: Tensor, padded: Tensor, inner: Box, layer: Convolution) -> Tensor:
+        ctx.inner, ctx.layer = inner.shifted(-1, -1), layer
         crop(padded, inner).copy_(x)
-        return F.conv2d(padded, layer.weight, layer.bias)
+        return layer.valid(padded)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
-        size = (slope.shape[0], ctx.weight.shape[1], *slope.shape[2:])
-        whole = conv2d_input(size, ctx.weight, slope, padding=1)
-        return crop(whole, ctx.inner), None, None, None
+        return crop(ctx.layer.input_slope(slope), ctx.inner), None, None, None
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class CroppedFeatures:
         return activations
 
     def gram_and_content(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Gram matrices of all layers, and the content layer's features inside `content_box`.
+        """Gram matrices of all layers, and the content layer's features inside its `map_box`.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `cropped_features`.
@@ -196,11 +196,6 @@ class CroppedFeatures:
             wanted=wanted[0] if wanted else None,
         )
 
-    @property
-    def content_box(self) -> Box:
-        """The part of the content layer's map that changes and where content is compared."""
-        return self.map_box(CONTENT_LAYER)
-
     def map_box(self, name: str) -> Box:
         """The part of an activation's map that changes."""
         return self.boxes[name]
@@ -208,6 +203,26 @@ class CroppedFeatures:
     def expand_batch(self, rows: int) -> "CroppedFeatures":
         """The same for `rows` pictures, which share their surroundings or have one each."""
         return replace(self, layers=tuple(layer.expand_batch(rows) for layer in self.layers))
+
+    def only(self, names: tuple[str, ...]) -> "CroppedFeatures":
+        """The same for some of the activations; what is deeper is not run."""
+        deepest = max(LAYERS[name][0] for name in names)
+        layers = tuple(
+            replace(layer, name=layer.name if layer.name in names else None)
+            for layer in self.layers[: deepest + 1]
+        )
+
+        def own(kept: dict[str, T]) -> dict[str, T]:
+            return {name: kept[name] for name in names if name in kept}
+
+        return replace(
+            self,
+            layers=layers,
+            boxes=own(self.boxes),
+            fixed_sums=own(self.fixed_sums),
+            fixed_maps=own(self.fixed_maps),
+            sizes=own(self.sizes),
+        )
 
     def gram(self, name: str, changed: Tensor) -> Tensor:
         """The Gram matrix of a whole map of which only a part changes.

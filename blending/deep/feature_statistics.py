@@ -1,6 +1,6 @@
 """What the feature terms read of a picture: few numbers, however large the maps behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,6 @@ from torch.autograd.function import once_differentiable
 from ..placement.box import Box, crop
 from ..reductions import outer_products
 from .losses import content_loss
-from .vgg16 import STYLE_LAYERS
 
 CONTENT_LAYER = "relu2_2"
 
@@ -107,7 +106,7 @@ class ContextRequest:
     box: Box
     visible: dict[str, Tensor]
     keep_maps: bool
-    layers: tuple[str, ...] = STYLE_LAYERS
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,21 @@ class TargetStatistics:
     whole: dict[str, Tensor]
     visible: dict[str, Tensor]
     maps: dict[str, Tensor]
+
+
+def compared_layers(wanted: Sequence[Iterable[str]] | None) -> tuple[str, ...]:
+    """The layers whose features are compared instead of Gram matrices.
+
+    Args:
+        wanted: for each picture the layers in which features are wanted, the same in all that want
+            any. None: Gram matrices are compared.
+
+    Returns:
+        These layers and the content layer, in the network's order; empty with Gram matrices.
+    """
+    if wanted is None:
+        return ()
+    return tuple(sorted({CONTENT_LAYER, *next((one for one in wanted if one), ())}))
 
 
 def outer_sum(features: Tensor, where: Tensor | None = None) -> Tensor:

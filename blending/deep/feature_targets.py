@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..network.vgg16 import Features
 from ..placement.box import crop
 from ..placement.window import Window
 from ..reductions import row_means
@@ -17,10 +18,10 @@ from .feature_statistics import (
     FeatureReference,
     FeatureReferences,
     FeatureStatistics,
+    compared_layers,
 )
 from .losses import histogram_loss, style_loss
 from .tiled_features import TiledFeatures
-from .vgg16 import Features
 
 STYLE_FLOOR = 0.02  # share of the target's mean squared Gram below which styles count as equal
 # A layer whose style loss at the start is STRANGE times the target's mean squared Gram has half its
@@ -109,6 +110,7 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
     style: dict[str, Tensor] | None = None,
     wanted: Sequence[dict[str, Tensor]] | None = None,
     detail: Tensor | None = None,
+    known: dict[str, Tensor] | None = None,
     context: FixedContext | None = None,
 ) -> FeatureTargets:
     """Targets of the feature terms: style of the windows' targets, content of the reference.
@@ -126,6 +128,8 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
         wanted: features to match instead of Gram matrices, for each window (1, C, H / s, W / s) by
             layer; empty where none are.
         detail: (N, 1, h, w), >= 0, how much content counts at each pixel; None: wholly.
+        known: the reference's features of the layers that are compared, where they change, (N, C,
+            h / s, w / s), without tiles; None or empty: they are computed.
         context: one that `serves` these arguments; None: it is computed.
 
     Returns:
@@ -139,7 +143,8 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
     if wanted is None:
         start_grams, content = features.gram_and_content(pad_to_stride(reference))
     else:
-        start = features.maps(pad_to_stride(reference), context.compared)
+        start = known if tile is None else None
+        start = start or features.maps(pad_to_stride(reference), context.compared)
         start_grams, content = {}, start[CONTENT_LAYER]
         own = _wanted(windows, features, start, wanted)
     grams = style or {name: _local_gram(context, name, gram) for name, gram in start_grams.items()}
@@ -157,21 +162,6 @@ def feature_targets(  # noqa: PLR0913 - what is compared with what, and how
         references=references,
         content_scale=content_reference.scale,
     )
-
-
-def compared_layers(wanted: Sequence[dict[str, Tensor]] | None) -> tuple[str, ...]:
-    """The layers whose features are compared instead of Gram matrices.
-
-    Args:
-        wanted: as for `feature_targets`.
-
-    Returns:
-        The content layer and those in which features are wanted, in the network's order; empty
-        where Gram matrices are compared.
-    """
-    if wanted is None:
-        return ()
-    return tuple(sorted({CONTENT_LAYER, *next((one for one in wanted if one), {})}))
 
 
 def _share(

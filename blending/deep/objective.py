@@ -8,15 +8,17 @@ import torch
 from torch import Tensor
 
 from ..image.filters import gaussian_kernel, stencil_region
+from ..network.vgg16 import Features
+from ..placement.box import bounding_box, crop
 from ..placement.window import composite
 from .context import FixedContext, serves
-from .feature_statistics import FeatureStatistics
-from .feature_targets import FeatureTargets, compared_layers, feature_targets
+from .feature_statistics import FeatureStatistics, compared_layers
+from .feature_targets import FeatureTargets, feature_targets
 from .losses import chroma_loss, gradient_loss, luminance_loss, tv_loss
 from .problem import Problem
-from .vgg16 import Features
 
 FEATURE_TERMS = ("content", "style", "histogram")
+STENCIL = 2  # pixels from the mask that the stencils at its ring read
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def joint_objective(
             style=_styles(problems),
             wanted=_wanted(problems),
             detail=_detail(problems),
+            known=_own(problems),
             context=context,
         )
         terms += _feature_terms(problems, reference, targets)
@@ -149,22 +152,26 @@ def reusable_context(
 
 
 def _pixel_terms(problems: Sequence[Problem], reference: Tensor) -> list[Term]:
-    """The terms that read the composite itself."""
+    """The terms that read the composite itself, where x can change them."""
     support = torch.cat([problem.window.support for problem in problems])
-    guidance = torch.cat([problem.guidance for problem in problems])
-    seams = [torch.ones_like(p.window.mask) if p.seam is None else p.seam for p in problems]
-    seam = torch.cat(seams) * stencil_region(support)
-    luminance = torch.cat([problem.fidelity.luminance for problem in problems])
-    chroma = torch.cat([problem.fidelity.chroma for problem in problems])
     area = support.flatten(1).sum(1).to(reference)
+    texture = _texture(problems[0])
+    reach = STENCIL if texture is None else STENCIL + texture.shape[1] // 2
+    near = bounding_box(support.any(0, keepdim=True)).grown(reach).clipped(support.shape)
+    support, reference = crop(support, near), crop(reference, near)
+    guidance = torch.cat([crop(problem.guidance, near) for problem in problems])
+    seams = [torch.ones_like(p.window.mask) if p.seam is None else p.seam for p in problems]
+    seam = crop(torch.cat(seams), near) * stencil_region(support)
+    luminance = torch.cat([crop(problem.fidelity.luminance, near) for problem in problems])
+    chroma = torch.cat([crop(problem.fidelity.chroma, near) for problem in problems])
 
     def term(name: str, loss: Callable[..., Tensor], *bound: object) -> Term:
         weight = _column(problems, name, reference)
-        return Term(name, weight, lambda views: loss(views.composite, *bound, area))
+        return Term(name, weight, lambda views: loss(crop(views.composite, near), *bound, area))
 
     return [
         term("gradient", gradient_loss, guidance, seam),
-        term("luminance", luminance_loss, reference, luminance, _texture(problems[0])),
+        term("luminance", luminance_loss, reference, luminance, texture),
         term("chroma", chroma_loss, reference, chroma),
         term("tv", tv_loss, support),
     ]
@@ -216,6 +223,14 @@ def _wanted(problems: Sequence[Problem]) -> list[dict[str, Tensor]] | None:
     """What each problem's style term wants; None where it is Gram matrices."""
     wanted = [problem.wanted or {} for problem in problems]
     return wanted if any(problem.wanted is not None for problem in problems) else None
+
+
+def _own(problems: Sequence[Problem]) -> dict[str, Tensor]:
+    """Features of the sources pasted, (N, C, h, w) by layer; empty unless all are known."""
+    known = [problem.own for problem in problems]
+    return (
+        {name: torch.cat([own[name] for own in known]) for name in known[0]} if all(known) else {}
+    )
 
 
 def _detail(problems: Sequence[Problem]) -> Tensor | None:

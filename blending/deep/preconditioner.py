@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..image.colour import from_opponent, to_opponent
+from ..placement.box import Box, crop
 from .problem import Problem
 
 STIFFNESS = 40.0  # curvature of the feature terms per unit of their weights
 
 
-def spectral_preconditioner(problems: Sequence[Problem]) -> Callable[[Tensor], Tensor] | None:
+def spectral_preconditioner(
+    problems: Sequence[Problem], box: Box
+) -> Callable[[Tensor], Tensor] | None:
     """An approximate inverse Hessian of each problem's pixel terms, to precondition L-BFGS.
 
     H⁻¹ ≈ 3·area / 2 · (w_gradient·Δ² + w_k + STIFFNESS·w_features)⁻¹, w_k the weight of luminance
@@ -26,18 +29,19 @@ def spectral_preconditioner(problems: Sequence[Problem]) -> Callable[[Tensor], T
 
     Args:
         problems: N, their windows of one size.
+        box: around all masks on these.
 
     Returns:
-        A function of gradients, (N, 3, h, w), to the same shape, symmetric and positive, 0 off the
-        masks; None unless every problem has a gradient term.
+        A function of gradients inside the box, (N, 3, h, w), to the same shape, symmetric and
+        positive, 0 off the masks; None unless every problem has a gradient term.
     """
     if not all(problem.weights.gradient for problem in problems):
         return None
-    height, width = problems[0].window.support.shape[2:]
+    height, width = box.size
     tall, wide = fast_length(height), fast_length(width)
     eigenvalues = laplacian_eigenvalues(tall, wide, problems[0].background)
     response = torch.stack([_response(problem, eigenvalues) for problem in problems])
-    free = torch.cat([problem.window.support for problem in problems]).to(response)
+    free = torch.cat([crop(problem.window.support, box) for problem in problems]).to(response)
 
     def precondition(gradient: Tensor) -> Tensor:
         padded = F.pad(to_opponent(free * gradient), (0, wide - width, 0, tall - height))

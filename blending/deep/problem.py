@@ -1,6 +1,6 @@
 """What the joint objective is to do with one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ class Problem:
             weight. None: it matches Gram matrices.
         seam: (1, 1, h, w), 0 to 1, how much the gradient term counts at each pixel; None: wholly.
         detail: (1, 1, h, w), >= 0, how much the content term counts at each pixel; None: wholly.
+        own: features of the source pasted, (1, C, h / s, w / s), of the layers that are compared,
+            where they change; empty: they are computed.
     """
 
     window: Window
@@ -37,6 +39,7 @@ class Problem:
     wanted: dict[str, Tensor] | None = None
     seam: Tensor | None = None
     detail: Tensor | None = None
+    own: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,10 @@ class Painted:
         features: as `Problem.wanted`; None: nothing is known, or nothing is to be painted.
         strength: by which the style term's weight is multiplied, 0 to 1; 0 without features.
         detail: (1, 1, h, w), >= 0, how much the object is held at each pixel; None: 1.
+        own: as `Problem.own`.
     """
 
     features: dict[str, Tensor] | None
     strength: float
     detail: Tensor | None = None
+    own: dict[str, Tensor] = field(default_factory=dict)

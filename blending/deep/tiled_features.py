@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..network.receptive_field import HALO, STRIDE
+from ..network.vgg16 import LAYERS, STYLE_LAYERS, Features
 from ..placement.box import Box, crop, full_box
 from .feature_statistics import (
     CONTENT_LAYER,
@@ -21,8 +23,6 @@ from .feature_statistics import (
     TargetStatistics,
     outer_sum,
 )
-from .receptive_field import HALO, STRIDE
-from .vgg16 import LAYERS, STYLE_LAYERS, Features
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,6 @@ class TiledFeatures:
     fixed_sums: dict[str, Tensor]
     fixed_maps: dict[str, Tensor]
 
-    @property
-    def content_box(self) -> Box:
-        """The part of the content layer's map that changes and where content is compared."""
-        return self.map_box(CONTENT_LAYER)
-
     def map_box(self, name: str) -> Box:
         """The part of a style layer's map that changes."""
         return self.box.pooled(LAYERS[name][1])
@@ -203,7 +198,7 @@ class TiledFeatures:
 
     @torch.no_grad()
     def gram_and_content(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Gram matrices of all style layers, and the content layer's features inside `content_box`.
+        """Gram matrices of all style layers, and the content layer's features inside its `map_box`.
 
         Args:
             image: (N, 3, H, W), RGB in [0, 1]; outside the box that of `tiled_features`.
@@ -218,7 +213,7 @@ class TiledFeatures:
                 sums[name] = sums[name] + part if name in sums else part
             part = activations[CONTENT_LAYER]
             if content is None:
-                content = part.new_zeros(*part.shape[:2], *self.content_box.size)
+                content = part.new_zeros(*part.shape[:2], *self.map_box(CONTENT_LAYER).size)
             crop(content, tile.place(CONTENT_LAYER, self.box)).copy_(part)
         assert content is not None
         return {name: self.gram(name, found) for name, found in sums.items()}, content
@@ -300,7 +295,7 @@ class TiledFeatures:
 
 
 @torch.no_grad()
-def tiled_features(  # noqa: PLR0913 - a picture, its part, and what is read of it
+def tiled_features(
     network: Features,
     image: Tensor,
     box: Box,

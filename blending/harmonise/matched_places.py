@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..deep.vgg16 import Features
+from ..network.vgg16 import Features
 from ..placement.box import bounding_box, crop
 
 LAYERS = ("relu2_1", "relu3_1")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..deep.vgg16 import Features
 from ..image.colour import turned_hues
+from ..network.vgg16 import Features
 from ..report import json_ready
 from ..validation import check_image, check_mask, check_same_size
 from .matched_places import matched_weight

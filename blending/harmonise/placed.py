@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..deep.vgg16 import Features
+from ..network.vgg16 import Features
 from ..placement.box import Box, bounding_box
 from ..placement.place import Placed
 from ..placement.window import Window, pick

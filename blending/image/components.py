@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 TAKEN = 0.5  # from this value on a pixel belongs to a component
 TOUCHING = np.ones((3, 3), bool)  # components are 8-connected: joined at corners, too
 # Holes are 4-connected, or they would leak through the corners at which components join.
-BESIDE = ndimage.generate_binary_structure(2, 1)
+BESIDE = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 
 
 def drop_specks(mask: Tensor, area: int) -> Tensor:
@@ -69,8 +68,10 @@ def _holes(plane: np.ndarray, area: int) -> np.ndarray:
 
 def _labelled(pixels: np.ndarray, joined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each pixel's component, from 1 (0: in none), and the components' areas."""
+    from scipy.ndimage import label  # takes a while to load
+
     labels = np.empty(pixels.shape, np.int32)
-    ndimage.label(pixels, joined, output=labels)
+    label(pixels, joined, output=labels)
     return labels, np.bincount(labels.ravel())
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..checks import check_choice
-from ..settings import MASK_CHANNELS
+from ..settings import LUMA, MASK_CHANNELS
 from .icc import convert_profile, is_rgb, srgb_profile
 from .png16 import SIGNATURE, decode_png16, is_png16, png_size
 
@@ -25,7 +25,6 @@ FORMATS = (
 )
 # What decoders say, in errors of any kind, where memory is short: Pillow, zlib, kornia_rs.
 SHORT_OF_MEMORY = r"allocat|out of memory|decoder error -9\b|Error -4 while"
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
 # How to turn an (H, W, C) array upright, by EXIF orientation.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {

@@ -1,12 +1,11 @@
 """The guidance field: the Laplacian that the blend is to have, by one of three rules."""
 
 import torch
-from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
 from ..checks import check_choice
 from ..image.filters import laplacian
-from ..settings import GRADIENTS
+from ..settings import GRADIENTS, LUMA
 
 
 def guidance_field(
@@ -37,7 +36,8 @@ def guidance_field(
     if gradients == "mixed":
         wanted = _mixed_laplacian(source, source_valid, target)
     elif gradients == "monochrome":
-        wanted = laplacian(rgb_to_grayscale(source), source_valid)
+        luminance = (source * source.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        wanted = laplacian(luminance, source_valid)
     else:
         wanted = laplacian(source, source_valid)
     return torch.where(support, wanted, laplacian(target))

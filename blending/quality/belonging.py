@@ -11,6 +11,7 @@ from ..placement.box import Box, bounding_box, full_box
 from .object_view import FEWEST, OBJECT_FROM, RING, ObjectView
 
 OBJECT_COLOURS, TARGET_COLOURS = 3000, 6000  # pixels looked at, about
+AT_ONCE = 512  # colours that are compared with all of the target's
 NEIGHBOURS = 3  # a colour that the target has at one pixel by chance does not count
 FOREIGN = 0.9  # share of the object's colours that are nearer than the figure
 HIGHLIGHTS = 0.9  # share of an area that is darker than its highlights
@@ -43,16 +44,19 @@ def foreign_colours(result: Tensor, target: Tensor, mask: Tensor) -> float:
     Raises:
         ValueError: not three channels.
     """
-    from scipy.spatial import KDTree  # takes a while to load
-
     is_object = (mask >= OBJECT_FROM).to(result.device)
     pixels = int(is_object.count_nonzero())
     if pixels < FEWEST or is_object.numel() - pixels < FEWEST:
         return math.nan
     own = smooth_colours(result, is_object, bounding_box(is_object), OBJECT_COLOURS)
     around = smooth_colours(target, ~is_object, full_box(mask.shape), TARGET_COLOURS)
-    distances, _ = KDTree(around.cpu().numpy()).query(own.cpu().numpy(), k=NEIGHBOURS)
-    return percentile(torch.from_numpy(distances[:, -1]), FOREIGN)
+    nearest = [
+        torch.cdist(part, around, compute_mode="donot_use_mm_for_euclid_dist")
+        .topk(NEIGHBOURS, 1, largest=False)
+        .values[:, -1]
+        for part in own.split(AT_ONCE)
+    ]
+    return percentile(torch.cat(nearest), FOREIGN)
 
 
 @torch.no_grad()

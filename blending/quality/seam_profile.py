@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from torch import Tensor
 
 OUTSIDE, DEEPEST = 24, 48  # pixels from the edge that a profile reaches
@@ -56,6 +55,8 @@ def seam_profile(result: Tensor, paste: Tensor, support: Tensor) -> SeamProfile:
 
 def _distance(side: np.ndarray) -> np.ndarray:
     """Pixels to the nearest pixel that is not on this side."""
+    from scipy.ndimage import distance_transform_edt  # takes a while to load
+
     distances = np.empty(side.shape)
-    ndimage.distance_transform_edt(side, distances=distances)
+    distance_transform_edt(side, distances=distances)
     return distances

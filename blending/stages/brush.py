@@ -8,8 +8,9 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from ..deep.context import FixedContext, known_context
 from ..deep.problem import Painted
-from ..deep.vgg16 import Features
+from ..network.vgg16 import Features
 from ..placement.box import bounding_box, crop
 from ..placement.window import Window, pick
 from ..settings import RefineSettings
@@ -23,7 +24,7 @@ from .prepare import Start, refine_reference, refine_start
 
 T = TypeVar("T")
 
-LEAST_STRENGTH = 0.02  # below it nothing is painted: no eye finds it, and the network can rest
+LEAST_STRENGTH = 0.005  # below it nothing is painted: no eye finds it, and the network can rest
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,13 @@ class Begun:
 
 
 class MapReader(Protocol):
-    """What reads a picture's maps within a stage's memory: its `DeepSolver`."""
+    """What reads a picture's maps within a stage's memory: its `DeepSolver`.
+
+    Attributes:
+        context: of the window that is solved next, if it is known.
+    """
+
+    context: FixedContext | None
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Gram matrices of a picture (1, 3, H, W) by layer."""
@@ -127,7 +134,7 @@ class Brush:
         finish = partial(as_painted, window=seen, brush=place, amount=grain, film=film)
         if found is None:
             return Painted(None, 0.0), finish
-        return Painted(found.features, strength, detail_share(seen, other)), finish
+        return Painted(found.features, strength, detail_share(seen, other), found.own), finish
 
     def _steadied(self, window: Window, texture: Tensor) -> Tensor:
         """The texture of a film's frame, remembered for the next."""
@@ -151,6 +158,8 @@ class Brush:
             ),
             (target.shape[2], target.shape[3]),
         )
+        if found is not None and found.cropped is not None:
+            self.solver.context = known_context(window, found.cropped)
         if found is not None and self.settings.sequence:
             self.frame = MatchedFrame(found.matches, window.box, corner, centre)
         return found

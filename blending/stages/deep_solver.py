@@ -11,9 +11,9 @@ from ..deep.context import FixedContext, picture_grams
 from ..deep.objective import joint_objective, reusable_context
 from ..deep.preconditioner import spectral_preconditioner
 from ..deep.problem import Problem
-from ..deep.vgg16 import Features
+from ..network.vgg16 import Features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation, Solution, minimize
-from ..placement.box import bounding_box
+from ..placement.box import Box, bounding_box, crop
 from ..placement.place import Placed
 from ..report import json_ready
 from ..settings import Compute, PoissonSettings, RefineSettings
@@ -146,15 +146,24 @@ class DeepSolver:
         window = problems[0].window
         if self.settings.sequence and self.frame is not None:
             x0 = x0 + torch.where(window.support, self.frame.moved_to(window), 0)
+        box = bounding_box(torch.cat([p.window.support for p in problems]).any(0, keepdim=True))
+
+        def tell(event: RowEvaluation) -> None:
+            on_evaluation(replace(event, x=_put(event.x, x0[event.row : event.row + 1], box)))
+
         solutions = minimize(
-            objective,
-            x0,
+            lambda x: objective(_put(x, x0, box)),
+            crop(x0, box),
             max_evaluations=self.settings.max_evaluations,
             tolerance=self._tolerance(problems),
             negligible=NEGLIGIBLE,
-            precondition=spectral_preconditioner(problems),
-            on_evaluation=on_evaluation,
+            precondition=spectral_preconditioner(problems, box),
+            on_evaluation=tell,
         )
+        solutions = [
+            replace(one, x=_put(one.x[None], x0[row : row + 1], box)[0])
+            for row, one in enumerate(solutions)
+        ]
         if self.settings.sequence:
             change = solutions[0].x[None] - starts[0].x0
             self.frame = frame_of(window, change)
@@ -185,6 +194,13 @@ def deep_solver(
     like = torch.empty(0, device=device, dtype=dtype)
     own = network.prepared(like, resolve_precision(compute, device, dtype))
     return DeepSolver(settings, own, memory_limit(compute, device))
+
+
+def _put(x: Tensor, around: Tensor, box: Box) -> Tensor:
+    """A picture (N, 3, h, w) whose box is x; differentiable in x."""
+    whole = around.clone()
+    crop(whole, box).copy_(x)
+    return whole
 
 
 def _extent(starts: Sequence[Start], settings: PoissonSettings | RefineSettings) -> Extent:

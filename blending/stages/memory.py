@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..deep.receptive_field import HALO, REACH
+from ..network.receptive_field import HALO, REACH
 from ..placement.box import Box
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box

@@ -5,9 +5,9 @@ from functools import partial
 
 from torch import Tensor
 
-from ..deep.vgg16 import Features, load_features
 from ..harmonise.place_colours import PlaceColours
 from ..harmonise.placed import colours_at_place, placed_colours
+from ..network.vgg16 import Features, load_features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
 from ..placement.place import Placed
 from ..placement.window import Window

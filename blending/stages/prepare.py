@@ -249,14 +249,16 @@ def refine_start(
     share = contour_share(window) if settings.contours else None
     held = window if source is None else replace(window, source=source)
     guidance = torch.where(window.support, laplacian(held.source), laplacian(window.target))
-    weights, wanted, detail = settings.weights, None, None
+    weights, wanted, detail, own = settings.weights, None, None, {}
     if painted is not None:
-        wanted, detail = painted.features or {}, painted.detail
+        wanted, detail, own = painted.features or {}, painted.detail, painted.own
         weights = replace(weights, style=painted.strength * weights.style)
         if not weights.style:  # nothing to paint: no need to ask the network what it is
             weights = replace(weights, content=0.0)
-    fidelity = edge_emphasis(window, is_painted=bool(weights.style))
-    problem = Problem(held, blend, guidance, fidelity, weights, style, wanted, detail=detail)
+    fidelity = edge_emphasis(window, is_painted=painted is None or bool(weights.style))
+    problem = Problem(
+        held, blend, guidance, fidelity, weights, style, wanted, detail=detail, own=own
+    )
     return Start(problem if share is None else kept_at_contours(problem, share), blend)
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..deep.vgg16 import Features, load_features
 from ..image.mask import adjust_mask
+from ..network.vgg16 import Features, load_features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
 from ..placement.box import bounding_box, crop
 from ..placement.place import SOLVED_FROM, Placed, check_taken, solved_mask

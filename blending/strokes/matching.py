@@ -35,7 +35,12 @@ class Matches:
 
 @torch.no_grad()
 def find_matches(
-    wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor, before: Tensor | None = None
+    wanted: Tensor,
+    offered: Tensor,
+    own: Tensor,
+    free: Tensor,
+    before: Tensor | None = None,
+    coarse: tuple[Tensor, Tensor] | None = None,
 ) -> Matches:
     """Match each position to the one that is like it, in agreement with its neighbours.
 
@@ -50,6 +55,8 @@ def find_matches(
         free: (H, W), bool, positions that may be taken; somewhere True.
         before: (h, w), whole numbers as in `Matches`, of the frame before: a candidate that was
             taken there is worth more. None: there is none.
+        coarse: vectors as `wanted` and `offered`, of every 2 x 2 positions together, (C', h / 2,
+            w / 2) and (C', H / 2, W / 2), whose products are added. None: there are none.
 
     Returns:
         The matches.
@@ -60,7 +67,7 @@ def find_matches(
     places = torch.full(own.shape, NOWHERE, device=own.device)
     if not bool(own.any()):
         return Matches(places, free.shape[1])
-    likeness, candidates = _candidates(wanted, offered, own, free)
+    likeness, candidates = _candidates(wanted, offered, own, free, coarse)
     if before is not None:
         likeness = likeness + STEADINESS * (candidates == before[own][:, None])
     places[own] = candidates.gather(1, likeness.argmax(1, keepdim=True))[:, 0]
@@ -73,7 +80,11 @@ def find_matches(
 
 
 def _candidates(
-    wanted: Tensor, offered: Tensor, own: Tensor, free: Tensor
+    wanted: Tensor,
+    offered: Tensor,
+    own: Tensor,
+    free: Tensor,
+    coarse: tuple[Tensor, Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
     """Each own position's best likenesses, falling, and where they are: (n, k) both."""
     count = min(CANDIDATES, int(free.sum()))
@@ -82,36 +93,49 @@ def _candidates(
     candidates = torch.empty_like(likeness, dtype=torch.long)
     side = max(1, math.isqrt(AT_ONCE // free.numel()) - 2)
     box = bounding_box(own[None, None])
+    near = F.max_pool2d(own[None, None].float(), 3, 1, 1)[0, 0] > 0
+    products = coarse and coarse[0].flatten(1).T @ coarse[1].flatten(1)
+    if coarse is not None and products is not None:
+        products = products.view(*coarse[0].shape[1:], *coarse[1].shape[1:])
     for top in range(box.top, box.bottom, side):
         for left in range(box.left, box.right, side):
             block = Box(top, left, side, side).intersection(box)
             here = crop(own, block)
             if not bool(here.any()):
                 continue
-            alike = _likeness(wanted, offered, block)[here].flatten(1)
+            alike = _likeness(wanted, offered, block, near, products)[here].flatten(1)
             found = alike.masked_fill(~free.flatten(), -torch.inf).topk(count, 1)
             rows = crop(number, block)[here]
             likeness[rows], candidates[rows] = found.values, found.indices
     return likeness, candidates
 
 
-def _likeness(wanted: Tensor, offered: Tensor, block: Box) -> Tensor:
+def _likeness(
+    wanted: Tensor, offered: Tensor, block: Box, near: Tensor, coarse: Tensor | None
+) -> Tensor:
     """Mean cosines over 3 x 3 neighbours of both, of a block's positions: (h, w, H, W).
 
-    What lies beyond either grid counts as unlike.
+    What lies beyond either grid counts as unlike, and so does what is not near the own positions,
+    (h, w). The coarse products, (h / 2, w / 2, H / 2, W / 2), are added to the cosines.
     """
     height, width = offered.shape[1:]
-    seen = block.grown(1).clipped(wanted.shape)
-    cosines = crop(wanted, seen).flatten(1).T @ offered.flatten(1)
-    cosines = cosines.view(*seen.size, height, width)
-    before, above = seen.left - block.left + 1, seen.top - block.top + 1
-    after, below = block.right + 1 - seen.right, block.bottom + 1 - seen.bottom
-    padded = F.pad(cosines, (1, 1, 1, 1, before, after, above, below))
-    total = cosines.new_zeros(*block.size, height, width)
-    for down in range(3):
-        rows = padded[down : down + block.height, :, down : down + height]
-        for along in range(3):
-            total += rows[:, along : along + block.width, :, along : along + width]
+    around = block.grown(1)
+    seen = around.clipped(wanted.shape)
+    asked = crop(near, seen)
+    found = crop(wanted, seen)[:, asked].T @ offered.flatten(1)
+    if coarse is not None:
+        rows, columns = asked.nonzero().T
+        parts = coarse[(rows + seen.top) // 2, (columns + seen.left) // 2]
+        found.view(-1, height // 2, 2, width // 2, 2).add_(parts[:, :, None, :, None])
+    cosines = offered.new_zeros(*around.size, height, width)
+    inside = seen.relative_to(around)
+    cosines[inside.slices][asked] = found.view(-1, height, width)
+    along = cosines[1:-1].clone()
+    along[:, :, 1:] += cosines[:-2, :, :-1]
+    along[:, :, :-1] += cosines[2:, :, 1:]
+    total = along[:, 1:-1].clone()
+    total[..., 1:] += along[:, :-2, :, :-1]
+    total[..., :-1] += along[:, 2:, :, 1:]
     return total / 9
 
 

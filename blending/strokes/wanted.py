@@ -1,19 +1,23 @@
 """Features that an object would have if a target's painter had painted it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..deep.context import pad_to_stride
+from ..deep.context import changing_box, pad_to_stride
+from ..deep.cropped_features import CroppedFeatures, cropped_features
+from ..deep.feature_statistics import compared_layers
 from ..deep.tiled_features import tiled_maps
-from ..deep.vgg16 import LAYERS, Features
+from ..network.vgg16 import LAYERS, Features
+from ..placement.box import crop
 from .grain import matched_places
 from .matching import CELL, Matches, find_matches
 
-MATCHED = ("relu2_1", "relu3_1", "relu4_1")  # alike in these
+ALIKE, ALIKE_AT_LARGE = ("relu2_1", "relu3_1"), "relu4_1"  # these count alike
+MATCHED = *ALIKE, ALIKE_AT_LARGE
 # And painted by these. With relu4_3 an evaluation takes twice the time, it takes twice as many, and
 # no eye or figure prefers the picture (RESULTS.md).
 WANTED = ("relu2_2", "relu3_3")
@@ -29,11 +33,17 @@ class Wanted:
             from the object.
         matches: of its positions.
         places: (h, w), from each of its pixels to the target's, see `with_grain`.
+        cropped: the network on the part that is painted, for the layers that are compared; None
+            where it was not run on the picture in one piece.
+        own: the picture's features of these layers inside `cropped`'s boxes, (1, C, h, w); empty
+            where that is None.
     """
 
     features: dict[str, Tensor]
     matches: Matches
     places: Tensor
+    cropped: CroppedFeatures | None = None
+    own: dict[str, Tensor] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -69,18 +79,27 @@ def wanted_features(
     if not bool(free.any()):
         return None
     shown, seen = pad_to_stride(picture), pad_to_stride(target)
-    side = tile or WHOLE
-    offered = tiled_maps(network, seen, side, (*MATCHED, *WANTED))
+    side, cropped, held = tile or WHOLE, None, {}
+    if target is picture and tile is None:
+        layers = *MATCHED, *WANTED
+        cropped, offered = cropped_features(
+            network, seen, changing_box(support), layers, has_grams=False
+        )
+        cropped = cropped.only(compared_layers([WANTED]))
+        held = {name: crop(offered[name], box).clone() for name, box in cropped.boxes.items()}
+    else:
+        offered = tiled_maps(network, seen, side, (*MATCHED, *WANTED))
     found = offered if target is picture else tiled_maps(network, shown, side, MATCHED)
-    means = [
-        _at_cells(offered[name], free.shape)[..., free].mean(2)[..., None, None] for name in MATCHED
-    ]
-    alike = _units(found, means, own.shape), _units(offered, means, free.shape)
+    units = [_units(found[name], offered[name], free) for name in MATCHED]
+    *fine, coarse = units
+    own_units, free_units = (torch.cat(layers) for layers in zip(*fine, strict=True))
     grids = (own.shape[0], own.shape[1]), (free.shape[0], free.shape[1])
-    matches = find_matches(*alike, own, free, before and before(*grids))
+    known = before and before(*grids)
+    matches = find_matches(own_units, free_units, own, free, known, coarse)
     features = {name: gathered(offered[name], matches, LAYERS[name][1]) for name in WANTED}
     own_size, size = (picture.shape[2], picture.shape[3]), (target.shape[2], target.shape[3])
-    return Wanted(features, matches, matched_places(matches, own_size, size))
+    places = matched_places(matches, own_size, size)
+    return Wanted(features, matches, places, cropped, held)
 
 
 def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:
@@ -114,24 +133,22 @@ def gathered(activation: Tensor, matches: Matches, stride: int) -> Tensor:
     return activation[:, :, factor * row + down, factor * column + along] * known
 
 
-def _units(maps: dict[str, Tensor], means: list[Tensor], size: torch.Size) -> Tensor:
-    """Unit vectors (C, h, w) of what differs from the means, the layers counting alike."""
-    layers = [
-        F.normalize(_at_cells(maps[name], size) - mean, dim=1)
-        for name, mean in zip(MATCHED, means, strict=True)
-    ]
-    return torch.cat(layers, 1)[0] / len(MATCHED) ** 0.5
+def _units(own: Tensor, offered: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors of what differs from the mean of a layer where it is free, times 3 ** -0.5.
+
+    On the grid of positions, (C, h, w) and (C, H, W), or on one half as fine.
+    """
+    pooled = offered.shape[2] // free.shape[0]
+    if pooled > 1:
+        own, offered = (F.avg_pool2d(layer, pooled) for layer in (own, offered))
+    seen = free
+    if offered.shape[2] < free.shape[0]:
+        seen = F.max_pool2d(free[None, None].float(), 2)[0, 0] > 0
+    mean = offered[..., seen].mean(2)[..., None, None]
+    layers = [F.normalize(layer - mean, dim=1)[0] for layer in (own, offered)]
+    return layers[0] / len(MATCHED) ** 0.5, layers[1] / len(MATCHED) ** 0.5
 
 
 def _cells(pixels: Tensor) -> Tensor:
     """The positions, (h, w), that a (1, 1, h, w) set of pixels touches, padded to the stride."""
     return F.max_pool2d(pad_to_stride(pixels.float()), CELL)[0, 0] > 0
-
-
-def _at_cells(activation: Tensor, size: torch.Size) -> Tensor:
-    """A map (1, C, h, w) at the positions' size."""
-    if activation.shape[2] > size[0]:
-        return F.avg_pool2d(activation, activation.shape[2] // size[0])
-    if activation.shape[2] == size[0]:
-        return activation
-    return F.interpolate(activation, size=size, mode="bilinear", align_corners=False)

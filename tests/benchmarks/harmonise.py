@@ -27,9 +27,9 @@ from tables import table  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from blending import load_features  # noqa: E402
-from blending.deep.vgg16 import Features  # noqa: E402
 from blending.harmonise.palette import RING  # noqa: E402
 from blending.harmonise.place_colours import harmonised  # noqa: E402
+from blending.network.vgg16 import Features  # noqa: E402
 from blending.placement.window import Window, composite  # noqa: E402
 from blending.quality.guardrails import colour_difference, hue_flip_share  # noqa: E402
 

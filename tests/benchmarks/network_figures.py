@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from blending.deep.losses import gram_matrix, style_loss
-from blending.deep.vgg16 import STYLE_LAYERS
+from blending.network.vgg16 import STYLE_LAYERS
 
 STROKES = "relu3_1"
 AT_ONCE = 2048  # cells compared at once

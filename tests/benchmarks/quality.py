@@ -45,7 +45,7 @@ from tables import table  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from blending import PRESETS, load_features  # noqa: E402
-from blending.deep.vgg16 import Features  # noqa: E402
+from blending.network.vgg16 import Features  # noqa: E402
 
 CASES = Path(__file__).with_name("cases")
 FORMATS = {"gradient": ".2f", "content": ".0f", "ΔE": ".2f", "background": ".0f", "seconds": ".1f"}

@@ -10,7 +10,7 @@ from network_figures import Activations, content_error, stroke_distances, style_
 from quality_methods import Result
 from torch import Tensor
 
-from blending.deep.vgg16 import STYLE_LAYERS
+from blending.network.vgg16 import STYLE_LAYERS
 from blending.placement.box import Box, crop
 from blending.placement.place import Placed
 from blending.poisson.guidance import guidance_field

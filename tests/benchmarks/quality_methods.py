@@ -11,7 +11,7 @@ from quality_cases import Case
 from torch import Tensor
 
 from blending import PRESETS, BlendSettings, PoissonSettings, poisson_stage, refine_stage
-from blending.deep.vgg16 import Features
+from blending.network.vgg16 import Features
 from blending.placement.place import Placed
 from blending.placement.window import composite
 from blending.stages.batch import StageResult

@@ -19,7 +19,7 @@ from tables import table  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from blending import PRESETS, load_features, poisson_stage, refine_stage  # noqa: E402
-from blending.deep.vgg16 import Features  # noqa: E402
+from blending.network.vgg16 import Features  # noqa: E402
 
 CASES = Path(__file__).with_name("cases")
 

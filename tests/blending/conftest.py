@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from blending.deep.vgg16 import STYLE_LAYERS
+from blending.network.vgg16 import STYLE_LAYERS
 
 
 @pytest.fixture(scope="session")

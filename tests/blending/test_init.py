@@ -22,7 +22,7 @@ LIGHT = {
 HEAVY = {
     "BlendResult": "pipeline",
     "blend": "pipeline",
-    "load_features": "deep.vgg16",
+    "load_features": "network.vgg16",
     "Placed": "placement.place",
     "place": "placement.place",
     "Evaluation": "stages.batch",

@@ -8,7 +8,7 @@ import torch
 
 from blending import pipeline
 from blending.cutout.antialias import antialiased
-from blending.deep import vgg16
+from blending.network import vgg16
 from blending.pipeline import blend
 from blending.placement.place import place
 from blending.poisson.guidance import guidance_field

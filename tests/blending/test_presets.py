@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from blending import PRESETS as PUBLIC
-from blending.deep import vgg16
+from blending.network import vgg16
 from blending.pipeline import blend
 from blending.presets import (
     PRESETS,

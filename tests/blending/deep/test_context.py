@@ -13,8 +13,9 @@ from blending.deep.context import (
     pooled_share,
     serves,
 )
+from blending.deep.feature_statistics import CONTENT_LAYER
 from blending.deep.losses import gram_matrix
-from blending.deep.vgg16 import STYLE_LAYERS, Features
+from blending.network.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
 from blending.placement.window import Window, composite
 
@@ -171,7 +172,7 @@ def test_rows_that_differ_have_the_values_that_they_have_alone(
             expected = gram_matrix(double(reference[one], STYLE_LAYERS)[name])
             torch.testing.assert_close(grams[name][one], expected, **EXACT)
         expected = double(reference[one], ("relu2_2",))["relu2_2"]
-        expected = crop(expected, together.features.content_box)
+        expected = crop(expected, together.features.map_box(CONTENT_LAYER))
         torch.testing.assert_close(content[one], expected, rtol=1e-9, atol=1e-9)
 
 

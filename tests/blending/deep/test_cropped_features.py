@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from blending.deep.cropped_features import CroppedLayer, cropped_context, cropped_features
 from blending.deep.feature_statistics import (
@@ -13,7 +12,8 @@ from blending.deep.feature_statistics import (
     FeatureReferences,
 )
 from blending.deep.losses import gram_matrix
-from blending.deep.vgg16 import STYLE_LAYERS, Features
+from blending.network.convolution import Convolution
+from blending.network.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
 
 BOXES = {
@@ -102,13 +102,15 @@ def test_statistics_are_grams_the_content_distance_and_whole_maps_where_they_are
     cropped, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS, keep_whole=True)
     expected = double(picture, STYLE_LAYERS)
     reference, weight = noise(1, 128, 28, 32, seed=3).double(), noise(1, 1, 28, 32, seed=4).double()
-    part = FeatureReference(reference, weight).part(cropped.content_box)
+    part = FeatureReference(reference, weight).part(cropped.map_box(CONTENT_LAYER))
     found = cropped.statistics(picture, FeatureReferences(part), keep_maps=True)
     for name, activation in expected.items():
         torch.testing.assert_close(found.grams[name], gram_matrix(activation), **EXACT)
         torch.testing.assert_close(found.activations[name], activation, **EXACT)
     squares = weight * (expected[CONTENT_LAYER] - reference) ** 2
-    torch.testing.assert_close(found.content, crop(squares, cropped.content_box).sum()[None])
+    torch.testing.assert_close(
+        found.content, crop(squares, cropped.map_box(CONTENT_LAYER)).sum()[None]
+    )
     assert cropped.statistics(picture, FeatureReferences(part), keep_maps=False).activations == {}
 
 
@@ -126,7 +128,7 @@ def test_several_pictures_share_their_surroundings_or_have_their_own(
     expected = double(images, STYLE_LAYERS)
     for name, gram in grams.items():
         torch.testing.assert_close(gram, gram_matrix(expected[name]), **EXACT)
-    part = crop(expected[CONTENT_LAYER], single.content_box)
+    part = crop(expected[CONTENT_LAYER], single.map_box(CONTENT_LAYER))
     torch.testing.assert_close(content, part, **EXACT)
     if surroundings == 1:  # what is expanded has buffers of its own
         buffers = [layer.padded for layer in single.layers if layer.padded is not None]
@@ -155,7 +157,7 @@ def test_a_network_of_shorter_floats_gives_what_it_gives_on_the_whole_picture(ne
 
 def make_layer(picture):
     """A convolution on the middle of a picture, in its own buffer; and what changes there."""
-    convolution = nn.Conv2d(3, 2, 3, padding=1).double().requires_grad_(False)
+    convolution = Convolution(3, 2).double().requires_grad_(False)
     box = Box(2, 3, 4, 5)
     padded = crop(picture, box.grown(1)).clone()
     return CroppedLayer(convolution, Box(1, 1, 4, 5), padded, None), box
@@ -248,7 +250,7 @@ def test_a_request_is_answered_by_the_targets_sums_and_the_bases_surroundings(
     for name, side in sides.items():
         visible[name] = torch.zeros(1, 1, 56 // side, 64 // side).double()
         visible[name][..., : 24 // side, 8 // side :] = 1
-    request = ContextRequest(base, target, box, visible, keep_maps)
+    request = ContextRequest(base, target, box, visible, keep_maps, STYLE_LAYERS)
     features, found = cropped_context(double, request)
     assert len(passes) == (0 if is_target else 1)  # the pass over the base runs the layers
     for name, activation in double(target, STYLE_LAYERS).items():

@@ -12,7 +12,7 @@ from scipy import ndimage
 from blending.deep.fidelity import FidelityWeights
 from blending.deep.objective import Objective, Term, Views, joint_objective, reusable_context
 from blending.deep.problem import Problem
-from blending.deep.vgg16 import Features
+from blending.network.vgg16 import Features
 from blending.placement.box import Box
 from blending.placement.window import Window
 from blending.poisson.guidance import guidance_field

@@ -128,7 +128,7 @@ def weights_of(**given):
 def preconditioner_of(window, weights, texture=0.0):
     fidelity = FidelityWeights(window.mask, window.mask, texture)
     problem = Problem(window, window.target, window.target, fidelity, weights)
-    return spectral_preconditioner([problem])
+    return spectral_preconditioner([problem], window.box)
 
 
 @pytest.mark.parametrize("texture", [0.0, 1.5])
@@ -179,8 +179,8 @@ def test_without_a_gradient_term_there_is_none(window):
         Problem(window, window.target, window.target, fidelity, weights_of(gradient=g, style=1.0))
         for g in (1.0, 0.0)
     )
-    assert spectral_preconditioner([with_one, with_one]) is not None
-    assert spectral_preconditioner([with_one, without]) is None
+    assert spectral_preconditioner([with_one, with_one], window.box) is not None
+    assert spectral_preconditioner([with_one, without], window.box) is None
 
 
 @pytest.mark.parametrize("weights", [(EVERY,) * 3, UNLIKE], ids=["alike", "unlike"])
@@ -197,9 +197,10 @@ def test_each_rows_is_that_of_the_row_alone(weights, noise, disc):
         fidelity = FidelityWeights(window.support * light, window.support * colours, 1.5)
         problems.append(Problem(window, target, source, fidelity, weights[row]))
     gradients = noise(3, 3, 24, 32, seed=40).double()
-    together = spectral_preconditioner(problems)(gradients)
+    box = Box(0, 0, 24, 32)
+    together = spectral_preconditioner(problems, box)(gradients)
     for row, problem in enumerate(problems):
         one = slice(row, row + 1)
-        alone = spectral_preconditioner([problem])(gradients[one])
+        alone = spectral_preconditioner([problem], box)(gradients[one])
         torch.testing.assert_close(together[one], alone, rtol=1e-9, atol=1e-12)
         assert together[one].abs().max() > 0

@@ -25,7 +25,7 @@ from blending.deep.tiled_features import (
     tiles,
     with_halo,
 )
-from blending.deep.vgg16 import STYLE_LAYERS, Features
+from blending.network.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
 
 STRIDES = dict(zip(STYLE_LAYERS, (1, 2, 4, 8), strict=True))
@@ -203,7 +203,7 @@ def test_statistics_and_slopes_are_those_of_the_whole_and_of_the_cropped_network
     cropped = cropped_features(double, behind, box, STYLE_LAYERS, keep_maps)[0].expand_batch(2)
 
     def seen(features, x):
-        part = content.part(features.content_box)
+        part = content.part(features.map_box(CONTENT_LAYER))
         found = features.statistics(x, FeatureReferences(part), keep_maps)
         assert found.wanted is None
         return found.grams, found.content, found.activations
@@ -255,7 +255,7 @@ def test_the_distance_to_wanted_features_is_that_of_the_whole_network(
         )
         leaf = image.clone().requires_grad_()
         parts = {layer: one.part(features.map_box(layer)) for layer, one in wanted.items()}
-        content = contents(noise, box).part(features.content_box)
+        content = contents(noise, box).part(features.map_box(CONTENT_LAYER))
         found = features.statistics(leaf, FeatureReferences(content, parts, False), False)
         assert found.grams == {}
         torch.testing.assert_close(found.wanted, expected)
@@ -273,7 +273,7 @@ def test_grams_and_content_are_those_of_the_whole_network(name, side, double, pi
     activations = double(image, STYLE_LAYERS)
     for layer, gram in grams.items():
         torch.testing.assert_close(gram, gram_matrix(activations[layer]), **EXACT)
-    expected = crop(activations[CONTENT_LAYER], tiled.content_box)
+    expected = crop(activations[CONTENT_LAYER], tiled.map_box(CONTENT_LAYER))
     torch.testing.assert_close(content, expected, **EXACT)
 
 
@@ -330,7 +330,7 @@ def test_a_request_is_answered_by_the_targets_sums_and_the_bases_surroundings(
         name: (noise(1, 1, HEIGHT // s, WIDTH // s, seed=s) > 0.5).double()
         for name, s in STRIDES.items()
     }
-    request = ContextRequest(base, target, box, visible, keep_maps)
+    request = ContextRequest(base, target, box, visible, keep_maps, STYLE_LAYERS)
     features, found = tiled_context(double, request, 32)
     for name, activation in double(target, STYLE_LAYERS).items():
         vectors = activation[0].flatten(1).numpy()

@@ -449,7 +449,7 @@ def problems(noise, disc):
 def test_an_evaluation_and_a_step_wait_for_nothing(tile, problems, network):
     objective, _ = joint_objective(problems, network.double(), tile=tile)
     x0 = torch.cat([problem.window.source for problem in problems])
-    search = Search(x0, 3, 1e-5, spectral_preconditioner(problems))
+    search = Search(x0, 3, 1e-5, spectral_preconditioner(problems, problems[0].window.box))
     objective(x0)  # sorts for the histogram, once
     for _ in range(5):
         with NoAnswers():
@@ -472,7 +472,7 @@ def test_torchs_own_finds_nothing_better_in_as_many_evaluations(problems, networ
         objective,
         problem.window.source,
         max_evaluations=budget,
-        precondition=spectral_preconditioner([problem]),
+        precondition=spectral_preconditioner([problem], problem.window.box),
     )
     x, values = problem.window.source.clone().requires_grad_(), []
     theirs = torch.optim.LBFGS([x], max_iter=budget, max_eval=budget, line_search_fn="strong_wolfe")

@@ -394,11 +394,14 @@ def test_the_budget_is_never_exceeded(budget, name, scenery, network):
     assert (figures["stop_reason"] == "budget spent") == (len(seen) == budget)
 
 
-@pytest.mark.parametrize("name", ["deep", "refine", "picture"])
-def test_the_objective_is_lowered(name, scenery, stage):
+# Matched style has little to paint here, and ends where little is gained.
+@pytest.mark.parametrize(
+    ("name", "share"), [("deep", 0.9), ("gram", 0.9), ("picture", 0.9), ("refine", 0.99)]
+)
+def test_the_objective_is_lowered(name, share, scenery, stage):
     figures = stage(name, *scenery).report["pictures"][0]
     start, end = (sum(figures[key].values()) for key in ("terms_start", "terms_end"))
-    assert end < 0.9 * start
+    assert end < share * start
     assert figures["terms_start"]["content"] == 0
     assert figures["terms_start"]["luminance"] == figures["terms_start"]["chroma"] == 0
 

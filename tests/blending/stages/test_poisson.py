@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from blending.deep import vgg16
+from blending.network import vgg16
 from blending.placement.place import place
 from blending.settings import PoissonSettings, Weights
 from blending.stages.cleaned import cleaned

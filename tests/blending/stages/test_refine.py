@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from blending.deep import vgg16
-from blending.deep.vgg16 import STYLE_LAYERS
 from blending.image.mask import adjust_mask
+from blending.network import vgg16
+from blending.network.vgg16 import STYLE_LAYERS
 from blending.placement.place import place
 from blending.settings import Compute, RefineSettings
 from blending.stages import deep_solver, memory

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from blending.deep.vgg16 import BUNDLED
+from blending.network.vgg16 import BUNDLED
 from blending.weights import convert as module
 from blending.weights.convert import convert
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from blending.deep.receptive_field import HALO, REACH, STRIDE, changed_box
-from blending.deep.vgg16 import LAYERS, STYLE_LAYERS
+from blending.network.receptive_field import HALO, REACH, STRIDE, changed_box
+from blending.network.vgg16 import LAYERS, STYLE_LAYERS
 from blending.placement.box import Box, crop, full_box
 
 # Of one pixel of the deepest activation: the 3 x 3 convolutions of each block, by the side of its

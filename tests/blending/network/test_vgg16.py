@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from blending.deep import vgg16
-from blending.deep.vgg16 import BUNDLED, in_layer_dtype, load_features
+from blending.network import vgg16
+from blending.network.convolution import Convolution
+from blending.network.vgg16 import BUNDLED, in_layer_dtype, load_features
 
 # Name of the activation, torchvision's index of its convolution; None pools.
 CHAIN = (
@@ -154,7 +155,7 @@ def test_activations_are_of_the_pictures_type_and_near_the_exact_ones(precision,
 
 def test_a_layers_input_takes_the_type_of_its_weights_if_it_has_any():
     x = torch.ones(1, 3, 4, 4)
-    assert in_layer_dtype(x, torch.nn.Conv2d(3, 2, 3).bfloat16()).dtype == torch.bfloat16
+    assert in_layer_dtype(x, Convolution(3, 2).bfloat16()).dtype == torch.bfloat16
     assert in_layer_dtype(x, torch.nn.ReLU()) is x
     assert in_layer_dtype(x, torch.nn.MaxPool2d(2)) is x
 
