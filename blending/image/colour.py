@@ -7,11 +7,12 @@ from torch import Tensor
 
 COLOURED_FROM = 10.0  # CIELAB chroma; below it a hue is hardly seen
 FLIP_ANGLE = 60.0  # degrees; a sixth of the hue circle, as from red to yellow
-_XYZ = (  # of linear sRGB
-    (0.4123907993, 0.3575843394, 0.1804807884),
-    (0.2126390059, 0.7151686788, 0.0721923154),
-    (0.0193308187, 0.1191947798, 0.9505321522),
+_XYZ = (  # of linear sRGB, ITU-R BT.709
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
 )
+_WHITE = 0.95047, 1.0, 1.08883  # D65, 2° observer
 _CIE = 6 / 29  # below its cube CIELAB's curve is straight
 
 
@@ -28,11 +29,11 @@ def to_lab(image: Tensor) -> Tensor:
     Raises:
         ValueError: not three channels.
 
-    Source: CIE 15:2004, IEC 61966-2-1. White is what the three primaries of sRGB add up to.
+    Source: CIE 15:2004, IEC 61966-2-1.
     """
     _check_channels("image", image)
     parts = _mix(_XYZ, to_linear(image.to(torch.promote_types(image.dtype, torch.float32))))
-    share = parts / parts.new_tensor([sum(row) for row in _XYZ]).view(1, 3, 1, 1)  # of white
+    share = parts / parts.new_tensor(_WHITE).view(1, 3, 1, 1)
     straight = share / (3 * _CIE**2) + 4 / 29
     x, y, z = torch.where(share > _CIE**3, share.clamp_min(0).pow(1 / 3), straight).split(1, 1)
     return torch.cat((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)

@@ -21,6 +21,7 @@ from .film import Frame, frame_of, steadied
 from .finish import PaintedPlace, as_painted
 from .memory import is_matched
 from .prepare import Start, refine_reference, refine_start
+from .reduced import View
 
 T = TypeVar("T")
 
@@ -35,12 +36,14 @@ class Begun:
         start: problem and start.
         figures: for the report: what is held, "source" or "blend", and the strength of matched
             style.
-        finish: from x, (1, 3, h, w), to x with the grain of the place.
+        finish: from x, of the problem's size, to x with the grain of the place, (1, 3, h, w).
+        shown: from x to x at the window's size, (1, 3, h, w), quickly.
     """
 
     start: Start
     figures: dict
     finish: Callable[[Tensor], Tensor]
+    shown: Callable[[Tensor], Tensor]
 
 
 class MapReader(Protocol):
@@ -89,12 +92,13 @@ class Brush:
         self.frame: MatchedFrame | None = None
         self.texture: Frame | None = None
 
-    def begin(self, sample: int, window: Window) -> Begun:
+    def begin(self, sample: int, window: Window, factor: float = 1.0) -> Begun:
         """Where the minimisation of one picture starts.
 
         Args:
             sample: which picture of the batch, from 0.
             window: the blend as source, on its own target.
+            factor: >= 1, by which it is reduced for the network, see `Reduced`.
 
         Returns:
             Problem and start, figures, and what is to be done to the result.
@@ -104,37 +108,66 @@ class Brush:
             source = crop(pick(self.source, sample)[:, :3], window.box).to(window.source)
         held = refine_reference(window, source)
         figures: dict = {"held": "blend" if source is None else "source"}
+        view = View(window, factor)
+        small = view.window
         if not self.is_matched:
-            grams = self.grams[sample % len(self.grams)] if self.grams else None
-            return Begun(refine_start(window, self.settings, grams, held), figures, lambda x: x)
-        painted, finish = self._painted(sample, replace(window, source=held))
-        figures["strokes"] = round(painted.strength, 4)
-        start = refine_start(window, self.settings, None, held, painted)
-        return Begun(start, figures, finish)
-
-    def _painted(self, sample: int, window: Window) -> tuple[Painted, Callable[[Tensor], Tensor]]:
-        """What matched style wants of a window's source, and the grain that follows."""
-        other = None if self.style is None else pick(self.style, sample)[:, :3]
-        other = None if other is None else other.to(window.target)
+            grams = self._grams(sample, view)
+            start = refine_start(small, self.settings, grams, view.plane(held))
+            return Begun(start, figures, partial(view.changed, window.source), view.shown)
         objects = crop(pick(self.mask, sample), window.box).to(window.mask)
-        has_object = bool((objects > 0).any())  # not where the whole picture is painted without
-        seen = replace(window, mask=objects) if has_object else window
-        strength, grain = stroke_strength(seen, other), self.settings.grain * newness(seen, other)
+        style = None if self.style is None else pick(self.style, sample)[:, :3].to(window.target)
+        painted, places = self._painted(
+            replace(small, source=view.plane(held)),
+            view.plane(objects),
+            None if style is None else view.picture(style),
+        )
+        figures["strokes"] = round(painted.strength, 4)
+        start = refine_start(small, self.settings, None, view.plane(held), painted)
+        if places is not None:
+            places = view.places(places, (window.target if style is None else style).shape)
+        grain = self._grain(replace(window, source=held), objects, style, places)
+        return Begun(start, figures, lambda x: grain(view.changed(window.source, x)), view.shown)
+
+    def _grams(self, sample: int, view: View) -> dict[str, Tensor] | None:
+        """The Gram matrices of another picture's style, at the scale that the window is seen at."""
+        if self.style is None:
+            return None
+        if not self.grams or view.factor > 1:
+            return self.solver.grams(view.picture(pick(self.style, sample)[:, :3]))
+        return self.grams[sample % len(self.grams)]
+
+    def _painted(
+        self, window: Window, objects: Tensor, style: Tensor | None
+    ) -> tuple[Painted, Tensor | None]:
+        """What matched style wants of a window's source, and where its pixels have their like."""
+        seen = _of_objects(window, objects)
+        strength = stroke_strength(seen, style)
+        if strength < LEAST_STRENGTH:
+            return Painted(None, 0.0), None
         # What the object hides is not there to be learnt from: it stands in its own way.
         shown = window.paste
-        target = shown if other is None else other
-        covered = objects > 0
-        if other is not None:
-            covered = torch.zeros_like(other[:, :1], dtype=torch.bool)
-        found = None
-        if strength >= LEAST_STRENGTH:
-            found = self._wanted(window, shown, target, covered, objects > 0)
-        place = PaintedPlace(target, ~covered, found and found.places, other is None)
-        film = partial(self._steadied, seen) if self.settings.sequence else None
-        finish = partial(as_painted, window=seen, brush=place, amount=grain, film=film)
+        covered = objects > 0 if style is None else torch.zeros_like(style[:, :1]).bool()
+        target = shown if style is None else style
+        found = self._wanted(window, shown, target, covered, objects > 0)
         if found is None:
-            return Painted(None, 0.0), finish
-        return Painted(found.features, strength, detail_share(seen, other), found.own), finish
+            return Painted(None, 0.0), None
+        detail = detail_share(seen, style)
+        return Painted(found.features, strength, detail, found.own), found.places
+
+    def _grain(
+        self, window: Window, objects: Tensor, style: Tensor | None, places: Tensor | None
+    ) -> Callable[[Tensor], Tensor]:
+        """From what was found, (1, 3, h, w), to the same with the finest texture of the place."""
+        seen = _of_objects(window, objects)
+        target = window.paste if style is None else style
+        free = objects == 0 if style is None else torch.ones_like(style[:, :1]).bool()
+        return partial(
+            as_painted,
+            window=seen,
+            brush=PaintedPlace(target, free, places, style is None),
+            amount=self.settings.grain * newness(seen, style),
+            film=partial(self._steadied, seen) if self.settings.sequence else None,
+        )
 
     def _steadied(self, window: Window, texture: Tensor) -> Tensor:
         """The texture of a film's frame, remembered for the next."""
@@ -163,3 +196,8 @@ class Brush:
         if found is not None and self.settings.sequence:
             self.frame = MatchedFrame(found.matches, window.box, corner, centre)
         return found
+
+
+def _of_objects(window: Window, objects: Tensor) -> Window:
+    """The window of the objects alone, if there are any in what may change."""
+    return replace(window, mask=objects) if bool((objects > 0).any()) else window

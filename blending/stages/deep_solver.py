@@ -50,13 +50,17 @@ class DeepSolver:
         self.frame: Frame | None = None
 
     def solve(
-        self, starts: Sequence[Start], on_evaluation: OnRowEvaluation | None
+        self,
+        starts: Sequence[Start],
+        on_evaluation: OnRowEvaluation | None,
+        budget: int | None = None,
     ) -> list[tuple[Tensor, dict]]:
         """Solve pictures together.
 
         Args:
             starts: windows of one size; only one if the settings say `sequence`.
             on_evaluation: called for every picture at each of its evaluations.
+            budget: evaluations that each may take; None: as many as the settings say.
 
         Returns:
             The best x of each, (1, 3, h, w), not clipped, and figures for the report.
@@ -66,7 +70,11 @@ class DeepSolver:
         """
         choices = plans(_extent(starts, self.settings), len(starts), self.memory)
         return first_that_fits(
-            choices, lambda plan: self._solve(starts, plan, on_evaluation), self._forget
+            choices,
+            lambda plan: self._solve(
+                starts, plan, on_evaluation, budget or self.settings.max_evaluations
+            ),
+            self._forget,
         )
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
@@ -113,7 +121,11 @@ class DeepSolver:
         self.context = None
 
     def _solve(
-        self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation | None
+        self,
+        starts: Sequence[Start],
+        plan: Plan,
+        on_evaluation: OnRowEvaluation | None,
+        budget: int,
     ) -> list[tuple[Tensor, dict]]:
         solved = []
         for first in range(0, len(starts), plan.rows):
@@ -121,10 +133,10 @@ class DeepSolver:
 
             def tell(event: RowEvaluation, first: int = first) -> None:
                 if on_evaluation:
-                    before = first * self.settings.max_evaluations
+                    before = first * budget
                     on_evaluation(replace(event, row=first + event.row, done=before + event.done))
 
-            solutions = self._minimise(part, plan, tell)
+            solutions = self._minimise(part, plan, tell, budget)
             solved += [(s.x[None], _figures(s, plan.tile, self.network)) for s in solutions]
         return solved
 
@@ -134,7 +146,7 @@ class DeepSolver:
         return MATCHED_TOLERANCE if is_painted else TOLERANCE
 
     def _minimise(
-        self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation
+        self, starts: Sequence[Start], plan: Plan, on_evaluation: OnRowEvaluation, budget: int
     ) -> list[Solution]:
         problems = [start.problem for start in starts]
         # Frees the old context before a new one is computed.
@@ -154,7 +166,7 @@ class DeepSolver:
         solutions = minimize(
             lambda x: objective(_put(x, x0, box)),
             crop(x0, box),
-            max_evaluations=self.settings.max_evaluations,
+            max_evaluations=budget,
             tolerance=self._tolerance(problems),
             negligible=NEGLIGIBLE,
             precondition=spectral_preconditioner(problems, box),
@@ -220,4 +232,24 @@ def _figures(solution: Solution, tile: int | None, network: Features) -> dict:
         "terms_start": json_ready(solution.trace[0]),
         "terms_end": json_ready(solution.terms),
         "trace": [json_ready(terms) for terms in solution.trace],
+    }
+
+
+def joined_figures(before: dict, after: dict, factor: float) -> dict:
+    """Figures of a picture that was solved at a working size and finished at its own.
+
+    Args:
+        before: of the reduced picture.
+        after: of the full one.
+        factor: by which it was reduced.
+
+    Returns:
+        Those after, with the start's terms, the evaluations and the trace of both, and
+        `reduced_by`.
+    """
+    return after | {
+        "evaluations": before["evaluations"] + after["evaluations"],
+        "terms_start": before["terms_start"],
+        "trace": before["trace"] + after["trace"],
+        "reduced_by": round(factor, 3),
     }

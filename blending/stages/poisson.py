@@ -1,6 +1,7 @@
 """The Poisson stage: a placed source blended into its target."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
@@ -15,11 +16,14 @@ from ..report import OnPicture
 from ..settings import Compute, PoissonSettings
 from .batch import Job, OnEvaluation, Solved, StageResult, announcing
 from .cleaned import cleaned
-from .deep_solver import deep_solver
+from .deep_solver import DeepSolver, deep_solver, joined_figures
 from .device import resolve_device
 from .finish import as_photographed
 from .memory import rows_at_once
-from .prepare import NARROW, Prepared, poisson_start, prepare
+from .prepare import NARROW, Prepared, poisson_start, prepare, without_network
+from .reduced import View, reduced, working_factor
+
+FINISHING = 4  # evaluations at full size of what was found in a reduced picture
 
 
 def poisson_stage(
@@ -73,7 +77,7 @@ def poisson_stage(
         if solver is None:
             solved = _solve_exactly(prepared, settings, tell)
         else:
-            solved = solver.solve([poisson_start(p, settings) for p in prepared], tell)
+            solved = _solve_deeply(prepared, settings, solver, tell)
         pairs = zip(prepared, solved, strict=True)
         return [Solved(finished(p, x), p.window.source, p.figures | own) for p, (x, own) in pairs]
 
@@ -96,6 +100,53 @@ def _colours(
     if settings.sequence:
         return placed_colours(placed, network, sequence=True, on_picture=on_picture).__getitem__
     return partial(colours_at_place, placed, network=network)
+
+
+def _solve_deeply(
+    prepared: list[Prepared],
+    settings: PoissonSettings,
+    solver: DeepSolver,
+    tell: OnRowEvaluation | None,
+) -> list[tuple[Tensor, dict]]:
+    """The joint objective's minimum for each picture, and its figures for the report.
+
+    That of a large object is found in the reduced picture first, and finished at full size by a few
+    evaluations of the terms that read pixels.
+    """
+    starts = [poisson_start(one, settings) for one in prepared]
+    factor = 1.0 if settings.sequence else working_factor([one.window for one in prepared])
+    budget = settings.max_evaluations - FINISHING
+    if factor == 1 or budget < 1:
+        return solver.solve(starts, tell)
+    views = [View(one.window, factor) for one in prepared]
+    own = replace(settings, rim=round(settings.rim / factor))
+    seen = [
+        poisson_start(reduced(one, view, settings.gradients), own)
+        for one, view in zip(prepared, views, strict=True)
+    ]
+
+    def tell_shown(event: RowEvaluation) -> None:
+        if tell:
+            change = views[event.row].enlarged(event.x - seen[event.row].x0)
+            tell(replace(event, x=starts[event.row].x0 + change))
+
+    def tell_last(event: RowEvaluation) -> None:
+        if tell:
+            done = event.done + budget * len(prepared)
+            tell(replace(event, number=event.number + budget, done=done))
+
+    found = solver.solve(seen, tell_shown, budget)
+    carried = [
+        replace(
+            without_network(start), x0=start.x0 + view.carried(x - small.x0, start.x0.clamp(0, 1))
+        )
+        for start, view, small, (x, _) in zip(starts, views, seen, found, strict=True)
+    ]
+    finished = solver.solve(carried, tell_last, FINISHING)
+    return [
+        (x, joined_figures(before, after, factor))
+        for (_, before), (x, after) in zip(found, finished, strict=True)
+    ]
 
 
 def _solve_exactly(

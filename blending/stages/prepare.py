@@ -276,3 +276,9 @@ def kept_at_contours(problem: Problem, share: Tensor) -> Problem:
     """
     fidelity = raised(problem.fidelity, share * problem.window.support)
     return replace(problem, seam=1 - share, fidelity=fidelity)
+
+
+def without_network(start: Start) -> Start:
+    """The start of a problem without the terms that read the network."""
+    weights = replace(start.problem.weights, content=0.0, style=0.0, histogram=0.0)
+    return replace(start, problem=replace(start.problem, weights=weights))

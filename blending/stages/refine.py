@@ -18,6 +18,7 @@ from .brush import Brush
 from .deep_solver import deep_solver
 from .device import resolve_device
 from .memory import rows_at_once
+from .reduced import working_factor
 
 
 def refine_stage(  # noqa: PLR0913 - four pictures, and how
@@ -86,9 +87,11 @@ def refine_stage(  # noqa: PLR0913 - four pictures, and how
     def solve(first: int, windows: list[Window], tell: OnRowEvaluation | None) -> list[Solved]:
         def tell_applied(event: RowEvaluation) -> None:
             if tell:
-                tell(replace(event, x=applied(windows[event.row], event.x)))
+                shown = begun[event.row].shown(event.x)
+                tell(replace(event, x=applied(windows[event.row], shown)))
 
-        begun = [brush.begin(sample, window) for sample, window in enumerate(windows, first)]
+        factor = 1.0 if settings.sequence else working_factor(windows)
+        begun = [brush.begin(n, window, factor) for n, window in enumerate(windows, first)]
         solved = solver.solve([one.start for one in begun], tell_applied)
         rows = zip(windows, solved, begun, strict=True)
         return [
