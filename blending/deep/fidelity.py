@@ -96,17 +96,21 @@ def _way_from_edge(window: Window, reach: int, start: Tensor) -> Tensor:
 
     It is `start`, (1, 1, h, w), outside.
     """
-    costs = [1 + CONTOUR * _contrast(window, step) for step in NEIGHBOURS]
-    way = torch.where(window.support, float(reach), start)
-    for _ in range(reach):
-        steps = (
-            _shifted(way, step, reach) + cost for step, cost in zip(NEIGHBOURS, costs, strict=True)
-        )
-        shorter = torch.where(window.support, torch.stack([way, *steps]).amin(0), start)
-        if torch.equal(shorter, way):
+    costs = [
+        torch.where(window.support, 1 + CONTOUR * _contrast(window, step), torch.inf)
+        for step in NEIGHBOURS
+    ]
+    way = F.pad(torch.where(window.support, float(reach), start), (1, 1, 1, 1), value=reach)
+    inner, before, longer = way[..., 1:-1, 1:-1], torch.empty_like(start), torch.empty_like(start)
+    for _ in range(reach):  # a path of n pixels is no shorter than n
+        before.copy_(inner)
+        for (rows, columns), cost in zip(NEIGHBOURS, costs, strict=True):
+            height, width = 1 + rows + inner.shape[2], 1 + columns + inner.shape[3]
+            torch.add(way[..., 1 + rows : height, 1 + columns : width], cost, out=longer)
+            torch.minimum(inner, longer, out=inner)
+        if torch.equal(before, inner):
             break
-        way = shorter
-    return way
+    return inner
 
 
 def _contrast(window: Window, step: tuple[int, int]) -> Tensor:

@@ -13,7 +13,6 @@ _XYZ = (  # of linear sRGB, ITU-R BT.709
     (0.019334, 0.119193, 0.950227),
 )
 _WHITE = 0.95047, 1.0, 1.08883  # D65, 2° observer
-_CIE = 6 / 29  # below its cube CIELAB's curve is straight
 
 
 @torch.no_grad()
@@ -34,8 +33,8 @@ def to_lab(image: Tensor) -> Tensor:
     _check_channels("image", image)
     parts = _mix(_XYZ, to_linear(image.to(torch.promote_types(image.dtype, torch.float32))))
     share = parts / parts.new_tensor(_WHITE).view(1, 3, 1, 1)
-    straight = share / (3 * _CIE**2) + 4 / 29
-    x, y, z = torch.where(share > _CIE**3, share.clamp_min(0).pow(1 / 3), straight).split(1, 1)
+    straight = 7.787 * share + 4 / 29
+    x, y, z = torch.where(share > 0.008856, share.clamp_min(0).pow(1 / 3), straight).split(1, 1)
     return torch.cat((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
 
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BAND = 2**18  # numbers in a band of rows: few enough to stay in the cache
+
 
 def neighbour_sum(image: Tensor) -> Tensor:
     """The sum of a pixel's four neighbours; those outside the frame count as 0.
@@ -61,15 +63,42 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 
     Args:
         image: (B, C, H, W), float.
-        kernel: (1, K), K odd, of the image's dtype and device.
+        kernel: (1, K), K odd, symmetric, of the image's dtype and device.
 
     Returns:
         (B, C, H, W).
     """
     reach, channels = kernel.shape[1] // 2, image.shape[1]
     padded = F.pad(image, (reach,) * 4, mode="replicate")
+    is_differentiated = torch.is_grad_enabled() and image.requires_grad
+    if image.device.type == "cpu" and not is_differentiated:
+        return _blurred_in_bands(padded, kernel)
     every = kernel.expand(channels, 1, 1, -1)
     return F.conv2d(F.conv2d(padded, every, groups=channels), every.mT, groups=channels)
+
+
+def _blurred_in_bands(padded: Tensor, kernel: Tensor) -> Tensor:
+    """The same by sums of shifted pictures, in rows that stay in the cache: much faster.
+
+    The kernel is symmetric, so that two neighbours share a product.
+    """
+    weights, reach = kernel[0].tolist(), kernel.shape[1] // 2
+    height, width = padded.shape[2] - 2 * reach, padded.shape[3] - 2 * reach
+    found = padded.new_empty(*padded.shape[:2], height, width)
+    step = max(8, BAND * padded.shape[2] // padded.numel())
+
+    def summed(plane: Tensor, dim: int, length: int) -> Tensor:
+        total = plane.narrow(dim, reach, length) * weights[reach]
+        for near in range(reach):
+            far = plane.narrow(dim, 2 * reach - near, length)
+            total.add_(plane.narrow(dim, near, length) + far, alpha=weights[near])
+        return total
+
+    for top in range(0, height, step):
+        rows = min(step, height - top)
+        along = summed(padded.narrow(2, top, rows + 2 * reach), 3, width)
+        found[:, :, top : top + rows] = summed(along, 2, rows)
+    return found
 
 
 def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:

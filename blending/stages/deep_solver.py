@@ -29,6 +29,7 @@ T = TypeVar("T")
 TOLERANCE = 0.004
 # With matched style already this: after 6 to 8 evaluations the strokes are there.
 MATCHED_TOLERANCE = 0.03
+HISTORY = 10  # pairs of steps and gradients that are kept
 NEGLIGIBLE = 1e-9  # the rounding of terms that are 0, as where the source is what is there already
 
 
@@ -167,6 +168,7 @@ class DeepSolver:
             lambda x: objective(_put(x, x0, box)),
             crop(x0, box),
             max_evaluations=budget,
+            history_size=min(HISTORY, budget),
             tolerance=self._tolerance(problems),
             negligible=NEGLIGIBLE,
             precondition=spectral_preconditioner(problems, box),

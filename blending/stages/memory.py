@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 # Bytes planned with on a processor where none are named: one number for all machines and moments.
 DEFAULT_MEMORY = 8 * 2**30
+WORKING = 512  # pixels across an object that the network sees at full size, see `reduced`
 MEGABYTE = 2**20
 TILES = (1024, 512, 256, 128)  # sides to fall back to, pixels; 128 takes six times the time
 MOST_ROWS = 8  # pictures solved at once where that pays: on a GPU
@@ -61,12 +62,14 @@ class Extent:
         changing: (height, width) of the box of the pixels that are solved.
         has_histogram: whether the histogram term is evaluated.
         is_matched: whether matched style is asked for.
+        full: pixels of the window at full size where `window` is a reduced one; else 0.
     """
 
     window: tuple[int, int]
     changing: tuple[int, int]
     has_histogram: bool
     is_matched: bool = False
+    full: int = 0
 
 
 def planned_bytes(extent: Extent, plan: Plan) -> int:
@@ -81,7 +84,7 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
     """
     window = extent.window[0] * extent.window[1]
     reached = _area(extent.changing, REACH, extent.window)
-    common = PLANES * window + (HISTOGRAM * window if extent.has_histogram else 0)
+    common = PLANES * (window + extent.full) + (HISTOGRAM * window if extent.has_histogram else 0)
     before = 0
     if extent.is_matched:
         common, before = common + WANTED * window, MATCHING * window + COMPARED
@@ -320,9 +323,14 @@ def _picture_bytes(
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
         return EXACT * changing.height * changing.width
     window = window_box(changing, settings.margin, shape)
-    extent = Extent(
-        window.size, changing.size, bool(settings.weights.histogram), is_matched(settings)
-    )
+    factor = 1.0 if settings.sequence else max(1.0, max(changing.size) / WORKING)
+
+    def seen(box: Box) -> tuple[int, int]:
+        return math.ceil(box.height / factor), math.ceil(box.width / factor)
+
+    full = window.height * window.width if factor > 1 else 0
+    has_histogram = bool(settings.weights.histogram)
+    extent = Extent(seen(window), seen(changing), has_histogram, is_matched(settings), full)
     return planned_bytes(extent, plans(extent, 1, memory)[0])
 
 

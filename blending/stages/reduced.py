@@ -18,9 +18,9 @@ from ..image.filters import gaussian_blur
 from ..placement.box import Box, bounding_box
 from ..placement.window import Window
 from ..poisson.guidance import guidance_field
+from .memory import WORKING
 from .prepare import Prepared
 
-WORKING = 512  # pixels across an object that the network sees at full size
 SMOOTHING, REACH = (
     2.0,
     6,

@@ -284,8 +284,9 @@ def test_another_error_tries_no_other_plan():
 
 
 @pytest.fixture
-def large():
-    """An object of 900 x 900 pixels in 1100 x 1100."""
+def large(monkeypatch):
+    """An object of 900 x 900 pixels in 1100 x 1100, worked on at this size."""
+    monkeypatch.setattr(memory, "WORKING", 1000)
     source, mask = torch.zeros(1, 3, 900, 900), torch.ones(1, 1, 900, 900)
     return place(source, torch.zeros(1, 3, 1100, 1100), mask, 100, 100)
 
@@ -360,6 +361,14 @@ def test_named_memory_that_no_plan_keeps_is_refused_with_the_least_that_would_do
     compute = Compute(memory=least * MEBIBYTE)
     left = check_memory(large, replace(settings, compute=compute), device)
     assert estimated_memory(large, settings.poisson, memory=left) <= left < least * MEBIBYTE + 1
+
+
+def test_of_a_large_object_the_network_sees_a_reduced_window(large, monkeypatch):
+    monkeypatch.setattr(memory, "WORKING", 450)  # half of its 900 pixels
+    settings = PoissonSettings(grain=0.0)
+    expected = 500 * (1028**2 + 514**2) + 4000 * 514**2
+    assert estimated_memory(large, settings) == expected
+    assert estimated_memory(large, replace(settings, sequence=True)) == WINDOW  # a film is not
 
 
 def test_results_grow_with_channels_batch_and_dtype(large):
