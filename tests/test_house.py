@@ -201,6 +201,26 @@ def test_the_help_needs_no_torch():
     assert "--source" in done.stdout
 
 
+EXACT = """
+import sys
+from blending.cli.main import main
+assert main(sys.argv[1:]) == 0
+for name in ("torchvision", "kornia", "torch._dynamo"):
+    assert name not in sys.modules, name
+"""
+
+
+def test_an_exact_blend_loads_no_library_that_it_does_not_use(tmp_path):
+    """torchvision's models alone took as long to load as torch."""
+    demo = ROOT / "blending" / "demo"
+    files = {"source": "rocket.png", "mask": "rocket_mask.png", "target": "starry_night.jpg"}
+    given = [part for name, file in files.items() for part in (f"--{name}", str(demo / file))]
+    given += ["--at", "100,100", "--stage", "exact", "--out", str(tmp_path / "blend.png")]
+    command = [sys.executable, "-c", EXACT, *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_file_of_the_core_has_its_tests():
     """tests/blending/FOLDER/test_FILE.py for blending/FOLDER/FILE.py, and no other."""
     bare = {"__init__", "__main__"}
