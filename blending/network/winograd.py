@@ -92,22 +92,22 @@ def convolve(padded: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tens
     size = len(seen), kernel.shape[2], TILE * high, TILE * wide
     found = torch.empty(size, dtype=seen.dtype, memory_format=torch.channels_last)
     rows = -(-BAND // wide)
+    into, back = (torch.kron(m, m) for m in map(seen.new_tensor, (_INPUT, _OUTPUT)))
     for picture, result in zip(seen, found.permute(0, 2, 3, 1), strict=True):
         for first in range(0, high, rows):
             count = min(rows, high - first)
             band = picture.narrow(0, TILE * first, TILE * count + SEEN - TILE)
             own = result.narrow(0, TILE * first, TILE * count)
             own.unflatten(0, (count, TILE)).unflatten(2, (wide, TILE)).copy_(
-                _band(band, kernel, bias)
+                _band(band, into, kernel, bias, back)
             )
     if found.shape[2:] == (height, width):
         return found
     return found[..., :height, :width].clone(memory_format=torch.channels_last)
 
 
-def _band(band: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+def _band(band: Tensor, into: Tensor, kernel: Tensor, bias: Tensor | None, back: Tensor) -> Tensor:
     """Rows of tiles, (n, 4, m, 4, K), of the rows that they depend on, (4 n + 2, 4 m + 2, C)."""
-    into, back = (torch.kron(m, m) for m in (band.new_tensor(_INPUT), band.new_tensor(_OUTPUT)))
     tiles = band.unfold(0, SEEN, TILE).unfold(1, SEEN, TILE)  # (n, m, C, 6, 6)
     high, wide, channels = tiles.shape[:3]
     columns = tiles.permute(3, 4, 0, 1, 2).reshape(SEEN * SEEN, -1)

@@ -98,7 +98,7 @@ class Brush:
         Args:
             sample: which picture of the batch, from 0.
             window: the blend as source, on its own target.
-            factor: >= 1, by which it is reduced for the network, see `Reduced`.
+            factor: >= 1, by which it is reduced for the network, see `View`.
 
         Returns:
             Problem and start, figures, and what is to be done to the result.
