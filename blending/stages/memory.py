@@ -323,7 +323,7 @@ def _picture_bytes(
     if isinstance(settings, PoissonSettings) and settings.method == "exact":
         return EXACT * changing.height * changing.width
     window = window_box(changing, settings.margin, shape)
-    factor = 1.0 if settings.sequence else max(1.0, max(changing.size) / WORKING)
+    factor = 1.0 if settings.sequence else reducing_factor(changing)
 
     def seen(box: Box) -> tuple[int, int]:
         return math.ceil(box.height / factor), math.ceil(box.width / factor)
@@ -332,6 +332,11 @@ def _picture_bytes(
     has_histogram = bool(settings.weights.histogram)
     extent = Extent(seen(window), seen(changing), has_histogram, is_matched(settings), full)
     return planned_bytes(extent, plans(extent, 1, memory)[0])
+
+
+def reducing_factor(box: Box) -> float:
+    """By how much the network sees an object of a box's size reduced, >= 1."""
+    return max(1.0, max(box.size) / WORKING)
 
 
 def _area(size: tuple[int, int], grown: int, limit: tuple[int, int]) -> int:

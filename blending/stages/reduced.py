@@ -18,7 +18,7 @@ from ..image.filters import gaussian_blur
 from ..placement.box import Box, bounding_box
 from ..placement.window import Window
 from ..poisson.guidance import guidance_field
-from .memory import WORKING
+from .memory import reducing_factor
 from .prepare import Prepared
 
 SMOOTHING, REACH = (
@@ -39,8 +39,7 @@ def working_factor(windows: Sequence[Window]) -> float:
     Returns:
         >= 1, so that the largest object is 512 pixels across at most.
     """
-    boxes = [bounding_box(window.support) for window in windows]
-    return max(1.0, max(max(box.size) for box in boxes) / WORKING)
+    return max(reducing_factor(bounding_box(window.support)) for window in windows)
 
 
 @dataclass(frozen=True)

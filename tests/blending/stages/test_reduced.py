@@ -8,7 +8,7 @@ from blending.placement.box import Box
 from blending.placement.place import place
 from blending.placement.window import Window
 from blending.settings import PoissonSettings, RefineSettings
-from blending.stages import memory, reduced
+from blending.stages import memory
 from blending.stages.poisson import FINISHING, poisson_stage
 from blending.stages.reduced import View, working_factor
 from blending.stages.refine import refine_stage
@@ -27,7 +27,7 @@ def window(photo, disc):
 def test_the_factor_makes_the_largest_object_as_large_as_the_working_size(
     side, expected, window, monkeypatch, disc
 ):
-    monkeypatch.setattr(reduced, "WORKING", side)
+    monkeypatch.setattr(memory, "WORKING", side)
     small = Window(window.source, disc(HEIGHT, WIDTH, 5), window.mask, window.target, window.box)
     assert working_factor([small, window]) == pytest.approx(expected, abs=0.11)
 
@@ -96,8 +96,7 @@ def test_places_are_as_far_from_each_pixel_as_in_the_reduced_picture(window):
 @pytest.fixture
 def large(photo, disc, monkeypatch):
     """An object of 72 pixels where 40 are the working size."""
-    for module in (reduced, memory):
-        monkeypatch.setattr(module, "WORKING", 40)
+    monkeypatch.setattr(memory, "WORKING", 40)
     return place(photo(80, 80), photo(112, 120, 250, 20), disc(80, 80, 36), 16, 20)
 
 
@@ -111,8 +110,7 @@ def test_the_poisson_stage_ends_near_what_full_size_finds(batch, large, monkeypa
     assert figures["evaluations"] == len(figures["trace"]) == len(seen) <= 16
     assert [event.number for event in seen] == sorted({event.number for event in seen})
     assert {event.picture().shape for event in seen} == {(1, 3, 112, 120)}
-    for module in (reduced, memory):
-        monkeypatch.setattr(module, "WORKING", 512)
+    monkeypatch.setattr(memory, "WORKING", 512)
     full = poisson_stage(large, settings, network)
     assert "reduced_by" not in full.report["pictures"][0]
     inside = large.full_mask.expand_as(found.image) > 0
