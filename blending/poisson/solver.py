@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..float64 import float64_device
 from ..image.filters import neighbour_sum
 from ..placement.box import Box, bounding_box, crop
 from .multigrid import Multigrid, grid_shape, multigrid
-from .stencil import Stencil, bands, mask_laplacian
+from .stencil import Stencil, band, framed, mask_laplacian, unframed
 
 # The iterations end when the largest element of the preconditioned residual, which estimates the
 # error, is within this share of the tolerance. The estimate was right to within a factor of about
@@ -80,7 +79,7 @@ def solve_poisson(
     correction = conjugate_gradients(system, SAFETY * tolerance / 255)
     solution = boundary.clone(memory_format=torch.contiguous_format)
     inside, part = crop(support, box), crop(solution, box)
-    correction = correction[..., : box.height, : box.width].to(part.device)
+    correction = unframed(correction)[..., : box.height, : box.width].to(part.device)
     part.copy_(torch.where(inside, correction.add_(part), part))
     return solution
 
@@ -107,10 +106,10 @@ class LinearSystem:
     The screen is added separately from the Laplacian's diagonal: of 4 + 1e-6 float32 keeps the 4.
 
     Attributes:
-        rhs: (B, C, H, W), the right-hand side; 0 off the support.
+        rhs: (B, C, H + 2, W + 2), framed, the right-hand side; 0 off the support.
         laplacian: the operator of the support's Laplacian.
         grids: the preconditioner.
-        screen: (B, 1, H, W), >= 0, 0 off the support; None: 0.
+        screen: (B, 1, H + 2, W + 2), framed, >= 0, 0 off the support; None: 0.
         floating: (B, 1, 1, 1), 1 for a support that is a whole frame, whose mean nothing but a
             screen fixes, else 0. None: there is no such support.
     """
@@ -121,31 +120,51 @@ class LinearSystem:
     screen: Tensor | None
     floating: Tensor | None
 
-    def operator(self, w: Tensor, out: Tensor) -> Tensor:
-        """Apply the left-hand side: out = (Laplacian + screen)·w.
+    def operator(self, w: Tensor, out: Tensor) -> "SystemOperator":
+        """The left-hand side bound to two planes, both framed, (B, C, H + 2, W + 2).
 
         Args:
-            w: (B, C, H, W), 0 off the support.
-            out: (B, C, H, W), written to.
-
-        Returns:
-            The inner products w·out, (B, C, 1, 1).
+            w: 0 off the support.
+            out: 0 on the ring.
         """
-        products = []
-        for rows in bands(w):
-            w_band, out_band = w[..., rows, :], out[..., rows, :]
-            self.laplacian.apply(w, rows, out_band)
-            if self.screen is not None:
-                out_band.addcmul_(self.screen[..., rows, :], w_band)
-            products.append(inner_product(w_band, out_band))
-        return torch.stack(products).sum(0)
+        return SystemOperator(self, w, out)
 
     def without_free_mean(self, w: Tensor) -> Tensor:
-        """Subtract from w, (B, C, H, W), in place, its mean where nothing fixes it; returns w."""
+        """Subtract from w, (B, C, H + 2, W + 2), in place, a mean that nothing fixes; returns w."""
         if self.floating is None or self.screen is not None:
             return w
-        free = self.grids.levels[0].free
-        return w.sub_(self.floating * free * pixel_sum(w) / pixel_sum(free))
+        free = self.grids.grids[0].free
+        mean = inner_product(free.expand_as(w), w) / pixel_sum(free)
+        return w.sub_(self.floating * free * mean)
+
+
+class SystemOperator:
+    """out = (Laplacian + screen)·w for two planes whose views are made once."""
+
+    def __init__(self, system: LinearSystem, w: Tensor, out: Tensor) -> None:
+        """Bind to the planes, see `LinearSystem.operator`."""
+        self._parts = [
+            (
+                laplacian,
+                band(out, laplacian.rows),
+                None if system.screen is None else band(system.screen, laplacian.rows),
+            )
+            for laplacian in system.laplacian.on(w)
+        ]
+
+    def __call__(self) -> Tensor:
+        """Apply it to what w holds now.
+
+        Returns:
+            The inner products w·out, (B, C, 1, 1). What out holds off the support has no meaning.
+        """
+        products = []
+        for laplacian, out, screen in self._parts:
+            laplacian.apply(out)
+            if screen is not None:
+                out.addcmul_(screen, laplacian.here)
+            products.append(inner_product(laplacian.here, out))
+        return products[0] if len(products) == 1 else torch.stack(products).sum(0)
 
 
 def _linear_system(
@@ -177,17 +196,15 @@ def _linear_system(
         screen = free * screen
         shifted = guidance + screen * (anchor - boundary)
     rhs = free * (shifted - degree * boundary + neighbour_sum(boundary))
-    height, width = grid_shape(*box.size)
-    margins = (0, width - box.width, 0, height - box.height)
-    rhs, padded, degree = (F.pad(crop(p, box), margins) for p in (rhs, free, degree))
-    if screen is not None:
-        screen = F.pad(crop(screen, box), margins)
-    laplacian = mask_laplacian(padded, degree)
+    shape = grid_shape(*box.size)
+    rhs, wide, degree = (framed(crop(plane, box), *shape) for plane in (rhs, free, degree))
+    screen = None if screen is None else framed(crop(screen, box), *shape)
+    laplacian = mask_laplacian(wide, degree)
     floating = free.amin((2, 3), keepdim=True)
     return LinearSystem(
         rhs=rhs,
         laplacian=laplacian,
-        grids=multigrid(laplacian, padded, screen, rhs.shape[1], extent=box.size),
+        grids=multigrid(laplacian, wide, screen, rhs.shape[1], extent=box.size),
         screen=screen,
         floating=floating if floating.any() else None,
     )
@@ -226,19 +243,20 @@ def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
         limit: largest element of the last preconditioned residual, in image units, > 0.
 
     Returns:
-        (B, C, H, W), the correction w; 0 off the support.
+        (B, C, H + 2, W + 2), framed, the correction w; 0 off the support.
 
     Source: Notay 2000, flexible conjugate gradients.
     """
-    w = torch.zeros_like(system.rhs)
-    image, residual = torch.empty_like(w), system.rhs.clone()
-    preconditioned = _preconditioned(system, residual)
+    w, image = torch.zeros_like(system.rhs), torch.zeros_like(system.rhs)
+    residual = system.grids.rhs.copy_(system.rhs)
+    preconditioned = _preconditioned(system)
     direction = preconditioned.clone()
+    operator = system.operator(direction, out=image)
     for _ in range(MAX_ITERATIONS):
         if _largest(preconditioned) <= limit:
             break
         slope = inner_product(residual, preconditioned)
-        curvature = system.operator(direction, out=image)
+        curvature = operator()
         # Where rounding has eaten either, the precision is used up: that channel stays as it is.
         goes_on = (slope > 0) & (curvature > 0)
         if not goes_on.any():
@@ -246,15 +264,16 @@ def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
         step = torch.where(goes_on, slope / curvature.clamp_min(TINY), 0)
         w.addcmul_(step, direction)
         residual.addcmul_(step, image, value=-1)
-        preconditioned = _preconditioned(system, residual)
+        preconditioned = _preconditioned(system)
         turn = -step * inner_product(image, preconditioned) / slope.clamp_min(TINY)
         torch.addcmul(preconditioned, direction, turn, out=direction)
     return w.add_(preconditioned)
 
 
-def _preconditioned(system: LinearSystem, residual: Tensor) -> Tensor:
-    """The preconditioner applied to a residual, (B, C, H, W); overwritten by the next call."""
-    return system.without_free_mean(system.grids.cycle(system.without_free_mean(residual)))
+def _preconditioned(system: LinearSystem) -> Tensor:
+    """The preconditioner applied to the residual that the grids hold; the next call overwrites."""
+    system.without_free_mean(system.grids.rhs)
+    return system.without_free_mean(system.grids.cycle())
 
 
 def pixel_sum(u: Tensor) -> Tensor:
@@ -267,7 +286,7 @@ def inner_product(a: Tensor, b: Tensor) -> Tensor:
 
     Each sum is one thread's, so that their number does not show, see `reductions`.
     """
-    return torch.einsum("bchw,bchw->bc", a, b)[..., None, None]
+    return torch.einsum("bcn,bcn->bc", a.flatten(2), b.flatten(2))[..., None, None]
 
 
 def _largest(w: Tensor) -> float:
