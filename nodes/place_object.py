@@ -9,6 +9,7 @@ from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
+from .feedback import Run
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
@@ -69,7 +70,8 @@ class PlaceObject(io.ComfyNode):
         show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)
         source, target, mask, warnings = _checked(source, target, mask)
-        placed = place_object(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+        with Run(cls):
+            placed = place_object(source, target, mask, wish.in_box(*drawn) if drawn else wish)
         show_text(cls, *warnings, placed.words, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
             planes_to_image(placed.paste),

@@ -12,7 +12,7 @@ from ..blending.settings import REGIONS, BlendSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, show_text
-from .feedback import Feedback
+from .feedback import Feedback, Run
 from .network import borrowed_network
 from .planes import image_planes
 from .reports import stage_report
@@ -121,21 +121,20 @@ class StyleRefineStage(io.ComfyNode):
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
         is_empty = region == "picture" and not bool((area >= SOLVED_FROM).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
-        feedback = Feedback(image)
         room = estimated_memory(placed, wanted, wished)
-        with borrowed_network(room, wanted.strength > 0) as network:
-            compute = compute_with(settings)
+        with borrowed_network(room, wanted.strength > 0) as network, Run(cls) as run:
+            compute, feedback = compute_with(settings), Feedback(placed, run)
             result = refine_stage(
                 image, background, area, wanted, network, compute, feedback, wished, held
             )
-        feedback.finish()
-        report = stage_report(
-            result,
-            placed,
-            compute,
-            target=picture_size(background),
-            settings_from=LINKED.format(preset=preset) if linked else None,
-            warnings=list(warnings),
-        )
+            feedback.finish()
+            report = stage_report(
+                result,
+                placed,
+                compute,
+                target=picture_size(background),
+                settings_from=LINKED.format(preset=preset) if linked else None,
+                warnings=list(warnings),
+            )
         show_text(cls, *summary(report, "the incoming blend's"))
         return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))

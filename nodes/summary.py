@@ -2,12 +2,35 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 LINKED = "settings: Blend Settings node instead of preset {preset}"
 LONGEST = 400  # letters on a node
 # A confidence below it: the same colours on both sides had 0.01 to 0.18, other cases 0.39 and more.
 UNSURE = 0.25
 SAME = 0.01  # a gap in OKLab below it is none
+PREPARING = "preparing…"
+
+
+class Progress(Protocol):
+    """What a line on a running node is made from: the core's `Evaluation`."""
+
+    sample: int
+    samples: int
+    number: int
+    budget: int
+
+
+def progress_line(evaluation: Progress) -> str:
+    """What a node is doing, such as "frame 2 of 4: preparing…" or "evaluation 3 of at most 20"."""
+    frame = frame_words(evaluation.sample, evaluation.samples)
+    counted = f"evaluation {evaluation.number} of at most {evaluation.budget}"
+    return ": ".join(filter(None, (frame, counted if evaluation.number else PREPARING)))
+
+
+def frame_words(sample: int, samples: int) -> str:
+    """Which picture of a batch, from 0, such as "frame 2 of 4"; empty where there is only one."""
+    return f"frame {sample + 1} of {samples}" if samples > 1 else ""
 
 
 def one_line(lines: Iterable[str], longest: int = LONGEST) -> str:
