@@ -102,7 +102,7 @@ class CleanCutout(io.ComfyNode):
             **cut.figures,
             "notes": list(notes),
             "warnings": list(warnings),
-            **machine_report(colour.device),
+            **machine_report(colour.device, run.memory),
         }
         words = words_of_cutout(cut.figures)
         show_text(cls, *warnings, words, *notes)

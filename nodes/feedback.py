@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from ..blending.placement.box import Box, bounding_box
 from ..blending.placement.place import Placed
+from ..blending.report import memory_mark
 from ..blending.stages.batch import Evaluation
 from .adapters import show_text
 from .pace import PERIOD, Pace
@@ -40,6 +41,7 @@ class Run(TorchFunctionMode):
 
     def __enter__(self) -> "Run":
         self.say(PREPARING)
+        self.memory = memory_mark(comfy.model_management.get_torch_device())
         return super().__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, *failure: Any) -> None:
@@ -86,7 +88,8 @@ class Feedback:
 
     def _say(self, evaluation: Evaluation) -> None:
         """The line changes at most twice a second while evaluations are counted."""
-        line, now = progress_line(evaluation), time.monotonic()
+        e, now = evaluation, time.monotonic()
+        line = progress_line(e.sample, e.samples, e.number, e.budget)
         if line != self.line and (not evaluation.number or now - self.said >= PERIOD):
             self.run.say(line)
             self.line, self.said = line, now

@@ -132,7 +132,7 @@ class HarmoniseColours(io.ComfyNode):
             "pictures": figures,
             "notes": list(placed.notes),
             "warnings": warnings,
-            **machine_report(device),
+            **machine_report(device, run.memory),
         }
         whose = "area" if area is not None else "place" if reference is None else "reference"
         show_text(cls, *warnings, words_of_harmony(figures, strength, whose), *placed.notes)

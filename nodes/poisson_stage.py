@@ -139,6 +139,8 @@ class PoissonStage(io.ComfyNode):
                 result.placed,
                 compute,
                 gradients,
+                placed,
+                run.memory,
                 source=picture_size(cut.source),
                 target=picture_size(cut.target),
                 place={"row": row, "column": column, "scale": scale},

@@ -121,6 +121,7 @@ class StyleRefineStage(io.ComfyNode):
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
         is_empty = region == "picture" and not bool((area >= SOLVED_FROM).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
+        pasted = None if held is None or is_empty else place(held[:, :3], background, area)
         room = estimated_memory(placed, wanted, wished)
         with borrowed_network(room, wanted.strength > 0) as network, Run(cls) as run:
             compute, feedback = compute_with(settings), Feedback(placed, run)
@@ -132,9 +133,11 @@ class StyleRefineStage(io.ComfyNode):
                 result,
                 placed,
                 compute,
+                given=pasted,
+                memory=run.memory,
                 target=picture_size(background),
                 settings_from=LINKED.format(preset=preset) if linked else None,
                 warnings=list(warnings),
             )
-        show_text(cls, *summary(report, "the incoming blend's"))
+        show_text(cls, *summary(report, "" if pasted is None else "the plain paste's"))
         return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))

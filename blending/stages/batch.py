@@ -172,8 +172,9 @@ class Job:
         for first, windows in self._groups():
             group_started = time.perf_counter()
             observer = self._observer(settings.max_evaluations, first, windows)
-            for row, window in enumerate(windows if observer else ()):
-                observer(RowEvaluation(row, 0, 0, {}, window.source))
+            if observer:
+                for row, window in enumerate(windows):
+                    observer(RowEvaluation(row, 0, 0, {}, window.source))
             found = solve(first, windows, observer)
             for sample, (window, solved) in enumerate(zip(windows, found, strict=True), first):
                 written = self._write(image[sample : sample + 1], window, solved.x)

@@ -67,7 +67,7 @@ def test_a_line_says_how_each_stage_ended(server, pictures):
     assert not outcome.error
     first, second = outcome.text("4"), outcome.text("5")
     assert first.startswith("3 evaluations, ")
-    assert " s; seam " in first
+    assert " s; seam good: " in first
     assert "of the plain paste's; ended: budget spent" in first
     assert second.startswith("3 evaluations, ")
     assert "ended: budget spent" in second
@@ -76,7 +76,7 @@ def test_a_line_says_how_each_stage_ended(server, pictures):
 def test_a_line_says_that_nothing_had_to_be_minimised(server, pictures):
     outcome = server.run(graph(n4=poisson(preset="seam repair", column=23)))
     assert outcome.text("4").startswith("solved exactly, ")
-    assert "seam 0.0" in outcome.text("4")
+    assert "seam good: 0.0" in outcome.text("4")
 
 
 def test_cancel_stops_within_an_evaluation_and_the_queue_goes_on(server, pictures):
