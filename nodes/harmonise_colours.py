@@ -31,6 +31,7 @@ class HarmoniseColours(io.ComfyNode):
             search_aliases=[
                 "harmonize",
                 "color match",
+                "colour match",
                 "colour transfer",
                 "relight",
                 "white balance",

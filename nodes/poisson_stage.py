@@ -46,6 +46,10 @@ class PoissonStage(io.ComfyNode):
                 "composite",
                 "insert object",
                 "gradient domain",
+                "inpaint",
+                "stitch",
+                "outpaint seam",
+                "seam repair",
             ],
             inputs=[
                 fields.picture("target", "Picture to blend into; any size in pixels."),

@@ -151,6 +151,11 @@ def test_a_box_that_is_none_is_named(server, pictures):
         pytest.skip("this ComfyUI has no box")
     for box in ({"x": 1}, "here", {"x": 0, "y": 0, "width": "5", "height": 5}):
         assert "box" in placed(server, box=box).error
+    for side in ("width", "height"):
+        negative = {"x": 20, "y": 20, "width": 30, "height": 30, side: -30}
+        assert f"box must have a width and height of 0 or more, got a negative {side}" in (
+            placed(server, box=negative).error
+        )
     far = {"x": 99999, "y": 0, "width": 50, "height": 50}
     large = {"x": 0, "y": 0, "width": 40000, "height": 50}
     for wrong in (far, large):
