@@ -6,9 +6,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.placement.place import SOLVED_FROM
-from ..blending.presets import REFINING, changed_refine, refine_preset
+from ..blending.presets import PRESETS, changed_refine
 from ..blending.report import picture_size
-from ..blending.settings import REGIONS, BlendSettings
+from ..blending.settings import REGIONS, BlendSettings, RefineSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, show_text
@@ -16,7 +16,7 @@ from .feedback import Feedback, Run
 from .network import borrowed_network
 from .planes import image_planes
 from .reports import stage_report
-from .summary import LINKED, summary
+from .summary import LINKED, NO_STAGE, summary
 from .traps import checked_blend
 
 
@@ -51,10 +51,11 @@ class StyleRefineStage(io.ComfyNode):
                 ),
                 fields.choice(
                     "preset",
-                    REFINING,
+                    PRESETS,
                     "painting",
                     "painting: at most 20 evaluations. paper: the published objective, to "
-                    "compare with. fast: at most 8 evaluations.",
+                    "compare with. fast: at most 8 evaluations. photograph, seam repair: without "
+                    "this stage, the blend comes back as it was.",
                 ),
                 fields.choice(
                     "region",
@@ -117,7 +118,10 @@ class StyleRefineStage(io.ComfyNode):
         wished = None if style is None else image_planes("style", style)
         held = None if source is None else image_planes("source", source)
         linked = settings and settings.refine
-        own = linked or refine_preset(preset)
+        own = linked or PRESETS[preset].refine
+        if own is None:
+            own, strength = RefineSettings(), 0.0
+            warnings += (NO_STAGE.format(preset=preset),)
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
         is_empty = region == "picture" and not bool((area >= SOLVED_FROM).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)

@@ -9,6 +9,7 @@ LONGEST = 400  # letters on a node
 UNSURE = 0.25
 SAME = 0.01  # a gap in OKLab below it is none
 PREPARING = "preparing…"
+NO_STAGE = "preset {preset} has no second stage: the blend as it came"
 
 
 def progress_line(sample: int, samples: int, number: int, budget: int) -> str:

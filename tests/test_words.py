@@ -52,7 +52,7 @@ def test_every_node_has_a_help_page_with_its_pictures(language):
 
 
 def test_no_page_has_a_pair_of_tildes():
-    """ComfyUI's page strikes through what stands between two of them: ranges are written ～."""
+    """ComfyUI's page strikes through what stands between two of them: a range has a wide one."""
     pages = sorted(DOCS.rglob("*.md"))
     assert len(pages) >= 4 * len(shipped("en"))
     assert [path for path in pages if path.read_text(encoding="utf-8").count("~") > 1] == []

@@ -158,8 +158,8 @@ MISTAKES = {
         "DIB_StyleRefineStage",
         "region",
     ),
-    "a preset without a second stage": (
-        wrong(n5=refine(preset="seam repair"), n9=save("5")),
+    "unknown preset of the second stage": (
+        wrong(n5=refine(preset="magic"), n9=save("5")),
         "DIB_StyleRefineStage",
         "preset",
     ),
