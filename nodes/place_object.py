@@ -39,13 +39,20 @@ class PlaceObject(io.ComfyNode):
                     "the source's alpha is the mask.",
                     optional=True,
                 ),
+                fields.switch(
+                    "trim",
+                    True,
+                    "On: fit, anchor and box mean the object, the box around what the mask takes. "
+                    "Off: they mean the whole source.",
+                    optional=True,
+                ),
                 *box_input(),
             ],
             outputs=[
                 fields.picture_output("paste", "The target with the object pasted on it."),
                 fields.picture_output(
                     "placed source",
-                    "The source at its place, RGBA, the target's size; alpha is 1 where "
+                    "The source at its place, RGBA, 0 to 1, the target's size; alpha is 1 where "
                     "the source has pixels, 0 elsewhere.",
                 ),
                 fields.mask_output(
@@ -60,6 +67,7 @@ class PlaceObject(io.ComfyNode):
         target: Tensor,
         source: Tensor,
         mask: Tensor | None = None,
+        trim: bool = True,
         box: dict[str, float] | None = None,
         **layout: Any,
     ) -> io.NodeOutput:
@@ -69,9 +77,10 @@ class PlaceObject(io.ComfyNode):
 
         show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)
+        wish = wish.in_box(*drawn) if drawn else wish
         source, target, mask, warnings = _checked(source, target, mask)
         with Run(cls):
-            placed = place_object(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+            placed = place_object(source, target, mask, wish, trim)
         show_text(cls, *warnings, placed.words, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
             planes_to_image(placed.paste),
