@@ -151,9 +151,9 @@ def test_a_live_picture_shows_the_object_with_context(server, pictures):
         assert shown.shape[0] == pytest.approx(192 + 256, rel=0.03)  # the mask's edge is softened
         levels = shown[4].mean(1)  # a row of the target: columns 386 to 898
         for columns, level in (
-            (slice(24, 200), 100),
-            (slice(228, 400), 150),
-            (slice(430, 512), 200),
+            (slice(40, 200), 100),
+            (slice(225, 395), 150),
+            (slice(420, 512), 200),
         ):
             assert abs(levels[columns] - level).max() < 8
     assert outcome.live
