@@ -142,7 +142,7 @@ def test_live_pictures_of_a_large_target_come_at_most_twice_a_second(server, pic
 def test_a_live_picture_shows_the_object_with_context(server, pictures):
     target = np.repeat(np.arange(0, 250, 50, np.uint8), 200)  # five bands, 1000 pixels
     server.put("t.png", np.repeat(np.tile(target, (600, 1))[..., None], 3, 2))
-    place = {"column": 450, "row": 150, "scale": 8, "max_evaluations": 20}
+    place = {"column": 450, "row": 150, "scale": 8, "preset": "paper", "max_evaluations": 40}
     outcome = server.run(graph(n4=poisson(**place, clean=0, harmonise=0)))
     assert not outcome.error
     # The mask takes 32 x 24 of the source from 8, 8: 256 x 192 at 514, 214, and 128 around it.

@@ -42,8 +42,9 @@ def test_panels_report_and_profile_keep_their_slots(server, pictures):
 
 
 def test_the_stage_and_its_diagnosis_measure_one_seam(server, pictures):
+    """Of a cut-out that was cleaned the stage measures what was blended."""
     looks = {"n7": look("5", 1), "n8": look("4", 3)}
-    stage = poisson(clean=12, harmonise=0.5, max_evaluations=4)
+    stage = poisson(clean=0, harmonise=0.5, max_evaluations=4)
     outcome = server.run(graph(n4=stage, n5=laplacian_preview(), **looks))
     assert not outcome.error
     seams = json.loads(outcome.outputs["7"]["text"][0])["pictures"][0]
