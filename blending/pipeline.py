@@ -11,7 +11,7 @@ from .network.vgg16 import load_features
 from .placement.place import Placed, place
 from .quality.guardrails import guard_rails
 from .quality.verdicts import verdicts
-from .report import machine_report, picture_size
+from .report import machine_report, memory_mark, picture_size
 from .settings import BlendSettings
 from .stages.batch import OnEvaluation
 from .stages.device import resolve_device
@@ -102,7 +102,7 @@ def blend(
     placed = place(source, target, mask, row, column, scale)
     compute = settings.compute
     device = resolve_device(compute, target.device)
-    memory = check_memory(placed, settings, device)
+    memory, begun = check_memory(placed, settings, device), memory_mark(device)
     if device.type == "cpu" or compute.memory is not None:
         compute = replace(compute, memory=int(memory))
     is_refined = settings.refine is not None and settings.refine.strength > 0
@@ -132,6 +132,6 @@ def blend(
         "stages": stages,
         "guard_rails": rails,
         "verdicts": [verdicts(figures) for figures in rails],
-        **machine_report(device),
+        **machine_report(device, begun),
     }
     return BlendResult(result.image, blended, placed, report)

@@ -4,7 +4,9 @@ import math
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,22 +15,56 @@ from torch import Tensor
 OnPicture = Callable[[int, int], None]
 
 
-def machine_report(device: torch.device) -> dict:
+@dataclass(frozen=True)
+class MemoryMark:
+    """The memory that was in use when a run began.
+
+    Attributes:
+        device: where it computes.
+        used: bytes; None where the system does not tell.
+    """
+
+    device: torch.device
+    used: int | None
+
+
+def memory_mark(device: torch.device) -> MemoryMark:
+    """Begin to measure the peak memory of a run.
+
+    Args:
+        device: where it computes; on a CUDA device torch's own peak is set back, on a processor the
+            peak resident set that Linux keeps of this process.
+
+    Returns:
+        What `machine_report` takes at the run's end.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return MemoryMark(device, torch.cuda.memory_allocated(device))
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to VmRSS
+    except OSError:
+        return MemoryMark(device, None)
+    return MemoryMark(device, _resident("VmRSS"))
+
+
+def machine_report(device: torch.device, since: MemoryMark | None = None) -> dict:
     """Versions, device and peak memory, ready for JSON.
 
     Args:
         device: where the blend was computed.
+        since: of the run's beginning; None: its memory is not reported.
 
     Returns:
-        `device`, `versions` and `peak_memory_bytes`: on a CUDA device the peak that torch allocated
-        since the process began, otherwise the peak resident set of the process; None where the
-        system does not tell.
+        `device`, `versions` and `peak_memory_bytes`: the most that the run had beyond what was in
+        use at its beginning, allocated by torch on a CUDA device, otherwise resident; None where
+        the system does not tell.
     """
     names = ("torchvision", "kornia", "numpy")
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {
         "device": str(device),
-        "peak_memory_bytes": _peak_memory(device),
+        "peak_memory_bytes": _peak_memory(since),
         "versions": versions | {name: _version(name) for name in names},
     }
 
@@ -51,12 +87,18 @@ def _version(name: str) -> str | None:
         return getattr(sys.modules.get(name), "__version__", None)
 
 
-def _peak_memory(device: torch.device) -> int | None:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        import resource  # not on Windows
-    except ImportError:
+def _peak_memory(since: MemoryMark | None) -> int | None:
+    if since is None or since.used is None:
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    if since.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(since.device) - since.used
+    peak = _resident("VmHWM")
+    return None if peak is None else max(0, peak - since.used)
+
+
+def _resident(line: str) -> int | None:
+    """A line of Linux's account of this process, in bytes."""
+    for text in Path("/proc/self/status").read_text().splitlines():
+        if text.startswith(f"{line}:"):
+            return 1024 * int(text.split()[1])
+    return None

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..blending.report import machine_report, picture_size
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
-from .feedback import PictureProgress
+from .feedback import PictureProgress, Run
 from .summary import words_of_cutout
 from .traps import checked_source
 
@@ -88,9 +88,10 @@ class CleanCutout(io.ComfyNode):
         colour, alpha, taken, notes = cut_out(picture, planes)
         check_taken(taken)
         valid = (alpha > 0).to(alpha)
-        progress = PictureProgress()
-        cut = clean_cutout(colour, taken, width, valid, progress.through())
-        progress.finish()
+        with Run(cls) as run:
+            progress = PictureProgress(run)
+            cut = clean_cutout(colour, taken, width, valid, progress.through())
+            progress.finish()
         has_alpha = picture.shape[1] == 4  # the mask has it now: what is left says where pixels are
         cleaned = (
             torch.cat((cut.source, valid.expand_as(cut.alpha)), 1) if has_alpha else cut.source
@@ -101,7 +102,7 @@ class CleanCutout(io.ComfyNode):
             **cut.figures,
             "notes": list(notes),
             "warnings": list(warnings),
-            **machine_report(colour.device),
+            **machine_report(colour.device, run.memory),
         }
         words = words_of_cutout(cut.figures)
         show_text(cls, *warnings, words, *notes)

@@ -36,7 +36,7 @@ def drawn_box(box: dict[str, float] | None) -> tuple[float, float, float, float]
     """Column, row, width, height of the box; None where it was not drawn.
 
     Raises:
-        ValueError: no box, or one that is too large or too far away.
+        ValueError: no box, one with a negative side, or one that is too large or too far away.
     """
     if box is None:
         return None
@@ -47,6 +47,13 @@ def drawn_box(box: dict[str, float] | None) -> tuple[float, float, float, float]
             f"box must be x, y, width and height in pixels, got {box!r:.80}; leave it out"
         )
     column, row, width, height = numbers
+    if width < 0 or height < 0:
+        side, value = ("width", width) if width < 0 else ("height", height)
+        raise ValueError(
+            f"box must have a width and height of 0 or more, got a negative {side}, {value:g} "
+            "pixels: x and y are its top left corner; draw it on the target, or type 1 to leave "
+            "it out"
+        )
     if width <= 1 or height <= 1:
         return None
     ends = (column, row, column + width, row + height, width, height)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..blending.report import machine_report, picture_size
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
-from .feedback import PictureProgress
+from .feedback import PictureProgress, Run
 from .network import borrowed_network
 from .summary import words_of_harmony
 from .traps import checked_cut_out, checked_reference
@@ -31,6 +31,7 @@ class HarmoniseColours(io.ComfyNode):
             search_aliases=[
                 "harmonize",
                 "color match",
+                "colour match",
                 "colour transfer",
                 "relight",
                 "white balance",
@@ -109,8 +110,9 @@ class HarmoniseColours(io.ComfyNode):
         shown, looked_at, said = checked_reference(cut, reference, area)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
         colour, alpha, taken, _ = cut_out(cut.source, cut.mask)
-        progress = PictureProgress(2)
-        with borrowed_network(estimated_memory(colour, cut.target), strength > 0) as network:
+        room = estimated_memory(colour, cut.target)
+        with borrowed_network(room, strength > 0) as network, Run(cls) as run:
+            progress = PictureProgress(run, 2)
             device = colour.device if network is None else network.mean.device
             colours = placed_colours(
                 placed, network, shown, looked_at, sequence, progress.through(0)
@@ -131,7 +133,7 @@ class HarmoniseColours(io.ComfyNode):
             "pictures": figures,
             "notes": list(placed.notes),
             "warnings": warnings,
-            **machine_report(device),
+            **machine_report(device, run.memory),
         }
         whose = "area" if area is not None else "place" if reference is None else "reference"
         show_text(cls, *warnings, words_of_harmony(figures, strength, whose), *placed.notes)

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..blending.settings import GRADIENTS
 from . import fields
 from .adapters import planes_to_image, show_text
+from .feedback import Run
 from .planes import image_planes
 from .summary import seam_of_panels
 from .traps import checked_cut_out
@@ -84,10 +85,11 @@ class LaplacianPreview(io.ComfyNode):
         show_text(cls)
         looked_at = image_planes("result", result)
         cut = checked_cut_out(source, target, mask, result=result)
-        placed = place(cut.source, cut.target, cut.mask, row, column, scale)
-        shown = laplacian_panels(looked_at, placed, gradients)
-        panels = planes_to_image(panel_sheets(shown.by_name, shown.report["pictures"]))
-        profile = planes_to_image(profile_plots(shown.profiles))
+        with Run(cls):
+            placed = place(cut.source, cut.target, cut.mask, row, column, scale)
+            shown = laplacian_panels(looked_at, placed, gradients)
+            panels = planes_to_image(panel_sheets(shown.by_name, shown.report["pictures"]))
+            profile = planes_to_image(profile_plots(shown.profiles))
         words = [seam_of_panels(shown.report), *cut.warnings]
         if len(profile) > MOST_SHOWN:
             words.insert(1, f"shows the first {MOST_SHOWN} of {len(profile)} pictures")

@@ -9,6 +9,7 @@ from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
 from .drag_box import BY_BOX, box_input, drawn_box
+from .feedback import Run
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
@@ -38,13 +39,20 @@ class PlaceObject(io.ComfyNode):
                     "the source's alpha is the mask.",
                     optional=True,
                 ),
+                fields.switch(
+                    "trim",
+                    True,
+                    "On: fit, anchor and box mean the object, the box around what the mask takes. "
+                    "Off: they mean the whole source.",
+                    optional=True,
+                ),
                 *box_input(),
             ],
             outputs=[
                 fields.picture_output("paste", "The target with the object pasted on it."),
                 fields.picture_output(
                     "placed source",
-                    "The source at its place, RGBA, the target's size; alpha is 1 where "
+                    "The source at its place, RGBA, 0 to 1, the target's size; alpha is 1 where "
                     "the source has pixels, 0 elsewhere.",
                 ),
                 fields.mask_output(
@@ -59,6 +67,7 @@ class PlaceObject(io.ComfyNode):
         target: Tensor,
         source: Tensor,
         mask: Tensor | None = None,
+        trim: bool = True,
         box: dict[str, float] | None = None,
         **layout: Any,
     ) -> io.NodeOutput:
@@ -68,8 +77,10 @@ class PlaceObject(io.ComfyNode):
 
         show_text(cls)
         wish, drawn = Layout(**layout), drawn_box(box)
+        wish = wish.in_box(*drawn) if drawn else wish
         source, target, mask, warnings = _checked(source, target, mask)
-        placed = place_object(source, target, mask, wish.in_box(*drawn) if drawn else wish)
+        with Run(cls):
+            placed = place_object(source, target, mask, wish, trim)
         show_text(cls, *warnings, placed.words, *(BY_BOX if drawn else ()))
         return io.NodeOutput(
             planes_to_image(placed.paste),

@@ -12,6 +12,7 @@ def image_planes(name: str, image: Tensor) -> Tensor:
     Raises:
         ValueError: other shapes; NaN or infinity.
     """
+    check_given(name, image, "an IMAGE")
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
             f"{name} must be an IMAGE (batch, height, width, 3 or 4 channels), got "
@@ -31,6 +32,7 @@ def mask_planes(name: str, mask: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     Raises:
         ValueError: other shapes; NaN or infinity; values on another scale.
     """
+    check_given(name, mask, "a MASK")
     is_stack = mask.ndim == 4 and mask.shape[1] == 1
     if not (is_stack or mask.ndim in (2, 3)) or 0 in mask.shape:
         raise ValueError(
@@ -49,6 +51,34 @@ def mask_planes(name: str, mask: Tensor) -> tuple[Tensor, tuple[str, ...]]:
             "or make it with Load Mask"
         )
     return planes.clamp(0, 1), (f"{name} reached from {low:.3g} to {high:.3g}: cut to 0..1",)
+
+
+def check_given(name: str, tensor: Tensor | None, kind: str) -> None:
+    """Raise where a node before has handed on nothing: None, or a batch without a picture.
+
+    Args:
+        name: of the input.
+        tensor: what came.
+        kind: "an IMAGE" or "a MASK".
+
+    Raises:
+        ValueError: nothing came, or no tensor.
+    """
+    if tensor is None:
+        raise ValueError(
+            f"{name} must be {kind}, got None: the node that is linked there has made nothing; "
+            "run it or link another"
+        )
+    if not isinstance(tensor, Tensor):
+        raise ValueError(
+            f"{name} must be {kind}, got {type(tensor).__name__}: link a node whose output is "
+            f"{kind}"
+        )
+    if tensor.ndim and not tensor.shape[0]:
+        raise ValueError(
+            f"{name} must have a picture at least, got an empty batch (0 pictures): look at what "
+            "selects or filters them before this node"
+        )
 
 
 def cut_alpha(source: Tensor, name: str = "source") -> tuple[Tensor, tuple[str, ...]]:

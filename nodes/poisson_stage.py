@@ -16,7 +16,7 @@ from ..blending.settings import GRADIENTS, BlendSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, planes_to_mask, show_text
-from .feedback import Feedback
+from .feedback import Feedback, Run
 from .network import borrowed_network
 from .reports import stage_report
 from .summary import LINKED, summary
@@ -46,6 +46,10 @@ class PoissonStage(io.ComfyNode):
                 "composite",
                 "insert object",
                 "gradient domain",
+                "inpaint",
+                "stitch",
+                "outpaint seam",
+                "seam repair",
             ],
             inputs=[
                 fields.picture("target", "Picture to blend into; any size in pixels."),
@@ -128,23 +132,24 @@ class PoissonStage(io.ComfyNode):
         behind = nodes_behind(cls.hidden.prompt, cls.hidden.unique_id, "source")
         said = done_twice(behind, wanted.resolved_clean, wanted.resolved_harmonise)
         placed = place(cut.source, cut.target, cut.mask, row, column, scale)
-        feedback = Feedback(cut.target)
         is_deep = wanted.method == "deep"
-        with borrowed_network(estimated_memory(placed, wanted), is_deep) as network:
-            compute = compute_with(settings)
+        room = estimated_memory(placed, wanted)
+        with borrowed_network(room, is_deep) as network, Run(cls) as run:
+            compute, feedback = compute_with(settings), Feedback(placed, run)
             result = poisson_stage(placed, wanted, network, compute, feedback)
-        feedback.finish()
-        report = stage_report(
-            result,
-            result.placed,
-            compute,
-            gradients,
-            source=picture_size(cut.source),
-            target=picture_size(cut.target),
-            place={"row": row, "column": column, "scale": scale},
-            settings_from=LINKED.format(preset=preset) if settings else None,
-            warnings=[*cut.warnings, *said],
-        )
+            feedback.finish()
+            report = stage_report(
+                result,
+                result.placed,
+                compute,
+                gradients,
+                memory=run.memory,
+                source=picture_size(cut.source),
+                target=picture_size(cut.target),
+                place={"row": row, "column": column, "scale": scale},
+                settings_from=LINKED.format(preset=preset) if settings else None,
+                warnings=[*cut.warnings, *said],
+            )
         show_text(cls, *summary(report, "the plain paste's"))
         return io.NodeOutput(
             planes_to_image(result.image),

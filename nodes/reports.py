@@ -5,7 +5,7 @@ from typing import Any
 from ..blending.placement.place import Placed
 from ..blending.quality.guardrails import guard_rails
 from ..blending.quality.verdicts import in_words, removal_in_words, verdicts
-from ..blending.report import machine_report
+from ..blending.report import MemoryMark, machine_report
 from ..blending.settings import Compute
 from ..blending.stages.batch import StageResult
 from ..blending.stages.device import resolve_device
@@ -16,6 +16,8 @@ def stage_report(
     placed: Placed,
     compute: Compute,
     gradients: str = "import",
+    given: Placed | None = None,
+    memory: MemoryMark | None = None,
     **more: Any,
 ) -> dict:
     """JSON-ready: `stages` with one stage, `guard_rails`, the machine, and `more` before them.
@@ -28,9 +30,11 @@ def stage_report(
         placed: what its guard rails compare with: the source, or the blend that came in.
         compute: where and how it was computed.
         gradients: those that were wanted.
+        given: what the plain paste is made of that the seam is compared with; None: `placed`.
+        memory: of the run's beginning.
         more: sizes, place, where the settings come from, warnings; None and empty are left out.
     """
-    rails = guard_rails(result.image, placed, gradients)
+    rails = guard_rails(result.image, placed, gradients, given)
     looks = removal_in_words(result.report.get("clean")), in_words(rails)
     return {
         **{name: value for name, value in more.items() if value},
@@ -38,5 +42,5 @@ def stage_report(
         "guard_rails": rails,
         "verdicts": [verdicts(figures) for figures in rails],
         "looks": "; ".join(filter(None, looks)),
-        **machine_report(resolve_device(compute, placed.target.device)),
+        **machine_report(resolve_device(compute, placed.target.device), memory),
     }

@@ -6,17 +6,17 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..blending.placement.place import SOLVED_FROM
-from ..blending.presets import REFINING, changed_refine, refine_preset
+from ..blending.presets import PRESETS, changed_refine
 from ..blending.report import picture_size
-from ..blending.settings import REGIONS, BlendSettings
+from ..blending.settings import REGIONS, BlendSettings, RefineSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, show_text
-from .feedback import Feedback
+from .feedback import Feedback, Run
 from .network import borrowed_network
 from .planes import image_planes
 from .reports import stage_report
-from .summary import LINKED, summary
+from .summary import LINKED, NO_STAGE, summary
 from .traps import checked_blend
 
 
@@ -51,10 +51,11 @@ class StyleRefineStage(io.ComfyNode):
                 ),
                 fields.choice(
                     "preset",
-                    REFINING,
+                    PRESETS,
                     "painting",
                     "painting: at most 20 evaluations. paper: the published objective, to "
-                    "compare with. fast: at most 8 evaluations.",
+                    "compare with. fast: at most 8 evaluations. photograph, seam repair: without "
+                    "this stage, the blend comes back as it was.",
                 ),
                 fields.choice(
                     "region",
@@ -117,25 +118,30 @@ class StyleRefineStage(io.ComfyNode):
         wished = None if style is None else image_planes("style", style)
         held = None if source is None else image_planes("source", source)
         linked = settings and settings.refine
-        own = linked or refine_preset(preset)
+        own = linked or PRESETS[preset].refine
+        if own is None:
+            own, strength = RefineSettings(), 0.0
+            warnings += (NO_STAGE.format(preset=preset),)
         wanted = changed_refine(own, region, strength, max_evaluations, sequence)
         is_empty = region == "picture" and not bool((area >= SOLVED_FROM).any())
         placed = place(image[:, :3], background, area.new_ones(area.shape) if is_empty else area)
-        feedback = Feedback(image)
+        pasted = None if held is None or is_empty else place(held[:, :3], background, area)
         room = estimated_memory(placed, wanted, wished)
-        with borrowed_network(room, wanted.strength > 0) as network:
-            compute = compute_with(settings)
+        with borrowed_network(room, wanted.strength > 0) as network, Run(cls) as run:
+            compute, feedback = compute_with(settings), Feedback(placed, run)
             result = refine_stage(
                 image, background, area, wanted, network, compute, feedback, wished, held
             )
-        feedback.finish()
-        report = stage_report(
-            result,
-            placed,
-            compute,
-            target=picture_size(background),
-            settings_from=LINKED.format(preset=preset) if linked else None,
-            warnings=list(warnings),
-        )
-        show_text(cls, *summary(report, "the incoming blend's"))
+            feedback.finish()
+            report = stage_report(
+                result,
+                placed,
+                compute,
+                given=pasted,
+                memory=run.memory,
+                target=picture_size(background),
+                settings_from=LINKED.format(preset=preset) if linked else None,
+                warnings=list(warnings),
+            )
+        show_text(cls, *summary(report, "" if pasted is None else "the plain paste's"))
         return io.NodeOutput(planes_to_image(result.image), json.dumps(report, indent=2))

@@ -8,6 +8,26 @@ LONGEST = 400  # letters on a node
 # A confidence below it: the same colours on both sides had 0.01 to 0.18, other cases 0.39 and more.
 UNSURE = 0.25
 SAME = 0.01  # a gap in OKLab below it is none
+PREPARING = "preparing…"
+NO_STAGE = "preset {preset} has no second stage: the blend as it came"
+
+
+def progress_line(sample: int, samples: int, number: int, budget: int) -> str:
+    """What a node is doing, such as "frame 2 of 4: preparing…" or "evaluation 3 of at most 20".
+
+    Args:
+        sample: which picture of the batch, from 0.
+        samples: how many there are.
+        number: of the evaluation, from 1; 0 before its picture is prepared.
+        budget: the most evaluations that the picture may take.
+    """
+    doing = f"evaluation {number} of at most {budget}" if number else PREPARING
+    return ": ".join(filter(None, (frame_words(sample, samples), doing)))
+
+
+def frame_words(sample: int, samples: int) -> str:
+    """Which picture of a batch, from 0, such as "frame 2 of 4"; empty where there is only one."""
+    return f"frame {sample + 1} of {samples}" if samples > 1 else ""
 
 
 def one_line(lines: Iterable[str], longest: int = LONGEST) -> str:
@@ -33,7 +53,8 @@ def summary(report: dict, seam_of: str) -> list[str]:
     Args:
         report: a stage node's: `stages` with one stage, `guard_rails`, perhaps `looks`,
             `settings_from` and `warnings`.
-        seam_of: what the seam is compared with, such as "the plain paste's".
+        seam_of: what the seam is compared with, such as "the plain paste's"; "": with nothing that
+            is worth a word.
 
     Returns:
         Every warning, for what stands last is cut off on a narrow node; evaluations, seconds, seam
@@ -74,9 +95,10 @@ def seam_of_panels(report: dict) -> str:
 def _seam(guard_rails: list[dict], seam_of: str) -> list[str]:
     ratios = [figures.get("seam_ratio") for figures in guard_rails]
     known = [ratio for ratio in ratios if ratio is not None]
-    if not known:
+    if not known or not seam_of:
         return []
-    return [f"seam {_range(known, '{:.2f}')} of {seam_of}"]
+    word = "good" if max(known) < 1 else "look"
+    return [f"seam {word}: {_range(known, '{:.2f}')} of {seam_of}"]
 
 
 def _ends(pictures: list[dict]) -> list[str]:

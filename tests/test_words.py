@@ -51,6 +51,13 @@ def test_every_node_has_a_help_page_with_its_pictures(language):
     assert faults_of_pages(DOCS, shipped(language), language) == []
 
 
+def test_no_page_has_a_pair_of_tildes():
+    """ComfyUI's page strikes through what stands between two of them: a range has a wide one."""
+    pages = sorted(DOCS.rglob("*.md"))
+    assert len(pages) >= 4 * len(shipped("en"))
+    assert [path for path in pages if path.read_text(encoding="utf-8").count("~") > 1] == []
+
+
 def test_no_picture_is_shipped_that_no_page_shows():
     pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.md"))
     pictures = [path.name for path in (DOCS / "pictures").iterdir()]

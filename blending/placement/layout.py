@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from ..checks import check_choice, check_range
+from .box import Box
 
 ANCHORS = (
     "top left",
@@ -123,7 +124,7 @@ class Layout:
             fit_height=height,
         )
 
-    def spot(self, source: Size, target: Size) -> Spot:
+    def spot(self, source: Size, target: Size, part: Box | None = None) -> Spot:
         """The rectangle that a source comes to cover on a target, in whole pixels.
 
         Sides are rounded to the nearest pixel, at least 1 (rounded up where the rotation is no
@@ -132,22 +133,41 @@ class Layout:
         Args:
             source: its height and width, pixels.
             target: its height and width, pixels.
+            part: of the source that fit and anchor refer to, inside it; None: all of it.
 
         Returns:
-            Corner, size, factors and rotation.
+            Corner, size, factors and rotation of the whole source.
         """
-        rotation = self.rotation % 360
-        cosine, sine = (abs(part) for part in direction(rotation))
-        turned = source[0] * cosine + source[1] * sine, source[0] * sine + source[1] * cosine
+        rotation, part = self.rotation % 360, part or Box(0, 0, *source)
+        turned, own = turned_size(source, rotation), turned_size(part.size, rotation)
         unit = (1, 1) if self.unit == "pixels" else (target[0] / 100, target[1] / 100)
         room = self.fit_height * unit[0], self.fit_width * unit[1]
-        down, across = (self.scale * factor for factor in fit_factors(turned, room, self.fit))
+        down, across = (self.scale * factor for factor in fit_factors(own, room, self.fit))
         nearest = round if rotation % 90 == 0 else lambda side: math.ceil(side - ROUNDING)
         height, width = max(1, nearest(turned[0] * down)), max(1, nearest(turned[1] * across))
+        own_height, own_width = max(1, nearest(own[0] * down)), max(1, nearest(own[1] * across))
         above, before = _anchor_shares(self.anchor)
-        row = math.floor(self.row * unit[0] - above * height + 0.5)
-        column = math.floor(self.column * unit[1] - before * width + 0.5)
+        below, beside = self._turned_centre(source, part)
+        # The part's middle, from there the whole's, and from there the whole's corner.
+        row = self.row * unit[0] + (0.5 - above) * own_height - below * down - height / 2
+        column = self.column * unit[1] + (0.5 - before) * own_width - beside * across - width / 2
+        row, column = math.floor(row + 0.5), math.floor(column + 0.5)
         return Spot(row, column, height, width, down, across, rotation)
+
+    def _turned_centre(self, source: Size, part: Box) -> tuple[float, float]:
+        """How far a part's middle lies below and beside the flipped and turned source's."""
+        row = part.top + part.height / 2 - source[0] / 2
+        column = part.left + part.width / 2 - source[1] / 2
+        row = -row if self.flip in ("vertical", "both") else row
+        column = -column if self.flip in ("horizontal", "both") else column
+        cosine, sine = direction(self.rotation % 360)
+        return cosine * row + sine * column, cosine * column - sine * row
+
+
+def turned_size(size: Size, rotation: float) -> tuple[float, float]:
+    """Height and width of the upright rectangle around one that is turned, in degrees."""
+    cosine, sine = (abs(part) for part in direction(rotation))
+    return size[0] * cosine + size[1] * sine, size[0] * sine + size[1] * cosine
 
 
 def fit_factors(

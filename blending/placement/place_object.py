@@ -7,11 +7,13 @@ from torch import Tensor
 
 from ..validation import check_image, common_batch, pixel_size
 from .alpha import check_extent, cut_out
-from .box import Box, crop, full_box
-from .layout import Layout, Spot
+from .box import Box, bounding_box, crop, full_box
+from .layout import Layout
 from .place import SOLVED_FROM, check_taken, pasted, visible_part
 from .warp import pose
 from .window import lay_out
+
+SURROUNDINGS = 64  # pixels that are kept around a trimmed object, and half its longer side
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class PlacedObject:
     Attributes:
         paste: (N, 3 or 4, H, W), the target with the object pasted on it, in the target's dtype,
             with its alpha. Soft edges are blended, even where the mask is below 0.5.
-        source: (N, 4, H, W), RGBA; alpha is 1 where the source has pixels, 0 elsewhere.
+        source: (N, 4, H, W), RGBA in [0, 1]; alpha is 1 where the source has pixels, 0 elsewhere.
         mask: (N, 1, H, W), in [0, 1], 1 = source, soft edges kept; multiplied by the source's
             alpha.
         words: where the object lies, for people.
@@ -34,7 +36,7 @@ class PlacedObject:
 
 
 def place_object(
-    source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout
+    source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout, trim: bool = False
 ) -> PlacedObject:
     """Flip, rotate, fit, scale a source and its mask and put them on a target.
 
@@ -47,6 +49,9 @@ def place_object(
         target: (N, 3 or 4, H, W), in [0, 1].
         mask: (N, 1, h, w), in [0, 1], 1 = take the source; or None.
         layout: where, how large, in which pose; the object may overhang.
+        trim: whether fit and anchor refer to the box around the mask, of all pictures of a batch,
+            instead of to the whole source; of that, half the box's longer side and 64 pixels are
+            kept around it, for what reads an object's surroundings.
 
     Returns:
         The object at its place. N is 1 or the batch size for each argument.
@@ -61,11 +66,20 @@ def place_object(
     colour, alpha, mask, notes = cut_out(source, mask)
     batch = common_batch(source=colour, mask=mask, target=target)
     check_taken(mask)
+    part = None
+    if trim:
+        part = bounding_box((mask > 0).any(0, keepdim=True))
+        kept = part.grown(max(part.size) // 2 + SURROUNDINGS).clipped(mask.shape)
+        colour, alpha, mask = (crop(plane, kept) for plane in (colour, alpha, mask))
+        part = part.relative_to(kept)
     (height, width), (rows, columns) = colour.shape[2:], target.shape[2:]
-    spot = layout.spot((height, width), (rows, columns))
+    spot = layout.spot((height, width), (rows, columns), part)
     size = f"{spot.width} x {spot.height} pixels"
     check_extent(spot.height, spot.width, "scale and fit", size)
     planes = pose(colour, alpha, mask, layout.flip, spot)
+    whole = full_box(planes[2].shape)
+    if trim:
+        whole = bounding_box((planes[2] >= SOLVED_FROM).any(0, keepdim=True))
     shown = visible_part(planes[0], target, spot.row, spot.column)
     colour, valid, mask = (crop(plane, shown) for plane in planes)
     if not bool((mask >= SOLVED_FROM).any()):
@@ -78,16 +92,17 @@ def place_object(
     rgba = torch.cat([plane.expand(own_batch, -1, -1, -1) for plane in (colour, valid)], 1)
     return PlacedObject(
         paste=pasted(target.expand(batch, -1, -1, -1), colour, mask, at),
-        source=lay_out(rgba, at, frame),
+        source=lay_out(rgba.clamp(0, 1), at, frame),
         mask=lay_out(mask, at, frame).to(target.dtype),
-        words=_words(spot, shown, notes),
+        words=_words(whole.shifted(spot.row, spot.column), frame, notes),
     )
 
 
-def _words(spot: Spot, shown: Box, notes: tuple[str, ...]) -> str:
+def _words(box: Box, frame: Box, notes: tuple[str, ...]) -> str:
     """Lines on where the object lies."""
-    lines = [f"{spot.width} x {spot.height} pixels at column {spot.column}, row {spot.row}"]
-    hidden = 1 - shown.height * shown.width / (spot.width * spot.height)
+    lines = [f"{box.width} x {box.height} pixels at column {box.left}, row {box.top}"]
+    shown = box.intersection(frame)
+    hidden = 1 - shown.height * shown.width / (box.width * box.height)
     if hidden:
         lines.append(f"overhangs: {max(1, round(100 * hidden))} % of that are cut off")
     return "\n".join([*lines, *notes])

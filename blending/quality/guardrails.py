@@ -86,7 +86,7 @@ def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> 
 
 @torch.no_grad()
 def guard_rails(
-    blend: Tensor, placed: Placed, gradients: str = "import"
+    blend: Tensor, placed: Placed, gradients: str = "import", given: Placed | None = None
 ) -> list[dict[str, float | None]]:
     """Measures of each picture; `verdicts` says which of them are as in a good blend.
 
@@ -94,6 +94,8 @@ def guard_rails(
         blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
         placed: its source, mask and target, from `place`; N or 1 of each.
         gradients: those of the blend's settings, see `guidance_field`.
+        given: what the plain paste is made of that the seam is compared with, such as source and
+            mask before they were cleaned; None: `placed`.
 
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
@@ -112,22 +114,31 @@ def guard_rails(
     check_same_size("blend", blend, "target", placed.target)
     batch = common_batch(blend=blend, source=placed.source, mask=placed.mask, target=placed.target)
     return [
-        {} if placed.is_empty(sample) else _figures(pick(blend, sample), placed, sample, gradients)
+        {}
+        if placed.is_empty(sample)
+        else _figures(pick(blend, sample), placed, sample)
+        | json_ready({"seam_ratio": _seam(pick(blend, sample), given or placed, sample, gradients)})
         for sample in range(batch)
     ]
 
 
-def _figures(blend: Tensor, placed: Placed, sample: int, gradients: str) -> dict[str, float | None]:
-    window = placed.window(sample, margin=MARGIN, device=blend.device)
+def _seam(blend: Tensor, given: Placed, sample: int, gradients: str) -> float:
+    if given.is_empty(sample):
+        return math.nan
+    window = given.window(sample, margin=MARGIN, device=blend.device)
     guidance = guidance_field(
         window.source, window.source_valid, window.target, window.support, gradients
     )
+    return seam_ratio(crop(blend[:, :3], window.box), window.paste, guidance, window.mask)
+
+
+def _figures(blend: Tensor, placed: Placed, sample: int) -> dict[str, float | None]:
+    window = placed.window(sample, margin=MARGIN, device=blend.device)
     result = crop(blend[:, :3], window.box)
     return json_ready(
         {
             "colour_difference": colour_difference(result, window.paste, window.mask),
             "hue_flip_share": hue_flip_share(result, window.paste, window.mask),
-            "seam_ratio": seam_ratio(result, window.paste, guidance, window.mask),
             "background_difference": _background_difference(blend, placed, sample),
             **_appearance(blend[:, :3], placed, sample),
         }

@@ -33,12 +33,12 @@ class LaplacianPanels:
         target: the target's Laplacian, in the same grey scale.
         guidance: the Laplacian that the blend is to have, in the same grey scale.
         result: the Laplacian that it has, in the same grey scale.
-        residual: |result − guidance| on the mask and the ring whose stencil touches it: black is 0,
-            then red, yellow, white at full scale.
+        residual: |result − guidance| on the mask, and where the result has changed on the ring
+            around it: black is 0, then red, yellow, white at full scale.
         report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
             background error of the result beside those of copy and paste; None where a mask has no
             such pixels.
-        profiles: for each picture, the residual by distance from the mask's edge, outside the ring,
+        profiles: for each picture, that residual by distance from the mask's edge, beyond the ring,
             too.
     """
 
@@ -100,7 +100,11 @@ def _panels(
     )
     scale = _full_scale(crop(guidance, box))
     found = laplacian(result)
-    residual = torch.where(stencil_region(window.support), (found - guidance).abs(), 0)
+    # Pixels of the target as they were have nothing to match: beside a changed neighbour their
+    # Laplacian changes too, and an exact blend would show a bright line there.
+    asked = window.support | (result != window.target).any(1, keepdim=True)
+    off = torch.where(asked, found - guidance, 0)
+    residual = torch.where(stencil_region(window.support), off.abs(), 0)
     fields = (
         laplacian(window.source, window.source_valid),
         laplacian(window.target),
@@ -118,7 +122,7 @@ def _panels(
             }
         )
     panels.append(_heat(residual / scale))
-    off, pasted = found - guidance, laplacian(window.paste) - guidance
+    pasted = torch.where(window.support, laplacian(window.paste) - guidance, 0)
     profile = seam_profile(crop(off, box), crop(pasted, box), crop(window.support, box))
     return [crop(panel, box).to(image.dtype) for panel in panels], figures, profile
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
-from ..placement.box import Box, crop
+from ..placement.box import Box, crop, full_box
 from ..placement.place import Placed, pasted
 from ..placement.window import Window, composite, pick
 from ..report import OnPicture
@@ -43,13 +43,14 @@ class Evaluation:
         stage: "poisson" or "refine".
         sample: which picture of the batch, from 0.
         samples: how many there are.
-        number: of this evaluation, from 1; 0 before a picture of the exact method.
+        number: of this evaluation, from 1; 0 before its picture is prepared, or solved exactly.
         budget: the most evaluations that this picture may take.
         done: evaluations of the whole stage that are over, out of samples times budget; those that
             a picture did not need are counted.
         terms: the weighted terms by name.
         picture: makes the current picture, (1, 3, H, W) in [0, 1], on the target's device; called
-            with a step, only every step-th row and column of it, at that much less cost.
+            with a step, only every step-th row and column of it, and with a `Box` of the target,
+            only that part of it, at that much less cost.
     """
 
     stage: str
@@ -84,8 +85,9 @@ def announcing(
         return None
 
     def announce(done: int, pictures: int) -> None:
-        def picture(step: int = 1) -> Tensor:
-            return pick(placed.target, done)[:, :3, ::step, ::step]
+        def picture(step: int = 1, box: Box | None = None) -> Tensor:
+            whole = pick(placed.target, done)[:, :3]
+            return crop(whole, box or full_box(whole.shape))[..., ::step, ::step]
 
         on_evaluation(Evaluation(stage, done, pictures, 0, budget, 0, {}, picture))
 
@@ -170,6 +172,9 @@ class Job:
         for first, windows in self._groups():
             group_started = time.perf_counter()
             observer = self._observer(settings.max_evaluations, first, windows)
+            if observer:
+                for row, window in enumerate(windows):
+                    observer(RowEvaluation(row, 0, 0, {}, window.source))
             found = solve(first, windows, observer)
             for sample, (window, solved) in enumerate(zip(windows, found, strict=True), first):
                 written = self._write(image[sample : sample + 1], window, solved.x)
@@ -241,9 +246,10 @@ class Job:
             sample = first + event.row
             done = max(done, first * budget + event.done)  # a smaller plan begins anew
 
-            def picture(step: int = 1) -> Tensor:
+            def picture(step: int = 1, box: Box | None = None) -> Tensor:
                 base = pick(self.base, sample)[:, :3]
-                return _sampled(base, windows[event.row], event.x, step)
+                box = box or full_box(base.shape)
+                return _sampled(base, windows[event.row], event.x, step, box)
 
             tell(
                 Evaluation(
@@ -262,12 +268,15 @@ def _blend(part: Tensor, x: Tensor, mask: Tensor) -> Tensor:
     return blend != blend.clamp(0, 1)
 
 
-def _sampled(base: Tensor, window: Window, x: Tensor, step: int) -> Tensor:
-    """Every step-th row and column of a picture, (1, 3, H, W), with x composited in its window."""
-    image = base[..., ::step, ::step].clone()
-    top, left = window.box.top, window.box.left
-    seen = (..., slice(-top % step, None, step), slice(-left % step, None, step))
-    x, mask = x[seen], window.mask[seen]
-    part = crop(image, Box(-(-top // step), -(-left // step), x.shape[2], x.shape[3]))
-    _blend(part, x, mask)
+def _sampled(base: Tensor, window: Window, x: Tensor, step: int, box: Box) -> Tensor:
+    """Every step-th row and column of a picture's box, with x composited in its window."""
+    image = crop(base, box)[..., ::step, ::step].clone()
+    shared = window.box.intersection(box)
+    if shared.is_empty:
+        return image
+    place, own = shared.relative_to(box), shared.relative_to(window.box)
+    seen = (..., slice(-place.top % step, None, step), slice(-place.left % step, None, step))
+    x, mask = crop(x, own)[seen], crop(window.mask, own)[seen]
+    part = Box(-(-place.top // step), -(-place.left // step), x.shape[2], x.shape[3])
+    _blend(crop(image, part), x, mask)
     return image

@@ -40,8 +40,8 @@ def poisson_stage(
         settings: None: the defaults.
         network: VGG16, not changed or moved; None: the bundled one, loaded if the method needs it.
         compute: device, precision and memory; None: where the target is, in the quickest precision.
-        on_evaluation: called at every evaluation of the deep method, before every picture of the
-            exact one; an exception that it raises ends the stage and is passed on.
+        on_evaluation: called before every picture, as evaluation 0, and at every evaluation of the
+            deep method; an exception that it raises ends the stage and is passed on.
 
     Returns:
         The blend. Computed in float32 (float64 for a float64 target), clipped to [0, 1] once, under
@@ -75,7 +75,7 @@ def poisson_stage(
             for sample, window in enumerate(windows, first)
         ]
         if solver is None:
-            solved = _solve_exactly(prepared, settings, tell)
+            solved = [(one.exact, one.figures) for one in prepared]
         else:
             solved = _solve_deeply(prepared, settings, solver, tell)
         pairs = zip(prepared, solved, strict=True)
@@ -147,18 +147,3 @@ def _solve_deeply(
         (x, joined_figures(before, after, factor))
         for (_, before), (x, after) in zip(found, finished, strict=True)
     ]
-
-
-def _solve_exactly(
-    prepared: list[Prepared], settings: PoissonSettings, tell: OnRowEvaluation | None
-) -> list[tuple[Tensor, dict]]:
-    """The Poisson equation's solution of each picture, and its figures for the report.
-
-    `tell` is called before each picture, as evaluation 0, so that a batch can be cancelled.
-    """
-    found = []
-    for row, one in enumerate(prepared):
-        if tell:
-            tell(RowEvaluation(row, 0, row * settings.max_evaluations, {}, one.window.source))
-        found.append((one.exact, one.figures))
-    return found

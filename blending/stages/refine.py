@@ -45,8 +45,8 @@ def refine_stage(  # noqa: PLR0913 - four pictures, and how
         settings: None: the defaults.
         network: VGG16, not changed or moved; None: the bundled one.
         compute: device, precision and memory; None: where the target is, in the quickest precision.
-        on_evaluation: called at every evaluation; an exception that it raises ends the stage and is
-            passed on.
+        on_evaluation: called before every picture, as evaluation 0, and at every evaluation; an
+            exception that it raises ends the stage and is passed on.
         style: (N, 3 or 4, h, w), in [0, 1], of any size; a picture whose style, all of it, is
             matched instead of the target's. Its alpha is ignored. The histogram term, off by
             default, still uses the target.
@@ -69,7 +69,8 @@ def refine_stage(  # noqa: PLR0913 - four pictures, and how
     placed, image = _checked(image, target, mask, settings, style, source)
     device = resolve_device(compute, target.device)
     rows = rows_at_once(settings, device)
-    job = Job("refine", placed, image, settings.margin, device, rows, on_evaluation)
+    tell = on_evaluation if settings.strength else None
+    job = Job("refine", placed, image, settings.margin, device, rows, tell)
     if settings.strength == 0:
         untouched = job.run(
             settings,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from blending import report
-from blending.report import json_ready, machine_report, picture_size
+from blending.report import json_ready, machine_report, memory_mark, picture_size
 
 CPU = torch.device("cpu")
 
@@ -60,36 +60,32 @@ def test_a_module_that_tells_no_version_or_is_not_there_has_none(vendored, monke
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_the_peak_memory_is_that_of_the_whole_process_in_bytes():
-    """As the kernel has it, in kilobytes; it may grow between the two."""
-
-    def peak():
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-    block = torch.ones(25_000_000)  # 100 MB that are touched
-    before, found = peak(), machine_report(CPU)["peak_memory_bytes"]
-    assert before > block.numel() * 4
-    assert found == pytest.approx(before, rel=0.02)
-
-
-@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
-def test_the_peak_is_in_kilobytes_but_on_a_mac(system, unit, monkeypatch):
-    usage = types.SimpleNamespace(ru_maxrss=5000)
-    fake = types.SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda who: (usage, who)[who])
-    monkeypatch.setitem(sys.modules, "resource", fake)
-    monkeypatch.setattr(sys, "platform", system)
-    assert machine_report(CPU)["peak_memory_bytes"] == 5000 * unit
+def test_the_peak_memory_is_that_of_the_run_not_of_the_process():
+    before = torch.ones(50_000_000)  # 200 MB that are touched, and gone before the run
+    del before
+    mark = memory_mark(CPU)
+    block = torch.ones(25_000_000)  # 100 MB of the run's own
+    size = 4 * block.numel()
+    del block
+    assert machine_report(CPU, mark)["peak_memory_bytes"] == pytest.approx(size, rel=0.1)
 
 
 def test_where_the_system_does_not_tell_there_is_no_peak(monkeypatch):
-    monkeypatch.setitem(sys.modules, "resource", None)  # importing it raises, as on Windows
+    def refuse(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "write_text", refuse)  # as on other systems
+    assert machine_report(CPU, memory_mark(CPU))["peak_memory_bytes"] is None
     assert machine_report(CPU)["peak_memory_bytes"] is None
 
 
-def test_on_a_gpu_the_peak_is_what_torch_allocated_there(monkeypatch):
+def test_on_a_gpu_the_peak_is_what_torch_allocated_there_since(monkeypatch):
+    reset, device = [], torch.device("cuda", 2)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 300)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 1000 + device.index)
-    assert machine_report(torch.device("cuda", 2))["peak_memory_bytes"] == 1002
+    assert machine_report(device, memory_mark(device))["peak_memory_bytes"] == 702
+    assert reset == [device]
 
 
 def test_figures_that_json_cannot_hold_are_none():

@@ -131,7 +131,7 @@ def place_object(**inputs) -> dict:
     links = {"target": ["1", 0], "source": ["2", 0], "mask": ["3", 0]}
     place = {"column": 20, "row": 15, "unit": "pixels", "anchor": "top left"}
     shape = {"scale": 1, "fit": "off", "fit_width": 100, "fit_height": 100}
-    pose = {"rotation": 0, "flip": "off"}
+    pose = {"rotation": 0, "flip": "off", "trim": False}
     return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})
 
 

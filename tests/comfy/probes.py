@@ -40,6 +40,9 @@ TENSORS = {
     "target-sized mask": lambda: torch.nn.functional.pad(_opaque_middle(), (24, 24, 20, 20)),
     "one pixel": lambda: _noise(1, 1, 1, 3),
     "one pixel's mask": lambda: torch.ones(1, 1, 1),
+    "empty batch": lambda: torch.zeros(0, 80, 96, 3),
+    "empty masks": lambda: torch.zeros(0, 40, 48),
+    "nothing": lambda: None,
     "big target": lambda: _noise(1, 2048, 2048, 3),
 }
 

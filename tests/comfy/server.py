@@ -1,5 +1,6 @@
 """A ComfyUI server of its own with this pack in it, and what it says about a prompt."""
 
+import io
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from PIL import Image
 PACK = Path(__file__).resolve().parents[2]
 START_SECONDS = 240
 RUN_SECONDS = 300
-TEXT = 3  # of the websocket's binary messages; the others are pictures
+PICTURE, TEXT = 1, 3  # of the websocket's binary messages
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 
@@ -46,6 +47,7 @@ class Outcome:
 
     messages: list[dict] = field(default_factory=list)
     previews: list[float] = field(default_factory=list)  # when each came, seconds
+    live: list[np.ndarray] = field(default_factory=list)  # what they showed, RGB levels
     texts: list[tuple[str, str]] = field(default_factory=list)  # node id, text
     outputs: dict = field(default_factory=dict)
     error: str = ""
@@ -195,7 +197,9 @@ def _ended(link, outcomes: dict, prompt_id: str, on_message) -> bool:
     """Take in one message; whether it ends the prompt."""
     frame = link.recv()
     if isinstance(frame, bytes):
-        _take_binary(frame, outcomes[prompt_id])
+        said = _take_binary(frame, outcomes[prompt_id])
+        if said and on_message:
+            on_message({"type": "text", "data": said})
         return False
     message = json.loads(frame)
     outcome = outcomes.get(message.get("data", {}).get("prompt_id"))
@@ -209,11 +213,15 @@ def _ended(link, outcomes: dict, prompt_id: str, on_message) -> bool:
     return message["type"] in ENDS and message["data"]["prompt_id"] == prompt_id
 
 
-def _take_binary(frame: bytes, outcome: Outcome) -> None:
+def _take_binary(frame: bytes, outcome: Outcome) -> dict | None:
+    """Keep a picture or a text; node and text of the latter."""
     kind = struct.unpack(">I", frame[:4])[0]
     if kind != TEXT:
         outcome.previews.append(time.monotonic())
-        return
+        if kind == PICTURE:
+            outcome.live.append(np.asarray(Image.open(io.BytesIO(frame[8:])).convert("RGB")))
+        return None
     length = struct.unpack(">I", frame[4:8])[0]
     node, text = frame[8 : 8 + length], frame[8 + length :]
     outcome.texts.append((node.decode(), text.decode()))
+    return {"node": node.decode(), "text": text.decode()}

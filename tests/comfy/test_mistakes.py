@@ -6,7 +6,16 @@ The wiring traps have a file of their own, test_traps.py.
 import numpy as np
 import pytest
 
-from tests.comfy.graphs import blend_settings, graph, load_mask, poisson, refine, save, square
+from tests.comfy.graphs import (
+    blend_settings,
+    graph,
+    load_mask,
+    poisson,
+    probe,
+    refine,
+    save,
+    square,
+)
 
 pytestmark = pytest.mark.comfy
 
@@ -117,6 +126,17 @@ MISTAKES = {
         "DIB_PoissonStage",
         "scale must keep the source within",
     ),
+    "an empty batch": (wrong(n1=probe("empty batch")), "DIB_PoissonStage", "target must have a"),
+    "an empty batch of masks": (
+        wrong(n3=probe("empty masks"), n4=poisson(mask=["3", 1])),
+        "DIB_PoissonStage",
+        "mask must have a picture at least, got an empty batch",
+    ),
+    "nothing for a picture": (
+        wrong(n2=probe("nothing")),
+        "DIB_PoissonStage",
+        "source must be an IMAGE, got None",
+    ),
     "unknown preset": (wrong(n4=poisson(preset="magic")), "DIB_PoissonStage", "preset"),
     "unknown gradients": (wrong(n4=poisson(gradients="no")), "DIB_PoissonStage", "gradients"),
     "too much bleed": (wrong(n4=poisson(bleed=1.5)), "DIB_PoissonStage", "bleed"),
@@ -138,8 +158,8 @@ MISTAKES = {
         "DIB_StyleRefineStage",
         "region",
     ),
-    "a preset without a second stage": (
-        wrong(n5=refine(preset="seam repair"), n9=save("5")),
+    "unknown preset of the second stage": (
+        wrong(n5=refine(preset="magic"), n9=save("5")),
         "DIB_StyleRefineStage",
         "preset",
     ),

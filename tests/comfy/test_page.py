@@ -138,7 +138,8 @@ def test_an_untidy_page_is_seen(boxes, found):
     assert len(Page.untidy(page)) == found
 
 
-def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pictures):
+@pytest.mark.parametrize("preset", ["fast", "paper", "photograph"])
+def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pictures, preset):
     listed = [entry["name"] for entry in blueprints(server)]
     assert listed == ["Deep Image Blending"]
     page.clear()
@@ -146,14 +147,14 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
     mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
     chain = page.find("Deep Image Blending")
     links = (target, 0, "target"), (source, 0, "source"), (mask, 0, "mask")
-    page.set(chain, {"column": 20, "row": 15, "preset": "fast"}, *links)
+    page.set(chain, {"column": 20, "row": 15, "preset": preset}, *links)
     preview = page.place("PreviewImage", {}, (chain, 0, "images"))
     page.screenshot("blueprint")
     assert page.run() == "success"
-    first = poisson(column=20, row=15, preset="fast", max_evaluations=0)
-    outcome = server.run(
-        graph(n4=first, n5=refine(max_evaluations=0, source=["4", 4]), n9=save("5"))
-    )
+    first = poisson(column=20, row=15, preset=preset, max_evaluations=0)
+    last = refine(preset=preset, max_evaluations=0, source=["4", 4])
+    outcome = server.run(graph(n4=first, n5=last, n9=save("5")))
+    assert not outcome.error
     assert np.array_equal(page.shown(preview)[0], made(server, outcome, "9")[0])
 
 

@@ -66,6 +66,17 @@ def test_everything_has_the_targets_size_and_the_pixels_are_the_sources(server, 
     assert (np.rint(paste[0] * 255) == expected).all()
 
 
+def test_trim_is_on_and_means_the_object(server, pictures):
+    inputs = place_object()
+    del inputs["inputs"]["trim"]
+    outcome = server.run(graph(n5=inputs, n8=look("5", 2), n9=save("5")))
+    assert not outcome.error
+    mask = server.looked(outcome, "8")[0]
+    assert (mask[15 : 15 + 24, 20 : 20 + 32] == 1).all()  # the square itself, not its border
+    assert mask.sum() == 24 * 32
+    assert outcome.text("5") == "32 x 24 pixels at column 20, row 15"
+
+
 def test_a_quarter_turn_and_a_flip_move_pixels(server, pictures):
     outcome = placed(server, rotation=90, flip="horizontal")
     source = np.rint(server.looked(outcome, "7")[0] * 255)
@@ -118,7 +129,7 @@ def test_a_bypassed_node_hands_the_target_on(server):
 def test_the_box_comes_last_where_this_comfyui_has_one(server):
     described = server.get("/object_info/DIB_PlaceObject")["DIB_PlaceObject"]
     optional = described["input_order"]["optional"]
-    assert optional in (["mask", "box"], ["mask"])
+    assert optional in (["mask", "trim", "box"], ["mask", "trim"])
     if has_box(server):
         kind, options = described["input"]["optional"]["box"]
         assert kind == "BOUNDING_BOX"
@@ -151,6 +162,11 @@ def test_a_box_that_is_none_is_named(server, pictures):
         pytest.skip("this ComfyUI has no box")
     for box in ({"x": 1}, "here", {"x": 0, "y": 0, "width": "5", "height": 5}):
         assert "box" in placed(server, box=box).error
+    for side in ("width", "height"):
+        negative = {"x": 20, "y": 20, "width": 30, "height": 30, side: -30}
+        assert f"box must have a width and height of 0 or more, got a negative {side}" in (
+            placed(server, box=negative).error
+        )
     far = {"x": 99999, "y": 0, "width": 50, "height": 50}
     large = {"x": 0, "y": 0, "width": 40000, "height": 50}
     for wrong in (far, large):

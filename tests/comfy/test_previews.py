@@ -1,6 +1,7 @@
 """Laplacian Preview and Loss Curves on a server."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -38,6 +39,29 @@ def test_panels_report_and_profile_keep_their_slots(server, pictures):
     assert profile.shape == (1, 600, 960, 3)
     report = json.loads(outcome.outputs["7"]["text"][0])
     assert report["pictures"][0]["result"]["seam"] < report["pictures"][0]["paste"]["seam"]
+
+
+def test_the_stage_and_its_diagnosis_measure_one_seam(server, pictures):
+    """Of a cut-out that was cleaned the stage measures what was blended."""
+    looks = {"n7": look("5", 1), "n8": look("4", 3)}
+    stage = poisson(clean=0, harmonise=0.5, max_evaluations=4)
+    outcome = server.run(graph(n4=stage, n5=laplacian_preview(), **looks))
+    assert not outcome.error
+    seams = json.loads(outcome.outputs["7"]["text"][0])["pictures"][0]
+    (rails,) = json.loads(outcome.outputs["8"]["text"][0])["guard_rails"]
+    measured = seams["result"]["seam"] / seams["paste"]["seam"]
+    assert rails["seam_ratio"] == pytest.approx(measured, rel=1e-4)
+    said = f"{measured:.2f} of the plain paste's"
+    assert said in outcome.text("4")
+    assert said in outcome.text("5")
+
+
+def test_a_refined_blends_seam_is_that_of_the_plain_paste_or_unsaid(server, pictures):
+    nodes = {"n5": refine(source=["4", 4]), "n6": refine(), "n9": save("5"), "n10": save("6")}
+    outcome = server.run(graph(n4=exact(), **nodes))
+    assert not outcome.error
+    assert re.search(r"seam (good|look): [0-9.]+ of the plain paste's;", outcome.text("5"))
+    assert "seam" not in outcome.text("6")
 
 
 def test_the_node_shows_five_panels_and_the_profile(server, pictures):

@@ -30,6 +30,22 @@ def test_a_picture_of_another_shape_is_named(shape):
         image_planes("source", torch.rand(shape))
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, "got None: the node that is linked there has made nothing"),
+        ([1, 2], "got list: link a node whose output is"),
+        (torch.zeros(0, 4, 5, 3), "empty batch"),
+    ],
+)
+def test_nothing_and_an_empty_batch_are_said_as_what_they_are(given, words):
+    for name, planes in (("target", image_planes), ("mask", mask_planes)):
+        tensor = given[..., 0] if name == "mask" and isinstance(given, torch.Tensor) else given
+        with pytest.raises(ValueError, match=words) as caught:
+            planes(name, tensor)
+        assert str(caught.value).startswith(f"{name} must ")
+
+
 def test_a_mask_of_truth_values_is_a_mask():
     planes, said = mask_planes("mask", framed() > 0)
     assert planes.dtype == torch.float32

@@ -1,6 +1,13 @@
 import pytest
 
-from nodes.summary import one_line, seam_of_panels, summary, words_of_cutout, words_of_harmony
+from nodes.summary import (
+    one_line,
+    progress_line,
+    seam_of_panels,
+    summary,
+    words_of_cutout,
+    words_of_harmony,
+)
 
 
 def report(*pictures, rails=(), method="deep", notes=(), **more):
@@ -15,7 +22,35 @@ def picture(evaluations=17, reason="converged"):
 
 def test_one_picture():
     (line,) = summary(report(picture(), rails=[{"seam_ratio": 0.312}]), "the plain paste's")
-    assert line == "17 evaluations, 1.2 s; seam 0.31 of the plain paste's; ended: converged"
+    assert line == "17 evaluations, 1.2 s; seam good: 0.31 of the plain paste's; ended: converged"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "seam_of", "words"),
+    [
+        ([0.999], "x", "; seam good: 1.00 of x"),
+        ([0.2, 1.0], "x", "; seam look: 0.20 to 1.00 of x"),  # the worst of a batch decides
+        ([3.0], "", ""),  # a blend that is refined has no seam yet: no ratio is worth a word
+        ([None], "x", ""),
+    ],
+)
+def test_the_seam_has_a_word(ratios, seam_of, words):
+    rails = [{"seam_ratio": ratio} for ratio in ratios]
+    (line,) = summary(report(picture(), rails=rails), seam_of)
+    assert line == f"17 evaluations, 1.2 s{words}; ended: converged"
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ((0, 1, 0, 20), "preparing…"),
+        ((0, 1, 3, 20), "evaluation 3 of at most 20"),
+        ((1, 4, 0, 20), "frame 2 of 4: preparing…"),
+        ((3, 4, 1, 20), "frame 4 of 4: evaluation 1 of at most 20"),
+    ],
+)
+def test_a_running_node_says_what_it_does(state, line):
+    assert progress_line(*state) == line
 
 
 def test_one_evaluation_is_singular():
@@ -26,7 +61,7 @@ def test_a_batch_is_summed_and_its_seams_are_a_range():
     rails = [{"seam_ratio": 0.5}, {"seam_ratio": None}, {"seam_ratio": 0.25}]
     pictures = [picture(3), picture(4), picture(5, "budget spent")]
     assert summary(report(*pictures, rails=rails), "x") == [
-        "3 pictures, 12 evaluations, 1.2 s; seam 0.25 to 0.50 of x; "
+        "3 pictures, 12 evaluations, 1.2 s; seam good: 0.25 to 0.50 of x; "
         "ended: 2 converged, 1 budget spent"
     ]
 
@@ -74,7 +109,7 @@ def test_the_panels_seam_is_a_ratio():
         {"empty": True},
         {"result": {"seam": None}, "paste": {"seam": None}},
     ]
-    assert seam_of_panels({"pictures": pictures}) == "seam 0.25 of the plain paste's"
+    assert seam_of_panels({"pictures": pictures}) == "seam good: 0.25 of the plain paste's"
     assert seam_of_panels({"pictures": pictures[1:]}) == "no seam to compare"
 
 

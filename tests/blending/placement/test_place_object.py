@@ -1,9 +1,12 @@
 """Objects on targets: the same bytes as the stage's own place, clipping, alpha, batches."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from blending import PoissonSettings, Weights, place, poisson_stage
+from blending.placement.box import Box, crop
 from blending.placement.layout import Layout
 from blending.placement.place_object import place_object
 
@@ -178,3 +181,66 @@ def test_places_without_a_result_are_refused(layout, message, photo, disc):
 def test_sources_and_masks_that_cannot_be_placed_are_refused(source, mask, message):
     with pytest.raises(ValueError, match=message):
         place_object(source, torch.zeros(1, 3, 9, 9), mask, Layout())
+
+
+ANCHORED = Layout(column=60, row=50, unit="pixels", anchor="bottom right")
+
+
+@pytest.mark.parametrize(
+    ("changes", "box"),
+    [
+        ({}, Box(20, 20, 30, 40)),  # 40 x 30 whose bottom right corner is at 60, 50
+        ({"flip": "both"}, Box(20, 20, 30, 40)),
+        ({"rotation": 90}, Box(10, 30, 40, 30)),
+        ({"rotation": -90, "flip": "vertical"}, Box(10, 30, 40, 30)),
+        ({"fit": "inside", "fit_width": 20, "fit_height": 99}, Box(35, 40, 15, 20)),
+        ({"fit": "stretch", "fit_width": 20, "fit_height": 45}, Box(5, 40, 45, 20)),
+    ],
+)
+def test_trimmed_fit_and_anchor_mean_the_object(changes, box):
+    """The mask lies far from the middle of a source with room around it."""
+    mask = torch.zeros(1, 1, 120, 160)
+    mask[..., 70:100, 4:44] = 1
+    source, target = torch.full((1, 3, 120, 160), 0.25), torch.full((1, 3, 80, 90), 0.75)
+    layout = replace(ANCHORED, **changes)
+    placed = place_object(source, target, mask, layout, trim=True)
+    inside = torch.zeros(1, 1, 80, 90)
+    crop(inside, box).fill_(1)
+    assert ((placed.mask >= 0.5) == (inside > 0)).all()
+    size = f"{box.width} x {box.height} pixels at column {box.left}, row {box.top}"
+    if layout.fit == "off":
+        assert torch.equal(placed.mask, inside)
+        assert placed.words == size
+
+
+def test_trimmed_the_objects_surroundings_are_kept(photo):
+    """What cleans an edge learns from them; far ones would make a small object's source huge."""
+    source, mask = photo(300, 280), torch.zeros(1, 1, 300, 280)
+    mask[..., 140:160, 140:150] = 1
+    target = torch.zeros(1, 3, 300, 280)
+    layout = Layout(column=140, row=140, unit="pixels", anchor="top left")
+    placed = place_object(source, target, mask, layout, trim=True)
+    kept = Box(140, 140, 20, 10).grown(10 + 64)
+    assert torch.equal(crop(placed.source[:, :3], kept), crop(source, kept))
+    assert placed.source[:, 3].sum() == kept.height * kept.width
+
+
+def test_a_trimmed_object_lies_with_its_middle_where_it_is_turned_to():
+    mask = torch.zeros(1, 1, 100, 120)
+    mask[..., 10:30, 80:110] = 1
+    layout = Layout(column=45, row=40, unit="pixels", rotation=33)
+    source, target = torch.full((1, 3, 100, 120), 0.5), torch.zeros(1, 3, 80, 90)
+    found = place_object(source, target, mask, layout, trim=True).mask[0, 0]
+    rows, columns = torch.meshgrid(torch.arange(80.0), torch.arange(90.0), indexing="ij")
+    middle = [float((plane * found).sum() / found.sum()) + 0.5 for plane in (rows, columns)]
+    assert middle == pytest.approx([40, 45], abs=1)
+    assert found.sum() == pytest.approx(600, rel=0.02)
+
+
+def test_the_placed_source_stays_in_range_where_resampling_overshoots():
+    source = torch.zeros(1, 3, 40, 40)
+    source[..., 20:] = 1
+    layout = Layout(scale=1.7)
+    placed = place_object(source, torch.zeros(1, 3, 90, 90), torch.ones(1, 1, 40, 40), layout)
+    assert placed.source.min() == 0
+    assert placed.source.max() == 1

@@ -261,6 +261,15 @@ def test_the_plain_paste_left_as_it_is_is_beyond_reproach(case):
     }
 
 
+def test_the_seam_is_that_of_what_was_given(photo, disc):
+    target, source = photo(48, 48), photo(48, 48, 250, 20)
+    given, cleaned = (place(source, target, disc(48, 48, radius)) for radius in (12, 9))
+    (figures,) = guard_rails(cleaned.paste, cleaned, given=given)
+    wanted, other = (guard_rails(cleaned.paste, one)[0] for one in (given, cleaned))
+    assert figures == other | {"seam_ratio": wanted["seam_ratio"]}
+    assert other["seam_ratio"] == 1 != wanted["seam_ratio"]
+
+
 def test_a_source_that_is_the_target_has_no_seam_to_grow(photo, disc):
     target, mask = photo(40, 48), disc(40, 48, 9)
     placed = place(target, target, mask)

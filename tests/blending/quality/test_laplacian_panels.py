@@ -179,6 +179,18 @@ def test_an_exact_blend_has_no_residual_beside_the_gradients_it_was_made_with(gr
     assert figures[0] < 0.1 < figures[1]
 
 
+def test_an_exact_blend_has_no_line_at_the_masks_edge(photo):
+    target, source = 0.3 + 0.4 * photo(40, 44), 0.3 + 0.4 * photo(40, 44, 250, 20)
+    mask = torch.zeros(1, 1, 40, 44)
+    mask[..., 10:30, 10:34] = 1
+    placed = place(source, target, mask)
+    blend = poisson_stage(placed, PoissonSettings(method="exact", bleed=1)).image
+    panels = laplacian_panels(blend, placed)
+    (profile,) = panels.profiles
+    assert panels.residual.max() < 0.02
+    assert max(profile.result) < 0.5 < 5 < max(profile.paste)  # levels; a paste's seam is seen
+
+
 def test_gradients_of_another_name_are_refused(case):
     with pytest.raises(ValueError, match="gradients must be one of import, mixed, monochrome"):
         laplacian_panels(*case, gradients="both")

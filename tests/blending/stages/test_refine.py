@@ -93,7 +93,7 @@ def test_live_pictures_show_the_strength(scenery, network):
         network,
         on_evaluation=lambda now: pictures.append((now.terms, now.picture())),
     )
-    best = min(pictures, key=lambda seen: sum(seen[0].values()))[1]
+    best = min(pictures[1:], key=lambda seen: sum(seen[0].values()))[1]
     assert (best - result.image).abs().max() <= 1e-6
 
 
