@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.comfy.graphs import graph, poisson, refine, save, to_prompt
-from tests.comfy.page import Page, chromium, made, served
+from tests.comfy.page import Page, made, served
 from tests.comfy.server import PACK, Server
 
 pytestmark = pytest.mark.comfy
@@ -21,16 +21,6 @@ KOREAN = PACK / "locales" / "ko" / "nodeDefs.json"
 BYPASS = """ids => app.graph.nodes
     .filter(node => ids.includes(String(node.id))).forEach(node => { node.mode = 4 })"""
 FEW = 1  # evaluations: the page's way is at stake, not the picture
-
-
-@pytest.fixture(scope="session")
-def browser():
-    yield from chromium()
-
-
-@pytest.fixture(scope="session")
-def screenshots(tmp_path_factory):
-    return tmp_path_factory.mktemp("screenshots")
 
 
 @pytest.fixture
@@ -143,7 +133,7 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
     assert listed == ["Deep Image Blending"]
     page.clear()
     target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
-    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    mask = page.place("DIB_LoadMask", {"image": "m.png", "channel": "luminance"})
     chain = page.find("Deep Image Blending")
     links = (target, 0, "target"), (source, 0, "source"), (mask, 0, "mask")
     page.set(chain, {"column": 20, "row": 15, "preset": "fast"}, *links)
@@ -161,7 +151,7 @@ def chain(page: Page) -> tuple[list[str], str]:
     """Clean Cut-out and Harmonise Colours before a Poisson Stage; the two, and a preview."""
     page.clear()
     target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
-    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    mask = page.place("DIB_LoadMask", {"image": "m.png", "channel": "luminance"})
     place = {"column": 20, "row": 15}
     clean = page.place("DIB_CleanCutout", {}, (source, 0, "source"), (mask, 0, "mask"))
     cut = (clean, 0, "source"), (clean, 1, "mask")
