@@ -1,6 +1,7 @@
 """ComfyUI's mask editor in the page: opened on a node, painted in with the mouse, saved."""
 
 import base64
+import re
 
 import numpy as np
 from playwright.sync_api import Locator, Page
@@ -12,11 +13,13 @@ SELECT = """number => {
     app.canvas.deselectAll ? app.canvas.deselectAll() : app.canvas.deselectAllNodes()
     app.canvas.selectNode ? app.canvas.selectNode(node) : app.canvas.select(node)
 }"""
-# As a click in the widget's list does it.
-PICK = """([number, file]) => {
-    const widget = app.graph.nodes.find(node => node.id == number).widgets[0]
-    widget.value = file
-    widget.callback?.(file)
+# As a workflow file does it: the file is chosen before the node's first picture is loaded.
+PLACE_WITH_FILE = """([kind, file]) => {
+    const node = LiteGraph.createNode(kind)
+    node.widgets.find(widget => widget.name == 'image').value = file
+    app.graph.add(node)
+    node.pos = [0, 0]
+    return String(node.id)
 }"""
 HAS_PICTURE = """([number, name]) => {
     const node = app.graph.nodes.find(node => node.id == number)
@@ -30,6 +33,7 @@ PAINTED = """canvas => {
 }"""
 WIDGET = """([number, name]) => app.graph.nodes.find(node => node.id == number)
     .widgets.find(widget => widget.name == name).value"""
+SAVE = re.compile(r"^\s*Save\s*$")
 PATIENCE = 20_000  # milliseconds
 SETTLING = 1000  # milliseconds that the editor takes to lay out its canvases
 
@@ -79,7 +83,7 @@ class MaskEditor:
     def save(self) -> str:
         """Save; the value of the node's widget `image` then."""
         before = self.tab.evaluate(WIDGET, [self.node, "image"])
-        self.tab.get_by_role("button", name="Save", exact=True).click()
+        self.tab.locator("button:visible", has_text=SAVE).click(timeout=PATIENCE)
         self.tab.wait_for_function(
             f"([number, name, before]) => ({WIDGET})([number, name]) != before",
             arg=[self.node, "image", before],

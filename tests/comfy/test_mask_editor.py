@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.comfy.graphs import scene
-from tests.comfy.mask_editor import PICK, MaskEditor
+from tests.comfy.mask_editor import PATIENCE, PLACE_WITH_FILE, SELECT, MaskEditor
 from tests.comfy.page import Page
 
 pytestmark = pytest.mark.comfy
@@ -12,6 +12,7 @@ HEIGHT, WIDTH = 300, 400
 FIRST = (80, 100), (120, 300)  # places of a stroke's two ends: row, column
 SECOND = (220, 200), (230, 330)
 FARTHEST = 60  # pixels from a stroke that no brush reaches
+WITHOUT_RESULTS = ("0.3.64",)
 VUE = "Comfy.VueNodes.Enabled"
 
 
@@ -21,6 +22,7 @@ def page(request, browser, server, screenshots):
     server.post("/settings", {VUE: request.param})
     server.put("photo.png", scene(1, HEIGHT, WIDTH))
     page = Page(browser, server, screenshots)
+    page.is_vue = request.param
     page.clear()
     yield page
     page.close()
@@ -48,13 +50,12 @@ def check(mask, canvas, strokes) -> None:
     assert mask.shape == (HEIGHT, WIDTH)
     assert np.abs(mask * 255 - canvas).max() <= 1
     nearest = np.min([distance(ends) for ends in strokes], 0)
-    assert mask[nearest < 2].min() > 0.95
+    assert mask[nearest < 2].min() > 0.5  # the brush is not opaque
     assert mask[nearest > FARTHEST].max() < 0.01
 
 
 def test_what_is_painted_on_load_mask_is_taken(page):
-    node = page.place("DIB_LoadMask")
-    page.tab.evaluate(PICK, [node, "photo.png"])
+    node = page.tab.evaluate(PLACE_WITH_FILE, ["DIB_LoadMask", "photo.png"])
     look = page.place("PROBE_Look", {}, (node, 0, "anything"))
     editor = MaskEditor(page.tab, node, "photo.png")
     editor.stroke(*FIRST)
@@ -82,6 +83,8 @@ def object_mask(server):
 
 
 def test_what_is_painted_on_prepare_mask_is_taken(page, object_mask):
+    if page.is_vue and page.server.comfy.version in WITHOUT_RESULTS:
+        pytest.skip("a renderer that is hidden there: the editor opens no node's results")
     picture = page.place("LoadImage", {"image": "photo.png"})
     mask = page.place("DIB_LoadMask", {"image": "object.png"})
     links = (mask, 0, "mask"), (picture, 0, "reference")
@@ -89,6 +92,9 @@ def test_what_is_painted_on_prepare_mask_is_taken(page, object_mask):
     look = page.place("PROBE_Look", {}, (node, 0, "anything"))
     assert (mask_of_run(page, look) * 255 == object_mask).all()
     page.screenshot("prepare-mask")
+    if page.is_vue:
+        page.tab.evaluate(SELECT, node)
+        page.tab.locator(f'[data-node-id="{node}"] img').first.click(timeout=PATIENCE)
     editor = MaskEditor(page.tab, node, "")
     assert np.abs(editor.painted().astype(int) - object_mask).max() <= 1  # it goes on from there
     editor.stroke(*SECOND)
