@@ -7,6 +7,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..blending.checks import check_choice
 from . import fields, mask_tools
 from .adapters import planes_to_image, planes_to_mask, show_text
 from .mask_files import picture_path, read_edited, share_taken
@@ -121,10 +122,10 @@ class PrepareMask(io.ComfyNode):
 
 def _checked(mask: Tensor | None, may_be_empty: bool) -> tuple[Tensor, tuple[str, ...]]:
     """The mask as planes (B, 1, H, W), float32 in [0, 1], and notes."""
-    if mask is None:
+    if not isinstance(mask, Tensor):
         raise ValueError(
-            "mask must be a MASK, got None: the node before handed out nothing; link a node that "
-            "makes a mask, such as Load Mask"
+            f"mask must be a MASK, got {mask!r:.40}: link a node that makes a mask, such as Load "
+            "Mask; one that was given nothing may hand out None"
         )
     planes, notes = mask_planes("mask", mask)
     empty = int((planes.amax((1, 2, 3)) == 0).sum())
@@ -146,6 +147,7 @@ def _turned(planes: Tensor, polarity: str) -> tuple[Tensor, str]:
     """
     from ..blending.image.polarity import UNSURE, WRONG, find_polarity
 
+    check_choice("polarity", polarity, POLARITIES)  # an older ComfyUI checks no list
     found = find_polarity(planes)
     wrong = sum(one.verdict == WRONG for one in found)
     taken = f"{100 * max(one.taken for one in found):.0f} % of the picture"
