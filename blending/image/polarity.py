@@ -11,6 +11,7 @@ RIGHT, WRONG, UNSURE = "right", "wrong", "unsure"
 TAKEN = 0.5  # from this value on a pixel counts as taken
 WHOLE_SIDE = 0.98  # share of a side of the frame from which all of it counts as taken
 WHOLE_SIDES = 3  # an object may be cut off by one side of the frame: a bust, a car
+BORDER, CENTRE = 0.7, 0.5  # least share of the border, most of the frame's middle ninth
 LEAST_OBJECT = 0.01  # share of the frame; smaller ones are specks in a mask that takes everything
 # Share of its bounding box that an object fills. More: a rectangle, as masks for outpainting leave
 # out. Less: specks all over, or several things far apart.
@@ -35,9 +36,10 @@ class Polarity:
 def find_polarity(mask: Tensor) -> list[Polarity]:
     """Find masks that take everything around an object, and not the object.
 
-    WRONG where at least three sides of the frame are taken whole, and what is left out is no speck
-    and fills its bounding box as objects do; RIGHT where less than half of the frame's border is
-    taken, and something; else UNSURE, as a mask for outpainting is: all around a rectangle.
+    WRONG where three sides of the frame are taken whole, or 0.7 of its border and at most half of
+    its middle, and what is left out is no speck and fills its bounding box as objects do; RIGHT
+    where less than half of the border is taken, and something; else UNSURE, as a mask for
+    outpainting is: all around a rectangle.
 
     Args:
         mask: (B, 1, H, W), in [0, 1], 1 = taken.
@@ -57,7 +59,10 @@ def _judged(taken: Tensor) -> Polarity:
     sides = [taken[0], taken[-1], taken[:, 0], taken[:, -1]]
     whole = sum(_share(side) >= WHOLE_SIDE for side in sides)
     share, border = _share(taken), _share(torch.cat(sides))
-    if whole >= WHOLE_SIDES and _is_object(~taken):
+    height, width = taken.shape
+    middle = taken[height // 3 : -(height // 3) or None, width // 3 : -(width // 3) or None]
+    is_around = border >= BORDER and _share(middle) <= CENTRE
+    if (whole >= WHOLE_SIDES or is_around) and _is_object(~taken):
         return Polarity(WRONG, share, border)
     is_right = share > 0 and border < 0.5
     return Polarity(RIGHT if is_right else UNSURE, share, border)

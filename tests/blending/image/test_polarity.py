@@ -29,6 +29,7 @@ OBJECTS = {
     "in the middle": disc(30, 40, 15),
     "in a corner, not touching": disc(14, 14, 11),
     "cut off by the bottom": disc(58, 40, 20),
+    "cut off by the bottom and the right": disc(50, 50, 30),
     "soft": disc(30, 40, 15) * 0.8,
 }
 # What takes much of the border and may be meant so.
