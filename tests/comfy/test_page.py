@@ -20,6 +20,8 @@ HELP = PACK / "nodes" / "web" / "docs"
 KOREAN = PACK / "locales" / "ko" / "nodeDefs.json"
 BYPASS = """ids => app.graph.nodes
     .filter(node => ids.includes(String(node.id))).forEach(node => { node.mode = 4 })"""
+VALUES = """() => app.graph.nodes.filter(node => node.type == 'DIB_LoadMask')
+    .map(node => node.widgets.map(widget => widget.value))"""
 FEW = 1  # evaluations: the page's way is at stake, not the picture
 
 
@@ -100,6 +102,18 @@ def test_an_example_dropped_on_the_page_opens_runs_and_is_the_api_s(page, server
     for number in previews:
         pairs = zip(made(server, outcome, number), shown[number], strict=True)
         assert all(np.array_equal(*pair) for pair in pairs), number
+
+
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
+def test_every_widget_of_load_mask_has_its_saved_value(page, path):
+    """Even if a newer page saved it under the name of 0.1.0."""
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    saved = [n["widgets_values"] for n in workflow["nodes"] if n["type"] == "DIB_LoadMask"]
+    if not saved:
+        pytest.skip("there is none in it")
+    page.drop(json.dumps(workflow), path.stem)
+    shown = page.tab.evaluate(VALUES)
+    assert [values[: len(known)] for values, known in zip(shown, saved, strict=True)] == saved
 
 
 def test_the_templates_have_their_thumbnails(server):
