@@ -21,6 +21,7 @@ def page(request, browser, server, screenshots):
     before = server.get("/settings").get(VUE, False)
     server.post("/settings", {VUE: request.param})
     server.put("photo.png", scene(1, HEIGHT, WIDTH))
+    server.post("/free", {"free_memory": True})  # a result that is cached shows no picture anew
     page = Page(browser, server, screenshots)
     page.is_vue = request.param
     page.clear()
