@@ -10,6 +10,7 @@ from .load_mask import LoadMask
 from .loss_curves import LossCurves
 from .place_object import PlaceObject
 from .poisson_stage import PoissonStage
+from .prepare_mask import PrepareMask
 from .style_refine_stage import StyleRefineStage
 
 
@@ -20,6 +21,7 @@ class DeepImageBlending(ComfyExtension):
         """The nodes, in the order of their use."""
         return [
             LoadMask,
+            PrepareMask,
             CleanCutout,
             PlaceObject,
             HarmoniseColours,

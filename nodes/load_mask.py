@@ -1,4 +1,4 @@
-"""Load Mask: a channel of a picture file as a mask, shaped."""
+"""Load Mask: a channel of a picture file, or what is painted on it, as a mask, shaped."""
 
 import hashlib
 import math
@@ -10,15 +10,21 @@ import folder_paths
 from comfy_api.latest import io, ui
 from torch import Tensor
 
-from ..blending.placement.layout import RESIZES
-from ..blending.settings import LARGEST_PART, MASK_CHANNELS
-from . import fields
-from .adapters import planes_to_image, planes_to_mask
+from ..blending.settings import MASK_CHANNELS
+from . import fields, mask_tools
+from .adapters import planes_to_image, planes_to_mask, show_text
+from .mask_files import own_channel, picture_path, read_channel, share_taken
 from .planes import image_planes
+
+CHANNELS = ("auto", *MASK_CHANNELS)
+SHOWN_BY_BROWSERS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif")
 
 
 class LoadMask(io.ComfyNode):
-    """Reads a mask from ComfyUI's input folder; 1 = take the source."""
+    """Reads a mask from ComfyUI's input folder; 1 = take the source.
+
+    The file's input must be called `image`: the page's mask editor writes to no other.
+    """
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -26,13 +32,18 @@ class LoadMask(io.ComfyNode):
         return fields.form(
             "LoadMask",
             "Load Mask",
-            description="Reads one channel of a picture as a mask: 1 (white) takes the source. "
-            "Shows what is taken. Order of work: channel, resize, invert, threshold, fill holes, "
-            "drop specks, grow, feather.",
-            search_aliases=["alpha", "matte", "cutout", "selection", "feather", "grow mask"],
+            shows_text=True,
+            reads_graph=True,
+            description="Reads a picture file as a mask: 1 (white) takes the source. Paint on it "
+            "with Open in MaskEditor: what is painted is taken. Shows the file and what is taken. "
+            f"Order of work: channel, {mask_tools.ORDER}.",
+            search_aliases=[
+                *("alpha", "matte", "cutout", "selection", "feather", "grow mask"),
+                *("paint mask", "mask editor", "inpaint mask"),
+            ],
             inputs=[
                 io.Combo.Input(
-                    "file",
+                    "image",
                     options=_files(),
                     upload=io.UploadType.image,
                     image_folder=io.FolderType.input,
@@ -40,46 +51,16 @@ class LoadMask(io.ComfyNode):
                 ),
                 fields.choice(
                     "channel",
-                    MASK_CHANNELS,
-                    "alpha",
-                    "Channel to read: alpha (opaque = 1), red, green, blue or luminance.",
+                    CHANNELS,
+                    "auto",
+                    "What to read. auto: what is painted in the mask editor, else alpha, else "
+                    "luminance; the node says which. alpha: opaque = 1. red, green, blue, "
+                    "luminance: white = 1.",
                 ),
-                fields.switch("invert", False, "Take what the channel leaves out (1 - mask)."),
-                fields.number(
-                    "threshold",
-                    0.0,
-                    (0.0, 1.0, 0.01),
-                    "Value from which a pixel is wholly taken, 0 to 1; 0 keeps the greys.",
-                ),
-                fields.whole(
-                    "grow",
-                    0,
-                    (-256, 256),
-                    "Pixels to grow the mask by on every side; negative shrinks it.",
-                ),
-                fields.whole(
-                    "feather",
-                    0,
-                    (0, 256),
-                    "Width of the soft edge in pixels, centred on the mask's edge.",
-                ),
+                *mask_tools.shaping_inputs(),
                 _upload_button(),
-                *_part_inputs(),
-                fields.choice(
-                    "resize",
-                    RESIZES,
-                    "off",
-                    "Brings the mask to the reference's size. stretch: proportions lost. "
-                    "fit: the whole mask inside, nothing taken around it, inverted or not. fill: "
-                    "covers it, the rest cut off. "
-                    "off: refuses another size.",
-                    optional=True,
-                ),
-                fields.picture(
-                    "reference",
-                    "Picture whose size in pixels the mask is to have, such as the source.",
-                    optional=True,
-                ),
+                *mask_tools.part_inputs(),
+                *mask_tools.size_inputs(),
             ],
             outputs=[
                 fields.mask_output(
@@ -92,7 +73,7 @@ class LoadMask(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        file: str,
+        image: str,
         channel: str,
         resize: str = "off",
         reference: Tensor | None = None,
@@ -101,36 +82,42 @@ class LoadMask(io.ComfyNode):
     ) -> io.NodeOutput:
         """Read and shape the mask."""
         from ..blending.image.mask import adjust_mask, like_reference
-        from ..blending.pictures.read import pick_channel, read_raw
+        from ..blending.pictures.read import read_raw
         from ..blending.plots.mask_overlay import show_taken
 
-        path = _path(file)
+        show_text(cls)
+        _refuse_former_name(cls)
+        path = picture_path("image", image)
         pixels = read_raw(path)
-        mask = pick_channel(pixels, channel, path)
+        mask, words = read_channel(pixels, own_channel(channel), path)
         size = None if reference is None else image_planes("reference", reference).shape[2:]
         pixels = like_reference(pixels, size, resize)
         mask = like_reference(mask, size, resize, beyond=float(shaping.get("invert", False)))
         mask = adjust_mask(mask, **shaping)
-        preview = planes_to_image(show_taken(pixels, mask))
-        return io.NodeOutput(planes_to_mask(mask), ui=ui.PreviewImage(preview, cls=cls))
+        show_text(cls, words, share_taken(mask))
+        taken = ui.PreviewImage(planes_to_image(show_taken(pixels, mask)), cls=cls)
+        shown = [*_shown_file(image, path), *taken.values]
+        return io.NodeOutput(planes_to_mask(mask), ui=ui.SavedImages(shown))
 
     @classmethod
-    def validate_inputs(cls, file: str | None) -> bool | str:
-        """Whether the file is there, in ComfyUI's folders; a linked one is not known yet."""
-        if file is None:
+    def validate_inputs(cls, image: str | None, channel: str | None) -> bool | str:
+        """Whether the file is there and the channel known; linked ones are not known yet."""
+        if channel is not None and own_channel(channel) not in CHANNELS:
+            return f"channel must be one of {', '.join(CHANNELS)}, got {channel!r}"
+        if image is None:
             return True
         try:
-            _path(file)
+            picture_path("image", image)
         except ValueError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file: str | None, **_: object) -> str | float:
+    def fingerprint_inputs(cls, image: str | None, **_: object) -> str | float:
         """The file's hash: a changed file runs again, and a linked one, which is not known yet."""
-        if file is None:
+        if image is None:
             return math.nan  # equals nothing, itself neither
-        return hashlib.sha256(_path(file).read_bytes()).hexdigest()
+        return hashlib.sha256(picture_path("image", image).read_bytes()).hexdigest()
 
 
 def _upload_button() -> io.Input:
@@ -143,30 +130,8 @@ def _upload_button() -> io.Input:
         "upload",
         optional=True,
         tooltip="Uploads a picture into ComfyUI's input folder and chooses it.",
-        extra_dict={"imageInputName": "file", "image_upload": True, "image_folder": "input"},
+        extra_dict={"imageInputName": "image", "image_upload": True, "image_folder": "input"},
     )
-
-
-def _part_inputs() -> list[io.Input]:
-    """What is done to holes and specks."""
-    area = 0, LARGEST_PART
-    return [
-        fields.whole(
-            "fill_holes",
-            0,
-            area,
-            "Largest area of a hole that is filled, in square pixels; 0 fills none. What "
-            "reaches the picture's edge is no hole.",
-            optional=True,
-        ),
-        fields.whole(
-            "drop_specks",
-            0,
-            area,
-            "Parts of a smaller area than this are dropped, in square pixels; 0 drops none.",
-            optional=True,
-        ),
-    ]
 
 
 def _files() -> list[str]:
@@ -175,13 +140,22 @@ def _files() -> list[str]:
     return sorted(folder_paths.filter_files_content_types(files, ["image"]))
 
 
-def _path(file: str) -> Path:
-    """The file's path; ValueError unless it is one inside ComfyUI's own folders."""
-    name, folder = folder_paths.annotated_filepath(file)
-    root = Path(folder or folder_paths.get_input_directory()).resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root):
-        raise ValueError(f"file must lie in ComfyUI's {root.name} folder, got {file!r}")
-    if not path.is_file():
-        raise ValueError(f"file must be in ComfyUI's {root.name} folder, found no {file!r} there")
-    return path
+def _shown_file(image: str, path: Path) -> list[ui.SavedResult]:
+    """The file itself, first: an older page's mask editor opens what the node shows first."""
+    if path.suffix.lower() not in SHOWN_BY_BROWSERS:
+        return []
+    name, _ = folder_paths.annotated_filepath(image)
+    kinds = [kind for kind in io.FolderType if image.endswith(f"[{kind.value}]")]
+    where = Path(name)
+    subfolder = "" if where.parent == Path() else where.parent.as_posix()
+    return [ui.SavedResult(where.name, subfolder, (*kinds, io.FolderType.input)[0])]
+
+
+def _refuse_former_name(node: type[io.ComfyNode]) -> None:
+    """A link to `file`, as 0.1.0 called `image`, would be dropped without a word."""
+    prompt = node.hidden.prompt or {}
+    if "file" in prompt.get(str(node.hidden.unique_id), {}).get("inputs", {}):
+        raise ValueError(
+            "file is called image since 0.1.0: link what goes to file to image; in the API's JSON "
+            "rename it"
+        )

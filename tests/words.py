@@ -62,7 +62,7 @@ def options_of(form: dict) -> dict[str, dict]:
 
 
 def texts(words: Words) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Every text under its keys, such as ("DIB_LoadMask", "inputs", "file", "tooltip")."""
+    """Every text under its keys, such as ("DIB_LoadMask", "inputs", "image", "tooltip")."""
     for key, value in words.items():
         if isinstance(value, dict):
             yield from (((key, *rest), text) for rest, text in texts(value))

@@ -16,11 +16,11 @@ def show_taken(pixels: Tensor, mask: Tensor) -> Tensor:
     """The picture where the mask takes it, dimmed under chequers elsewhere, at preview size.
 
     Args:
-        pixels: (1, 3 or 4, H, W), in [0, 1]; alpha is ignored.
-        mask: (1, 1, H, W), in [0, 1], 1 = taken.
+        pixels: (N or 1, 3 or 4, H, W), in [0, 1]; alpha is ignored.
+        mask: (N, 1, H, W), in [0, 1], 1 = taken.
 
     Returns:
-        (1, 3, h, w), in [0, 1], at most 1024 pixels a side.
+        (N, 3, h, w), in [0, 1], at most 1024 pixels a side.
     """
     height, width = mask.shape[2:]
     shrunk = min(1.0, LONGEST_SIDE / max(height, width))

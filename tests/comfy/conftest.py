@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.comfy.graphs import scene, square
+from tests.comfy.page import chromium
 from tests.comfy.server import Comfy, Server
 
 LOUD = "COMFYUI_DIR is not set: NO TEST AGAINST A REAL COMFYUI WAS RUN"
@@ -69,6 +70,16 @@ def half_server(comfy, tmp_path_factory):
     if not comfy.knows_option("--fp16-intermediates"):
         pytest.skip(f"ComfyUI {comfy.version} has no --fp16-intermediates")
     yield from _started(comfy, tmp_path_factory.mktemp("half"), "--fp16-intermediates")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    yield from chromium()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory):
+    return tmp_path_factory.mktemp("screenshots")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def load(name: str) -> dict:
 
 def load_mask(name: str | list = "m.png", **inputs) -> dict:
     defaults = {"channel": "luminance", "invert": False, "threshold": 0, "grow": 0, "feather": 0}
-    return node("DIB_LoadMask", **{"file": name, **defaults, **inputs})
+    return node("DIB_LoadMask", **{"image": name, **defaults, **inputs})
 
 
 def poisson(**inputs) -> dict:
@@ -146,3 +146,9 @@ def harmonise_colours(**inputs) -> dict:
     links = {"source": ["2", 0], "mask": ["3", 0], "target": ["1", 0]}
     numbers = {"column": 20, "row": 15, "scale": 1, "strength": 0.5}
     return node("DIB_HarmoniseColours", **{**links, **numbers, **inputs})
+
+
+def prepare_mask(*link, **inputs) -> dict:
+    """A Prepare Mask of a mask's link, by default Load Mask 3's."""
+    shaping = {"polarity": "auto", "invert": False, "threshold": 0, "grow": 0, "feather": 0}
+    return node("DIB_PrepareMask", **{"mask": list(link or ("3", 0)), **shaping, **inputs})

@@ -37,6 +37,8 @@ TENSORS = {
     "0..255 mask": lambda: _opaque_middle() * 255,
     "nan mask": lambda: _opaque_middle().index_fill(1, torch.tensor([5]), torch.nan),
     "mask batch": lambda: _opaque_middle().repeat(3, 1, 1),
+    "empty mask": lambda: _opaque_middle()[:0],
+    "no mask": lambda: None,
     "target-sized mask": lambda: torch.nn.functional.pad(_opaque_middle(), (24, 24, 20, 20)),
     "one pixel": lambda: _noise(1, 1, 1, 3),
     "one pixel's mask": lambda: torch.ones(1, 1, 1),

@@ -23,8 +23,8 @@ def shaped(server, name="m.png", **inputs):
 
 
 def preview(server, outcome) -> np.ndarray:
-    """The picture that the node shows, levels."""
-    (entry,) = outcome.outputs["3"]["images"]
+    """The picture of what is taken, which the node shows last, levels."""
+    entry = outcome.outputs["3"]["images"][-1]
     query = urllib.parse.urlencode({key: entry[key] for key in ("filename", "type", "subfolder")})
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/view?{query}") as answer:
         return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB")).astype(int)
@@ -125,6 +125,83 @@ def test_what_is_shown_follows_the_shaping(server, pictures):
     shown = preview(server, shaped(server, invert=True))
     assert (shown[square(40, 48) == 0] < 140).all()  # black picture, taken
     assert (shown[square(40, 48) > 0] < 200).all()  # white picture, dimmed
+
+
+def rgba(alpha) -> np.ndarray:
+    return np.dstack([scene(4, 40, 48), alpha])
+
+
+BRIGHTNESS = np.rint(scene(4, 40, 48) @ np.array([0.299, 0.587, 0.114]))
+# Of a file: its name, its levels; the mask's levels that auto reads, words of the node.
+FILES = {
+    "painted": (
+        "clipspace-painted-masked-17.png",
+        rgba(255 - square(40, 48)),
+        square(40, 48),
+        "painted in the mask editor",
+    ),
+    "painted by the editor of long ago": (
+        "clipspace-mask-17.5.png",
+        rgba(255 - square(40, 48)),
+        square(40, 48),
+        "painted in the mask editor",
+    ),
+    "saved unpainted": (
+        "clipspace-painted-masked-18.png",
+        rgba(np.full((40, 48), 255, np.uint8)),
+        BRIGHTNESS,
+        "luminance (white = taken)",
+    ),
+    "cut-out": ("cut-out.png", rgba(square(40, 48)), square(40, 48), "alpha (opaque = taken)"),
+    "opaque": (
+        "opaque.png",
+        rgba(np.full((40, 48), 255, np.uint8)),
+        BRIGHTNESS,
+        "luminance (white = taken)",
+    ),
+    "grey": ("m.png", square(40, 48), square(40, 48), "luminance (white = taken)"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_auto_reads_what_is_painted_else_alpha_else_luminance_and_says_so(server, pictures, kind):
+    name, levels, wanted, words = FILES[kind]
+    server.put(name, levels)
+    outcome = shaped(server, name, channel="auto")
+    assert np.abs(mask_of(server, outcome) * 255 - wanted).max() <= 1
+    assert words in outcome.text("3")
+    assert "% of the picture" in outcome.text("3")
+    assert outcome.outputs["3"]["images"][0] == {"filename": name, "subfolder": "", "type": "input"}
+
+
+def test_a_channel_that_is_chosen_is_read_and_unread_paint_is_said(server, pictures):
+    name, levels, *_ = FILES["painted"]
+    server.put(name, levels)
+    outcome = shaped(server, name, channel="red")
+    assert (np.rint(mask_of(server, outcome) * 255) == levels[..., 0]).all()
+    assert "painted in the mask editor is read by auto" in outcome.text("3")
+
+
+def test_an_older_page_s_editor_writes_over_the_channel_which_stays_auto(server, pictures):
+    """It writes the names of two files, into `image` and into the widget that follows."""
+    (server.base / "input" / "clipspace").mkdir(exist_ok=True)
+    name, levels, wanted, words = FILES["painted"]
+    server.put(f"clipspace/{name}", levels)
+    written = {"channel": "clipspace/clipspace-paint-17.png [input]"}
+    outcome = shaped(server, f"clipspace/{name} [input]", **written)
+    assert (mask_of(server, outcome) * 255 == wanted).all()
+    assert words in outcome.text("3")
+    shown = {"filename": name, "subfolder": "clipspace", "type": "input"}
+    assert outcome.outputs["3"]["images"][0] == shown
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_input_s_name_of_0_1_0_ends_in_a_message_with_the_new_one(server, pictures, linked):
+    node = load_mask()
+    node["inputs"]["file"] = ["2", 0] if linked else node["inputs"].pop("image")
+    outcome = server.run({"2": probe_name("m.png"), "3": node, "8": look("3")})
+    assert "image" in outcome.error
+    assert ("link what goes to file to image" in outcome.error) == linked
 
 
 MISTAKES = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.comfy.graphs import graph, poisson, refine, save, to_prompt
-from tests.comfy.page import Page, chromium, made, served
+from tests.comfy.page import Page, made, served
 from tests.comfy.server import PACK, Server
 
 pytestmark = pytest.mark.comfy
@@ -20,17 +20,9 @@ HELP = PACK / "nodes" / "web" / "docs"
 KOREAN = PACK / "locales" / "ko" / "nodeDefs.json"
 BYPASS = """ids => app.graph.nodes
     .filter(node => ids.includes(String(node.id))).forEach(node => { node.mode = 4 })"""
+VALUES = """() => app.graph.nodes.filter(node => node.type == 'DIB_LoadMask')
+    .map(node => node.widgets.map(widget => widget.value))"""
 FEW = 1  # evaluations: the page's way is at stake, not the picture
-
-
-@pytest.fixture(scope="session")
-def browser():
-    yield from chromium()
-
-
-@pytest.fixture(scope="session")
-def screenshots(tmp_path_factory):
-    return tmp_path_factory.mktemp("screenshots")
 
 
 @pytest.fixture
@@ -112,6 +104,18 @@ def test_an_example_dropped_on_the_page_opens_runs_and_is_the_api_s(page, server
         assert all(np.array_equal(*pair) for pair in pairs), number
 
 
+@pytest.mark.parametrize("path", SHARED, ids=lambda path: path.stem)
+def test_every_widget_of_load_mask_has_its_saved_value(page, path):
+    """Even if a newer page saved it under the name of 0.1.0."""
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    saved = [n["widgets_values"] for n in workflow["nodes"] if n["type"] == "DIB_LoadMask"]
+    if not saved:
+        pytest.skip("there is none in it")
+    page.drop(json.dumps(workflow), path.stem)
+    shown = page.tab.evaluate(VALUES)
+    assert [values[: len(known)] for values, known in zip(shown, saved, strict=True)] == saved
+
+
 def test_the_templates_have_their_thumbnails(server):
     listed = server.get("/workflow_templates")["deep-image-blending"]
     assert sorted(listed) == [path.stem for path in EXAMPLES]
@@ -144,7 +148,7 @@ def test_the_blueprint_is_found_and_gives_what_its_stages_give(page, server, pic
     assert listed == ["Deep Image Blending"]
     page.clear()
     target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
-    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    mask = page.place("DIB_LoadMask", {"image": "m.png", "channel": "luminance"})
     chain = page.find("Deep Image Blending")
     links = (target, 0, "target"), (source, 0, "source"), (mask, 0, "mask")
     page.set(chain, {"column": 20, "row": 15, "preset": preset}, *links)
@@ -162,7 +166,7 @@ def chain(page: Page) -> tuple[list[str], str]:
     """Clean Cut-out and Harmonise Colours before a Poisson Stage; the two, and a preview."""
     page.clear()
     target, source = (page.place("LoadImage", {"image": name}) for name in ("t.png", "s.png"))
-    mask = page.place("DIB_LoadMask", {"file": "m.png", "channel": "luminance"})
+    mask = page.place("DIB_LoadMask", {"image": "m.png", "channel": "luminance"})
     place = {"column": 20, "row": 15}
     clean = page.place("DIB_CleanCutout", {}, (source, 0, "source"), (mask, 0, "mask"))
     cut = (clean, 0, "source"), (clean, 1, "mask")
