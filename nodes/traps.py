@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..blending.placement.place import SOLVED_FROM
 from .planes import cut_alpha, image_planes, mask_planes
 
 PLACEHOLDER = (1, 1, 64, 64)  # what Load Image emits for a picture without alpha: zeros
@@ -78,6 +79,40 @@ def checked_source(source: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[
     _check_source_mask(planes, OWN_MASK, picture)
     _check_batches(source=picture, mask=planes)
     beyond = _beyond_range({"source": picture}, "kept as they are")
+    return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
+
+
+def checked_repair(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """A picture and the mask of what is to be repaired in it as planes, and warnings.
+
+    Args:
+        image: IMAGE (N, h, w, C).
+        mask: MASK (M, h, w), at times (h, w) or (M, 1, h, w); 1 = repair.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    picture, alpha_said = cut_alpha(image_planes("image", image), "image")
+    planes, said = mask_planes("mask", mask)
+    size = picture.shape[2:]
+    if planes.shape == PLACEHOLDER and size != planes.shape[2:] and not bool(planes.any()):
+        raise ValueError(
+            "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
+            "(all 0): paint one with Open in MaskEditor on Load Image, or link Load Mask"
+        )
+    if planes.shape[2:] != size:
+        raise ValueError(
+            f"mask must have the image's size, {_words(size)}, got {_words(planes.shape[2:])}: "
+            "paint it on this image; or let Load Mask resize it (resize, with the image as "
+            "reference)"
+        )
+    if not bool((planes >= SOLVED_FROM).any()):
+        raise ValueError(
+            f"mask must be above 0 somewhere (1 = repair), got at most {planes.max().item():.3g}: "
+            "paint what is to be repaired; Invert Mask if it is the wrong way round"
+        )
+    _check_batches(image=picture, mask=planes)
+    beyond = _beyond_range({"image": picture}, "cut out as they are")
     return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
 
 

@@ -1,4 +1,4 @@
-"""Connected components of a mask by area: fill small holes, drop specks."""
+"""Connected components of a mask: by area, to fill holes and drop specks; and one by one."""
 
 from collections.abc import Callable
 
@@ -43,6 +43,23 @@ def fill_holes(mask: Tensor, area: int) -> Tensor:
         (B, 1, H, W), the same dtype and device.
     """
     return _each(mask, lambda plane: np.where(_holes(plane, area), 1, plane))
+
+
+def connected_parts(mask: Tensor, most: int) -> list[Tensor]:
+    """The parts of a mask that do not touch, each by itself.
+
+    Args:
+        mask: (1, 1, H, W), in [0, 1]; pixels above 0 are 8-connected (joined by sides or corners).
+        most: how many are wanted at most; a mask of more parts yields the first of them.
+
+    Returns:
+        (1, 1, H, W) each, 0 elsewhere, in the order of their topmost pixels; none for an empty
+        mask.
+    """
+    labels, areas = _labelled((mask[0, 0] > 0).cpu().numpy(), TOUCHING)
+    numbered = torch.from_numpy(labels).to(mask.device)
+    parts = range(1, min(len(areas) - 1, most) + 1)
+    return [torch.where(numbered == part, mask, 0) for part in parts]
 
 
 def _each(mask: Tensor, change: Callable[[np.ndarray], np.ndarray]) -> Tensor:

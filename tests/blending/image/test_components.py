@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from blending.image.components import drop_specks, fill_holes
+from blending.image.components import connected_parts, drop_specks, fill_holes
 
 
 def drawn(text):
@@ -156,3 +156,12 @@ def test_an_empty_and_a_full_mask_come_back():
     for value in (0.0, 1.0):
         mask = torch.full((1, 1, 5, 6), value)
         assert torch.equal(drop_specks(fill_holes(mask, 100), 3), mask)
+
+
+def test_parts_come_one_by_one_with_their_greys():
+    first, second, third = connected_parts(drawn("5..X .X.. ...2"), 9)
+    assert equal(first, "5... .X.. ....")  # joined at a corner
+    assert equal(second, "...X .... ....")
+    assert equal(third, ".... .... ...2")
+    assert len(connected_parts(drawn("5..X .X.. ...2"), 2)) == 2
+    assert connected_parts(drawn("... ..."), 9) == []

@@ -1,0 +1,274 @@
+"""Put repainted crops back where they were cut, without a seam."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..checks import check_choice, check_type
+from ..network.vgg16 import Features, load_features
+from ..placement.box import crop
+from ..placement.place import Placed
+from ..placement.place import place as place_source
+from ..presets import poisson_preset, refine_preset, shifted_bleed
+from ..quality.guardrails import guard_rails
+from ..report import picture_size
+from ..settings import FINISHES, Compute, PoissonSettings
+from ..stages.batch import OnEvaluation, StageResult
+from ..stages.finish import as_photographed
+from ..stages.memory import estimated_memory
+from ..stages.poisson import poisson_stage
+from ..stages.refine import refine_stage
+from ..validation import check_image, pixel_size
+from .crop import CropPlace, resampled
+from .region import Region
+
+GRAIN_MARGIN = 64  # pixels around a region in which a photograph's grain is looked for
+LARGEST_STRETCH = 0.02  # of the proportions: an enlarged latent has whole cells
+CELL = 8  # pixels of a picture in a latent's cell, by the side
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """What `stitch` returns.
+
+    Attributes:
+        image: (V · N, 3 or 4, H, W), the repaired pictures, in their dtype; where V crops came for
+            each region, all pictures with the first, then all with the second, and so on.
+        mask: (V · N, 1, H, W), in [0, 1], 1 = repaired; where it is 0 the picture has its own bits.
+        report: JSON-ready: sizes, finish, notes, and of every crop its picture, place, scale,
+            stages, `seam_ratio` to plain paste, `background_difference` outside the mask and
+            `moved`, the mean difference to plain paste under it, both in levels.
+    """
+
+    image: Tensor
+    mask: Tensor
+    report: dict
+
+    @property
+    def words(self) -> str:
+        """How many crops were put back, how long it took, how far their colours moved."""
+        regions = self.report["regions"]
+        seconds = sum(stage["seconds"] for one in regions for stage in one["stages"])
+        steps = sum(
+            picture.get("evaluations", 0)
+            for one in regions
+            for stage in one["stages"]
+            for picture in stage["pictures"]
+        )
+        moved = sorted((f"{one['moved']:.1f}" for one in regions), key=float)
+        count = f"{len(regions)} crop{'s' * (len(regions) > 1)}"
+        work = f"and refined in {steps} evaluations, " if steps else ""
+        span = moved[0] if moved[0] == moved[-1] else f"{moved[0]} to {moved[-1]}"
+        return (
+            f"{count} stitched exactly, {work}{seconds:.1f} s; moved from the plain paste by "
+            f"{span} levels on average"
+        )
+
+
+@dataclass(frozen=True)
+class _Repair:
+    """How each region is repaired; `total`: how many stages there are in all."""
+
+    settings: PoissonSettings
+    finish: str
+    network: Features | None
+    compute: Compute | None
+    on_evaluation: OnEvaluation | None
+    total: int
+
+    def __call__(self, placed: Placed, stage: int) -> tuple[Tensor, list[StageResult]]:
+        """The repaired picture, and its stages, of which the first is number `stage`."""
+        solved = poisson_stage(
+            placed, self.settings, self.network, self.compute, self._relayed(stage)
+        )
+        if self.finish == "photograph":
+            return _photographed(solved), [solved]
+        if self.finish == "none":
+            return solved.image, [solved]
+        painted = refine_stage(
+            solved.image,
+            placed.target,
+            solved.mask,
+            refine_preset("painting"),
+            self.network,
+            self.compute,
+            self._relayed(stage + 1),
+            source=solved.source,
+        )
+        return painted.image, [solved, painted]
+
+    def _relayed(self, stage: int) -> OnEvaluation | None:
+        """An observer of one stage that counts it among all of them."""
+        tell, total = self.on_evaluation, self.total
+        if tell is None:
+            return None
+        return lambda event: tell(
+            replace(event, sample=stage, samples=total, done=stage * event.budget + event.done)
+        )
+
+
+def stitch(
+    crops: Tensor,
+    place: CropPlace,
+    finish: str = "none",
+    bleed: float = 0.0,
+    network: Features | None = None,
+    compute: Compute | None = None,
+    on_evaluation: OnEvaluation | None = None,
+) -> Stitched:
+    """Put repainted crops back at their places and sizes; the Poisson equation repairs the seam.
+
+    Each crop is brought to the size of its box, its colours are matched to the picture's where both
+    show the same scene beside the mask, and under the mask the equation is solved exactly: the
+    crop's details, the picture's colours at the edge.
+
+    Args:
+        crops: (V · R, 3 or 4, h, w), in [0, 1], for R regions in their order, V times over; of the
+            size that was cut out, or enlarged or shrunk as a whole.
+        place: from `crop_for_repair`.
+        finish: "none"; "photograph", the place's grain and softness where the crop has less; or
+            "painting", the refine stage: the place's strokes.
+        bleed: from -1 to 1; below 0 the crop keeps more of its own colours, see `shifted_bleed`.
+        network: VGG16 for a painting; None: the bundled one, loaded if it is needed.
+        compute: device, precision and memory; None: where the picture is, in the quickest
+            precision.
+        on_evaluation: called before each region and at every evaluation of a painting's; an
+            exception that it raises, to cancel, is passed on.
+
+    Returns:
+        The repaired pictures, what was changed, and a report.
+
+    Raises:
+        ValueError: shapes, ranges; another number of crops, or crops of other proportions.
+        TypeError: `place` or `crops` is something else.
+        FileNotFoundError: the bundled weights are missing.
+
+    Source: Pérez et al. 2003.
+    """
+    check_type("place", place, CropPlace)
+    check_choice("finish", finish, FINISHES)
+    check_image("crop", crops)
+    check_crops(crops, place)
+    is_painting = finish == "painting"
+    repair = _Repair(
+        shifted_bleed(poisson_preset("seam repair"), bleed),
+        finish,
+        network or (load_features() if is_painting else None),
+        compute,
+        on_evaluation,
+        len(crops) * (1 + is_painting),
+    )
+    variants, pictures = len(crops) // len(place.regions), len(place.picture)
+    image = place.picture.repeat(variants, 1, 1, 1)
+    mask = image.new_zeros(len(image), 1, *image.shape[2:])
+    figures = []
+    for number in range(len(crops)):
+        region = place.regions[number % len(place.regions)]
+        sample = number // len(place.regions) * pictures + region.sample
+        own = slice(sample, sample + 1)
+        placed = _placed(crops[number : number + 1], place, region, image[own])
+        blend, stages = repair(placed, number * (1 + is_painting))
+        figures.append(_figures(place, region, sample, blend, placed, stages))
+        image[own] = blend
+        mask[own] = torch.maximum(mask[own], placed.full_mask)
+    sizes = {"picture": picture_size(place.picture), "crop": picture_size(crops)}
+    notes = list(place.notes)
+    return Stitched(image, mask, {**sizes, "finish": finish, "notes": notes, "regions": figures})
+
+
+def check_crops(crops: Tensor, place: CropPlace) -> None:
+    """Raise unless there is a crop for each region, or several, of the size or the proportions cut.
+
+    Args:
+        crops: (V · R, C, h, w).
+        place: R regions and the size that was cut out.
+
+    Raises:
+        ValueError: another number, or another shape.
+    """
+    regions = len(place.regions)
+    if len(crops) % regions:
+        raise ValueError(
+            f"crop must be {regions} pictures, one for each region that was cut out, or a multiple "
+            f"of that, got {len(crops)}"
+        )
+    (height, width), (rows, columns) = place.size, crops.shape[2:]
+    shrinks = {height - rows, width - columns}
+    is_cut = min(shrinks) >= 0 and 0 < max(shrinks) < CELL
+    stretch = abs((columns / width) / (rows / height) - 1)
+    if is_cut or stretch > LARGEST_STRETCH:
+        cause = (
+            f"VAE Encode cuts sides to multiples of {CELL}: set multiple to {CELL} where the crop "
+            "is cut out"
+            if is_cut
+            else "hand on the whole crop, enlarged or shrunk at most"
+        )
+        raise ValueError(
+            f"crop must have the size that was cut out, {width} x {height} pixels, or its "
+            f"proportions, got {pixel_size(crops)}: {cause}"
+        )
+
+
+def needed_memory(crops: Tensor, place: CropPlace, finish: str = "none") -> int:
+    """Bytes that `stitch` wants beside its pictures, for its largest region.
+
+    Args:
+        crops: (V · R, 3 or 4, h, w), checked by `check_crops`.
+        place: where they were cut.
+        finish: one of `FINISHES`.
+
+    Returns:
+        An estimate.
+    """
+    number = max(range(len(place.regions)), key=lambda n: math.prod(place.regions[n].box.size))
+    region = place.regions[number]
+    picture = place.picture[region.sample : region.sample + 1]
+    placed = _placed(crops[number : number + 1], place, region, picture)
+    own = refine_preset("painting") if finish == "painting" else poisson_preset("seam repair")
+    return estimated_memory(placed, own)
+
+
+def _placed(crops: Tensor, place: CropPlace, region: Region, picture: Tensor) -> Placed:
+    """A crop, (1, 3 or 4, h, w), at its place and size on its picture, without its padding."""
+    frame = picture.shape
+    inside = region.box.clipped(frame)
+    source = crop(resampled(crops, region.box.size), inside.relative_to(region.box))
+    return place_source(source.to(picture.device), picture, region.mask, inside.top, inside.left)
+
+
+@torch.no_grad()
+def _photographed(solved: StageResult) -> Tensor:
+    """A repaired picture, (1, 3 or 4, H, W), with the grain and softness of its place."""
+    image = solved.image.clone()
+    window = solved.placed.window(0, GRAIN_MARGIN)
+    part = crop(image[:, :3], window.box)
+    x = as_photographed(part.to(window.target), window, 1.0)
+    part.copy_(torch.where(window.support, x.clamp(0, 1).to(part), part))
+    return image
+
+
+def _figures(
+    place: CropPlace,
+    region: Region,
+    sample: int,
+    blend: Tensor,
+    placed: Placed,
+    stages: list[StageResult],
+) -> dict:
+    """What the report says of one crop."""
+    box, rails = region.box, guard_rails(blend, placed)[0]
+    support = (placed.mask > 0).expand(-1, 3, -1, -1)
+    parts = (crop(picture[:, :3], placed.box)[support].float() for picture in (blend, placed.paste))
+    return {
+        "picture": sample,
+        "row": box.top,
+        "column": box.left,
+        "height": box.height,
+        "width": box.width,
+        "scale": round(place.scale(region), 4),
+        "stages": [stage.report for stage in stages],
+        "moved": 255 * torch.sub(*parts).abs().mean().item(),
+        **{name: rails[name] for name in ("seam_ratio", "background_difference")},
+    }
