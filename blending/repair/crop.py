@@ -64,11 +64,11 @@ class Crops:
     place: CropPlace
 
 
-def crop_for_repair(picture: Tensor, mask: Tensor, settings: CropSettings | None = None) -> Crops:
+def crop_for_repair(image: Tensor, mask: Tensor, settings: CropSettings | None = None) -> Crops:
     """Cut out the parts of a picture under a mask, with context, to be repainted.
 
     Args:
-        picture: (N, 3 or 4, H, W), in [0, 1]; its alpha is not cut out and stays as it is.
+        image: (N, 3 or 4, H, W), in [0, 1]; its alpha is not cut out and stays as it is.
         mask: (M, 1, H, W), in [0, 1], 1 = repair. One for all pictures, one for each, or several
             for a single picture: then each is a region of it.
         settings: None: the defaults.
@@ -84,21 +84,20 @@ def crop_for_repair(picture: Tensor, mask: Tensor, settings: CropSettings | None
     """
     settings = settings or CropSettings()
     check_type("settings", settings, CropSettings)
-    check_image("picture", picture)
+    check_image("image", image)
     check_mask("mask", mask)
-    check_same_size("mask", mask, "picture", picture)
-    common_batch(picture=picture, mask=mask)
+    check_same_size("mask", mask, "image", image)
+    common_batch(image=image, mask=mask)
     check_taken(mask)
-    mask = mask.to(picture.device)
-    frame = picture.shape[2], picture.shape[3]
-    parts, empty = masked_parts(mask, settings, len(picture))
+    mask = mask.to(image.device)
+    frame = image.shape[2], image.shape[3]
+    parts, empty = masked_parts(mask, settings, len(image))
     regions, size = fitted_regions(parts, settings, frame)
-    place = CropPlace(picture, tuple(regions), size)
+    place = CropPlace(image, tuple(regions), size)
     place = replace(place, notes=(*_notes(place), *_empty(empty)))
-    images = [_cut(picture[region.sample :][:1, :3], region.box) for region in regions]
+    images = [_cut(image[region.sample :][:1, :3], region.box) for region in regions]
     masks = [
-        lay_out(region.mask, region.box.clipped(frame), region.box).to(picture)
-        for region in regions
+        lay_out(region.mask, region.box.clipped(frame), region.box).to(image) for region in regions
     ]
     return Crops(_resized(images, size), _resized(masks, size), place)
 

@@ -146,3 +146,17 @@ def harmonise_colours(**inputs) -> dict:
     links = {"source": ["2", 0], "mask": ["3", 0], "target": ["1", 0]}
     numbers = {"column": 20, "row": 15, "scale": 1, "strength": 0.5}
     return node("DIB_HarmoniseColours", **{**links, **numbers, **inputs})
+
+
+def crop_for_repair(**inputs) -> dict:
+    """A Crop for Repair of picture 1 under mask 3."""
+    links = {"image": ["1", 0], "mask": ["3", 0]}
+    box = {"context": 0.5, "context_pixels": 8, "multiple": 8, "width": 0, "height": 0}
+    shape = {"grow": 0, "fill_holes": 0, "feather": 0, "split": False}
+    return node("DIB_CropForRepair", **{**links, **box, **shape, **inputs})
+
+
+def stitch(**inputs) -> dict:
+    """A Stitch without Seam of what Crop for Repair 4 cut out, as it was cut out."""
+    links = {"crop": ["4", 0], "place": ["4", 2]}
+    return node("DIB_StitchWithoutSeam", **{**links, "finish": "none", "bleed": 0, **inputs})

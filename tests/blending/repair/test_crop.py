@@ -83,9 +83,9 @@ def test_half_precision_stays():
 @pytest.mark.parametrize(
     ("picture", "mask", "words"),
     [
-        (noise(1, 2), masked(Box(4, 4, 8, 8)), "picture must be"),
-        (noise(1, 3) * 255, masked(Box(4, 4, 8, 8)), "picture must be in"),
-        (noise(1, 3), masked(Box(4, 4, 8, 8), height=61), "mask must have the size of picture"),
+        (noise(1, 2), masked(Box(4, 4, 8, 8)), "image must be"),
+        (noise(1, 3) * 255, masked(Box(4, 4, 8, 8)), "image must be in"),
+        (noise(1, 3), masked(Box(4, 4, 8, 8), height=61), "mask must have the size of image"),
         (noise(2, 3), masked(Box(4, 4, 8, 8)).expand(3, -1, -1, -1), "batch sizes"),
         (noise(1, 3), masked(), "mask must be above 0 somewhere"),
     ],
