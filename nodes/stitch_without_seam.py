@@ -58,10 +58,10 @@ class StitchWithoutSeam(io.ComfyNode):
                 ),
                 fields.number(
                     "bleed",
-                    0.0,
-                    (-1.0, 1.0, 0.05),
-                    "Share, -1 to 1. 0: the picture's colours seep in without limit, as a repaint "
-                    "of the same scene wants; below 0 the crop keeps more of its own.",
+                    1.0,
+                    (0.0, 1.0, 0.05),
+                    "How far the picture's colours seep into the crop, 0 to 1. 1: without limit, "
+                    "for a repaint of the same scene; towards 0 the crop keeps its own.",
                 ),
             ],
             outputs=[

@@ -11,7 +11,8 @@ from ..network.vgg16 import Features, load_features
 from ..placement.box import crop
 from ..placement.place import Placed
 from ..placement.place import place as place_source
-from ..presets import poisson_preset, refine_preset, shifted_bleed
+from ..poisson.boundary_match import match_boundary, matched_source
+from ..presets import poisson_preset, refine_preset
 from ..quality.guardrails import guard_rails
 from ..report import picture_size
 from ..settings import FINISHES, Compute, PoissonSettings
@@ -19,6 +20,7 @@ from ..stages.batch import OnEvaluation, StageResult
 from ..stages.finish import as_photographed
 from ..stages.memory import estimated_memory
 from ..stages.poisson import poisson_stage
+from ..stages.prepare import NARROW
 from ..stages.refine import refine_stage
 from ..validation import check_image, pixel_size
 from .crop import CropPlace, resampled
@@ -80,6 +82,8 @@ class _Repair:
 
     def __call__(self, placed: Placed, stage: int) -> tuple[Tensor, list[StageResult]]:
         """The repaired picture, and its stages, of which the first is number `stage`."""
+        if not self.settings.match:
+            placed = _matched(placed)
         solved = poisson_stage(
             placed, self.settings, self.network, self.compute, self._relayed(stage)
         )
@@ -113,7 +117,7 @@ def stitch(
     crops: Tensor,
     place: CropPlace,
     finish: str = "none",
-    bleed: float = 0.0,
+    bleed: float = 1.0,
     network: Features | None = None,
     compute: Compute | None = None,
     on_evaluation: OnEvaluation | None = None,
@@ -130,7 +134,8 @@ def stitch(
         place: from `crop_for_repair`.
         finish: "none"; "photograph", the place's grain and softness where the crop has less; or
             "painting", the refine stage: the place's strokes.
-        bleed: from -1 to 1; below 0 the crop keeps more of its own colours, see `shifted_bleed`.
+        bleed: how far the picture's colours seep into the crop: from 0, it keeps its own (matched)
+            ones, to 1, without limit.
         network: VGG16 for a painting; None: the bundled one, loaded if it is needed.
         compute: device, precision and memory; None: where the picture is, in the quickest
             precision.
@@ -153,7 +158,7 @@ def stitch(
     check_crops(crops, place)
     is_painting = finish == "painting"
     repair = _Repair(
-        shifted_bleed(poisson_preset("seam repair"), bleed),
+        replace(poisson_preset("seam repair"), bleed=bleed, match=bleed == 1),
         finish,
         network or (load_features() if is_painting else None),
         compute,
@@ -236,6 +241,17 @@ def _placed(crops: Tensor, place: CropPlace, region: Region, picture: Tensor) ->
     inside = region.box.clipped(frame)
     source = crop(resampled(crops, region.box.size), inside.relative_to(region.box))
     return place_source(source.to(picture.device), picture, region.mask, inside.top, inside.left)
+
+
+@torch.no_grad()
+def _matched(placed: Placed) -> Placed:
+    """The same with its source matched beforehand, where less bleed is wanted.
+
+    The stage itself takes a sure match, which a repainted crop is, for a wish for full bleed.
+    """
+    window = placed.window(0, NARROW)
+    match, source = match_boundary(window), placed.source.to(window.source)
+    return replace(placed, source=matched_source(replace(window, source=source), match))
 
 
 @torch.no_grad()

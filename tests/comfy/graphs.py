@@ -166,4 +166,4 @@ def crop_for_repair(**inputs) -> dict:
 def stitch(**inputs) -> dict:
     """A Stitch without Seam of what Crop for Repair 4 cut out, as it was cut out."""
     links = {"crop": ["4", 0], "place": ["4", 2]}
-    return node("DIB_StitchWithoutSeam", **{**links, "finish": "none", "bleed": 0, **inputs})
+    return node("DIB_StitchWithoutSeam", **{**links, "finish": "none", "bleed": 1, **inputs})

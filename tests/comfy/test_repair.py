@@ -299,6 +299,7 @@ MISTAKES = {
     "no crop": ({"n5": without(stitch(), "crop")}, STITCH, ("crop",)),
     "an unknown finish": ({"n5": stitch(finish="oil")}, STITCH, ("finish", "oil")),
     "too much bleed": ({"n5": stitch(bleed=1.5)}, STITCH, ("bleed",)),
+    "negative bleed": ({"n5": stitch(bleed=-0.5)}, STITCH, ("bleed",)),
     "bleed in words": ({"n5": stitch(bleed="little")}, STITCH, ("bleed",)),
 }
 
@@ -317,7 +318,7 @@ def test_a_mistake_names_node_input_and_remedy(server, repair_pictures, name):
 
 
 def test_the_server_goes_on_after_all_of_them(server, repair_pictures):
-    assert not server.run(wired(n5=stitch(bleed=-0.5), n9=save("5"))).error
+    assert not server.run(wired(n5=stitch(bleed=0.5), n9=save("5"))).error
 
 
 def test_half_precision_intermediates_go_through(half_server):
