@@ -163,13 +163,6 @@ def test_a_picture_smaller_than_the_multiple_is_padded_and_that_is_said(server, 
     assert server.looked(outcome, "6").shape == (1, HEIGHT, WIDTH, 3)
 
 
-def test_a_bypassed_node_hands_the_picture_on(server):
-    for name, first in (("DIB_CropForRepair", "image"), ("DIB_StitchWithoutSeam", "crop")):
-        described = server.get(f"/object_info/{name}")[name]
-        assert described["input_order"]["required"][0] == first
-        assert described["output"][0] == "IMAGE"
-
-
 @pytest.mark.parametrize("word", ["inpaint", "stitch", "outpaint seam", "crop"])
 def test_both_are_found_by_what_people_call_them(server, word):
     for name in ("DIB_CropForRepair", "DIB_StitchWithoutSeam"):
