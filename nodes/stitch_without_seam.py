@@ -91,7 +91,7 @@ class StitchWithoutSeam(io.ComfyNode):
             )
         planes, said = cut_alpha(image_planes("crop", crop), "crop")
         check_crops(planes, place)
-        feedback = Feedback(place.picture)
+        feedback = Feedback(planes)
         room = needed_memory(planes, place, finish)
         with borrowed_network(room, finish == "painting") as network:
             compute = compute_with(None)

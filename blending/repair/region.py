@@ -9,7 +9,7 @@ from ..image.components import connected_parts
 from ..image.mask import LARGEST_RADIUS, adjust_mask
 from ..placement.box import Box, bounding_box, crop
 from ..placement.place import solved_mask
-from ..placement.window import pick
+from ..placement.window import lay_out, pick
 from ..settings import LARGEST_PART
 
 LARGEST_SIDE, LARGEST_MULTIPLE = 8192, 256  # pixels, of a crop
@@ -87,13 +87,13 @@ class Part:
 
     Attributes:
         sample: the number of its picture in the batch, from 0.
-        mask: (1, 1, H, W), in [0, 1], 1 = repair.
-        extent: the box of what is above 0 in it.
+        extent: the box of what is above 0 in it, on the picture.
+        mask: (1, 1, h, w), in [0, 1], 1 = repair, of that box.
     """
 
     sample: int
-    mask: Tensor
     extent: Box
+    mask: Tensor
 
 
 def masked_parts(
@@ -124,14 +124,17 @@ def masked_parts(
         if not bool((whole > 0).any()):
             empty.append(number)
             continue
-        found = connected_parts(whole, MOST_REGIONS + 1) if settings.split else [whole]
+        extent = bounding_box(whole > 0)
+        found = [(extent, crop(whole, extent))]
+        if settings.split:
+            found = connected_parts(whole, MOST_REGIONS + 1)
         if len(found) > MOST_REGIONS:
             raise ValueError(
                 f"mask must have at most {MOST_REGIONS} connected parts with split, got more: drop "
                 "its specks, grow it, or leave split off"
             )
         sample = min(number, pictures - 1)
-        parts += [Part(sample, part, bounding_box(part > 0)) for part in found]
+        parts += [Part(sample, extent, part) for extent, part in found]
     if not parts:
         raise ValueError(
             f"mask must take something once it is shaped, got nothing left with grow "
@@ -164,7 +167,7 @@ def fitted_regions(
         (row, column), (height, width) = part.extent.centre, sides
         top, left = _first(row, height, frame[0]), _first(column, width, frame[1])
         box = Box(top, left, height, width)
-        mask = crop(part.mask, box.clipped(frame)).clone()
+        mask = lay_out(part.mask, part.extent, box.clipped(frame))
         regions.append(Region(part.sample, box, mask))
     return regions, size
 

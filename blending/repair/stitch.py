@@ -12,9 +12,11 @@ from ..placement.box import crop
 from ..placement.place import Placed
 from ..placement.place import place as place_source
 from ..poisson.boundary_match import match_boundary, matched_source
+from ..poisson.guidance import guidance_field
 from ..presets import poisson_preset, refine_preset
-from ..quality.guardrails import guard_rails
-from ..report import picture_size
+from ..quality.guardrails import seam_ratio
+from ..quality.metrics import SEAM_RADIUS
+from ..report import json_ready, picture_size
 from ..settings import FINISHES, Compute, PoissonSettings
 from ..stages.batch import OnEvaluation, StageResult
 from ..stages.finish import as_photographed
@@ -26,7 +28,8 @@ from ..validation import check_image, pixel_size
 from .crop import CropPlace, resampled
 from .region import Region
 
-GRAIN_MARGIN = 64  # pixels around a region in which a photograph's grain is looked for
+MARGIN = 64  # pixels around a region in which a photograph's grain is looked for
+AROUND = 128  # pixels around it that are worked on: more than any stage looks at
 LARGEST_STRETCH = 0.02  # of the proportions: an enlarged latent has whole cells
 CELL = 8  # pixels of a picture in a latent's cell, by the side
 
@@ -40,8 +43,8 @@ class Stitched:
             each region, all pictures with the first, then all with the second, and so on.
         mask: (V · N, 1, H, W), in [0, 1], 1 = repaired; where it is 0 the picture has its own bits.
         report: JSON-ready: sizes, finish, notes, and of every crop its picture, place, scale,
-            stages, `seam_ratio` to plain paste, `background_difference` outside the mask and
-            `moved`, the mean difference to plain paste under it, both in levels.
+            stages, `seam_ratio` to plain paste, and `moved`, the mean difference to plain paste
+            under the mask in levels.
     """
 
     image: Tensor
@@ -173,11 +176,13 @@ def stitch(
         region = place.regions[number % len(place.regions)]
         sample = number // len(place.regions) * pictures + region.sample
         own = slice(sample, sample + 1)
-        placed = _placed(crops[number : number + 1], place, region, image[own])
+        around = region.box.grown(AROUND).clipped(image.shape)
+        part, changed = crop(image[own], around), crop(mask[own], around)
+        placed = _placed(crops[number : number + 1], place, region, part)
         blend, stages = repair(placed, number * (1 + is_painting))
         figures.append(_figures(place, region, sample, blend, placed, stages))
-        image[own] = blend
-        mask[own] = torch.maximum(mask[own], placed.full_mask)
+        part.copy_(blend)
+        changed.copy_(torch.maximum(changed, placed.full_mask))
     sizes = {"picture": picture_size(place.picture), "crop": picture_size(crops)}
     notes = list(place.notes)
     return Stitched(image, mask, {**sizes, "finish": finish, "notes": notes, "regions": figures})
@@ -229,18 +234,20 @@ def needed_memory(crops: Tensor, place: CropPlace, finish: str = "none") -> int:
     """
     number = max(range(len(place.regions)), key=lambda n: math.prod(place.regions[n].box.size))
     region = place.regions[number]
-    picture = place.picture[region.sample : region.sample + 1]
-    placed = _placed(crops[number : number + 1], place, region, picture)
+    around = region.box.grown(AROUND).clipped(place.picture.shape)
+    part = crop(place.picture[region.sample : region.sample + 1], around)
+    placed = _placed(crops[number : number + 1], place, region, part)
     own = refine_preset("painting") if finish == "painting" else poisson_preset("seam repair")
     return estimated_memory(placed, own)
 
 
-def _placed(crops: Tensor, place: CropPlace, region: Region, picture: Tensor) -> Placed:
-    """A crop, (1, 3 or 4, h, w), at its place and size on its picture, without its padding."""
-    frame = picture.shape
+def _placed(crops: Tensor, place: CropPlace, region: Region, part: Tensor) -> Placed:
+    """A crop, (1, 3 or 4, h, w), at its place and size on its part of a picture, not padded."""
+    frame = place.picture.shape
     inside = region.box.clipped(frame)
     source = crop(resampled(crops, region.box.size), inside.relative_to(region.box))
-    return place_source(source.to(picture.device), picture, region.mask, inside.top, inside.left)
+    at = inside.relative_to(region.box.grown(AROUND).clipped(frame))
+    return place_source(source.to(part.device), part, region.mask, at.top, at.left)
 
 
 @torch.no_grad()
@@ -258,7 +265,7 @@ def _matched(placed: Placed) -> Placed:
 def _photographed(solved: StageResult) -> Tensor:
     """A repaired picture, (1, 3 or 4, H, W), with the grain and softness of its place."""
     image = solved.image.clone()
-    window = solved.placed.window(0, GRAIN_MARGIN)
+    window = solved.placed.window(0, MARGIN)
     part = crop(image[:, :3], window.box)
     x = as_photographed(part.to(window.target), window, 1.0)
     part.copy_(torch.where(window.support, x.clamp(0, 1).to(part), part))
@@ -274,9 +281,13 @@ def _figures(
     stages: list[StageResult],
 ) -> dict:
     """What the report says of one crop."""
-    box, rails = region.box, guard_rails(blend, placed)[0]
-    support = (placed.mask > 0).expand(-1, 3, -1, -1)
-    parts = (crop(picture[:, :3], placed.box)[support].float() for picture in (blend, placed.paste))
+    box, window = region.box, placed.window(0, SEAM_RADIUS + 1)
+    found = crop(blend[:, :3], window.box).to(window.target)
+    guidance = guidance_field(
+        window.source, window.source_valid, window.target, window.support, "import"
+    )
+    ratio = seam_ratio(found, window.paste, guidance, window.mask)
+    moved = (found - window.paste).abs()[window.support.expand_as(found)].mean().item()
     return {
         "picture": sample,
         "row": box.top,
@@ -285,6 +296,5 @@ def _figures(
         "width": box.width,
         "scale": round(place.scale(region), 4),
         "stages": [stage.report for stage in stages],
-        "moved": 255 * torch.sub(*parts).abs().mean().item(),
-        **{name: rails[name] for name in ("seam_ratio", "background_difference")},
+        **json_ready({"seam_ratio": ratio, "moved": 255 * moved}),
     }
