@@ -139,6 +139,12 @@ def _notes(place: CropPlace) -> list[str]:
             f"picture of {frame[3]} x {frame[2]} pixels is smaller than the part of "
             f"{box.width} x {box.height} to cut out: its frame's pixels are repeated around it"
         )
+    if any(
+        region.mask.shape[2:] == frame[2:] and region.mask.min() > 0 for region in place.regions
+    ):
+        said.append(
+            "mask covers the whole picture: nothing beside it to match the crop's colours to"
+        )
     least = min(place.scale(region) for region in place.regions)
     if least < 1:
         said.append(

@@ -34,6 +34,9 @@ def repair_pictures(server):
     mask[64:, :16] = 255
     server.put("two.png", mask)
     server.put("black.png", 0 * mask)
+    specks = 0 * mask
+    specks[::9, ::9] = 255  # 9 x 11 of them
+    server.put("specks.png", specks)
     server.put("small.png", mask[:40, :48])
 
 
@@ -247,6 +250,17 @@ MISTAKES = {
     "grow beyond range": (cut(grow=999), CROP, ("grow",)),
     "feather below 0": (cut(feather=-1), CROP, ("feather",)),
     "negative holes": (cut(fill_holes=-1), CROP, ("fill_holes",)),
+    "a mask of specks, split": (
+        {"n3": load_mask("specks.png"), **cut(split=True)},
+        CROP,
+        ("mask must have at most 64 connected parts", "leave split off"),
+    ),
+    "an image of whole numbers": ({"n1": probe("integer target")}, CROP, ("image", "float")),
+    "context beyond range": (cut(context=9), CROP, ("context",)),
+    "multiple beyond range": (cut(multiple=300), CROP, ("multiple",)),
+    "a negative height": (cut(height=-8), CROP, ("height",)),
+    "grow in words": (cut(grow="some"), CROP, ("grow",)),
+    "feather beyond range": (cut(feather=257), CROP, ("feather",)),
     "another crop's size": (
         cropped(512, 512),
         STITCH,
@@ -281,6 +295,17 @@ MISTAKES = {
         STITCH,
         ("crop must be finite", "VAE"),
     ),
+    "a crop of two channels": (
+        {"n20": probe("two-channel target"), "n5": stitch(crop=["20", 0])},
+        STITCH,
+        ("crop must be an IMAGE",),
+    ),
+    "a crop of three dimensions": (
+        {"n20": probe("flat target"), "n5": stitch(crop=["20", 0])},
+        STITCH,
+        ("crop must be an IMAGE",),
+    ),
+    "a mask for the place": ({"n5": stitch(place=["4", 1])}, STITCH, ("place",)),
     "a mask for the crop": ({"n5": stitch(crop=["4", 1])}, STITCH, ("crop",)),
     "a picture for the place": ({"n5": stitch(place=["4", 0])}, STITCH, ("place",)),
     "anything for the place": (

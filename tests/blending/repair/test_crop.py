@@ -75,6 +75,17 @@ def test_a_named_size_enlarges_and_what_is_shrunk_is_said():
     assert "shrunk to 0.50 of its size" in small.place.notes[0]
 
 
+def test_a_mask_that_leaves_nothing_is_said():
+    (note,) = crop_for_repair(
+        noise(1, 3), masked(Box(0, 0, 60, 80)), CropSettings(multiple=1)
+    ).place.notes
+    assert note.startswith("mask covers the whole picture")
+    almost = crop_for_repair(
+        noise(1, 3), masked(Box(0, 0, 60, 79)), CropSettings(multiple=1, grow=0)
+    )
+    assert almost.place.notes == ()
+
+
 def test_half_precision_stays():
     crops = crop_for_repair(noise(1, 3).half(), masked(Box(4, 4, 8, 8)), CropSettings(width=64))
     assert (crops.image.dtype, crops.mask.dtype) == (torch.float16, torch.float16)
