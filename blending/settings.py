@@ -9,6 +9,7 @@ GRADIENTS = ("import", "mixed", "monochrome")
 STARTS = ("paste", "exact")
 STYLE_FORMS = ("matched", "gram")
 REGIONS = ("object", "band", "picture")
+FINISHES = ("none", "photograph", "painting")  # of a crop that is put back
 MASK_CHANNELS = ("alpha", "red", "green", "blue", "luminance")
 LUMA = 0.299, 0.587, 0.114  # of red, green, blue in a mask's luminance: ITU-R BT.601
 INPUT_SCALES = ("caffe", "standardised")

@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .blend_settings import BlendSettingsNode
 from .clean_cutout import CleanCutout
+from .crop_for_repair import CropForRepair
 from .harmonise_colours import HarmoniseColours
 from .laplacian_preview import LaplacianPreview
 from .load_mask import LoadMask
@@ -11,6 +12,7 @@ from .loss_curves import LossCurves
 from .place_object import PlaceObject
 from .poisson_stage import PoissonStage
 from .prepare_mask import PrepareMask
+from .stitch_without_seam import StitchWithoutSeam
 from .style_refine_stage import StyleRefineStage
 
 
@@ -30,4 +32,6 @@ class DeepImageBlending(ComfyExtension):
             BlendSettingsNode,
             LaplacianPreview,
             LossCurves,
+            CropForRepair,
+            StitchWithoutSeam,
         ]

@@ -63,14 +63,14 @@ class Feedback:
     """A stage's progress bar in evaluations, its line, live picture, and Cancel at each of them.
 
     Args:
-        placed: what is worked on; the live picture shows the objects and what is around them.
+        box: the part of the target that the live picture shows; what lies beyond is left out.
         run: of the node.
     """
 
-    def __init__(self, placed: Placed, run: Run) -> None:
+    def __init__(self, box: Box, run: Run) -> None:
         self.run, self.line, self.said = run, PREPARING, -PERIOD
         self.bar = comfy.utils.ProgressBar(1)
-        self.box = shown_box(placed)
+        self.box = box
         self.step = sampling_step(self.box)
         self.pace = Pace(self.box.height * self.box.width // self.step**2)
         self.done = 0

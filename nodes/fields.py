@@ -12,6 +12,7 @@ from ..blending.settings import LARGEST_CLEAN
 CATEGORY = "image/deep image blending"
 NEWER_FIELDS = ("search_aliases",)  # of io.Schema; an older core raises TypeError on them
 BlendSettingsLink = io.Custom("DIB_BLEND_SETTINGS")
+PlaceLink = io.Custom("DIB_PLACE")  # from Crop for Repair to Stitch without Seam
 
 
 def form(

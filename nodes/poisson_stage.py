@@ -16,7 +16,7 @@ from ..blending.settings import GRADIENTS, BlendSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, planes_to_mask, show_text
-from .feedback import Feedback, Run
+from .feedback import Feedback, Run, shown_box
 from .network import borrowed_network
 from .reports import stage_report
 from .summary import LINKED, summary
@@ -135,7 +135,7 @@ class PoissonStage(io.ComfyNode):
         is_deep = wanted.method == "deep"
         room = estimated_memory(placed, wanted)
         with borrowed_network(room, is_deep) as network, Run(cls) as run:
-            compute, feedback = compute_with(settings), Feedback(placed, run)
+            compute, feedback = compute_with(settings), Feedback(shown_box(placed), run)
             result = poisson_stage(placed, wanted, network, compute, feedback)
             feedback.finish()
             report = stage_report(

@@ -12,7 +12,7 @@ from ..blending.settings import REGIONS, BlendSettings, RefineSettings
 from ..blending.stages.memory import estimated_memory
 from . import fields
 from .adapters import compute_with, planes_to_image, show_text
-from .feedback import Feedback, Run
+from .feedback import Feedback, Run, shown_box
 from .network import borrowed_network
 from .planes import image_planes
 from .reports import stage_report
@@ -128,7 +128,7 @@ class StyleRefineStage(io.ComfyNode):
         pasted = None if held is None or is_empty else place(held[:, :3], background, area)
         room = estimated_memory(placed, wanted, wished)
         with borrowed_network(room, wanted.strength > 0) as network, Run(cls) as run:
-            compute, feedback = compute_with(settings), Feedback(placed, run)
+            compute, feedback = compute_with(settings), Feedback(shown_box(placed), run)
             result = refine_stage(
                 image, background, area, wanted, network, compute, feedback, wished, held
             )

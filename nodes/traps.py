@@ -81,6 +81,35 @@ def checked_source(source: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[
     return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
 
 
+def checked_repair(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """A picture and the mask of what is to be repaired in it as planes, and warnings.
+
+    Args:
+        image: IMAGE (N, h, w, C).
+        mask: MASK (M, h, w), at times (h, w) or (M, 1, h, w); 1 = repair.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    picture, alpha_said = cut_alpha(image_planes("image", image), "image")
+    planes, said = mask_planes("mask", mask)
+    size = picture.shape[2:]
+    if planes.shape == PLACEHOLDER and size != planes.shape[2:] and not bool(planes.any()):
+        raise ValueError(
+            "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
+            "(all 0): paint one with Open in MaskEditor on Load Image, or link Load Mask"
+        )
+    if planes.shape[2:] != size:
+        raise ValueError(
+            f"mask must have the image's size, {_words(size)}, got {_words(planes.shape[2:])}: "
+            "paint it on this image; or let Load Mask resize it (resize, with the image as "
+            "reference)"
+        )
+    _check_batches(image=picture, mask=planes)
+    beyond = _beyond_range({"image": picture}, "cut out as they are")
+    return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
+
+
 def checked_reference(
     cut: CutOut, reference: Tensor | None, area: Tensor | None
 ) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]:

@@ -44,7 +44,7 @@ ALSO = {("strokes", "deep")}
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("pipeline",),
+    ("pipeline", "repair"),
     ("stages", "quality", "plots"),
     ("deep", "poisson", "harmonise", "cutout", "strokes"),
     ("image", "optimize", "pictures", "network"),

@@ -1,10 +1,12 @@
-"""Connected components of a mask by area: fill small holes, drop specks."""
+"""Connected components of a mask: by area, to fill holes and drop specks; and one by one."""
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..placement.box import Box
 
 TAKEN = 0.5  # from this value on a pixel belongs to a component
 TOUCHING = np.ones((3, 3), bool)  # components are 8-connected: joined at corners, too
@@ -43,6 +45,28 @@ def fill_holes(mask: Tensor, area: int) -> Tensor:
         (B, 1, H, W), the same dtype and device.
     """
     return _each(mask, lambda plane: np.where(_holes(plane, area), 1, plane))
+
+
+def connected_parts(mask: Tensor, most: int) -> list[tuple[Box, Tensor]]:
+    """The parts of a mask that do not touch, each by itself.
+
+    Args:
+        mask: (1, 1, H, W), in [0, 1]; pixels above 0 are 8-connected (joined by sides or corners).
+        most: how many are wanted at most; a mask of more parts yields the first of them.
+
+    Returns:
+        Each part's box, and what of the mask is the part's own in it, (1, 1, h, w), 0 elsewhere; in
+        the order of their topmost pixels; none for an empty mask.
+    """
+    from scipy.ndimage import find_objects
+
+    labels, _ = _labelled((mask[0, 0] > 0).cpu().numpy(), TOUCHING)
+    found = []
+    for number, (rows, columns) in enumerate(find_objects(labels)[:most], 1):
+        own = torch.from_numpy(labels[rows, columns] == number).to(mask.device)
+        box = Box(rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+        found.append((box, torch.where(own, mask[..., rows, columns], 0)))
+    return found
 
 
 def _each(mask: Tensor, change: Callable[[np.ndarray], np.ndarray]) -> Tensor:

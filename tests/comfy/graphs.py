@@ -2,6 +2,7 @@
 
 import numpy as np
 
+CONTROL = "control_after_generate"  # the page's second widget of a seed, saved and not sent
 MUTED = 2  # the mode of a node that is in the file and not run
 
 
@@ -109,7 +110,9 @@ def to_prompt(workflow: dict, info: dict) -> dict:
         sockets = saved.get("inputs", [])
         inputs = {s["name"]: origin[s["link"]] for s in sockets if s.get("link") is not None}
         names = [n for n in widget_names(info[saved["type"]]) if n not in inputs]
-        inputs |= dict(zip(names, saved.get("widgets_values", []), strict=False))
+        values = dict(zip(names, saved.get("widgets_values", []), strict=False))
+        values.pop(CONTROL, None)
+        inputs |= values
         prompt[str(saved["id"])] = node(saved["type"], **inputs)
     return prompt
 
@@ -117,7 +120,11 @@ def to_prompt(workflow: dict, info: dict) -> dict:
 def widget_names(described: dict) -> list[str]:
     """The widgets of a node of /object_info, in the order in which a workflow saves them."""
     every = {**described["input"]["required"], **described["input"].get("optional", {})}
-    return [name for name, (kind, *options) in every.items() if is_widget(kind, options)]
+    names = []
+    for name, (kind, *options) in every.items():
+        names += [name] * is_widget(kind, options)
+        names += [CONTROL] * bool(options and options[0].get(CONTROL))
+    return names
 
 
 def is_widget(kind, options: list) -> bool:
@@ -152,3 +159,17 @@ def prepare_mask(*link, **inputs) -> dict:
     """A Prepare Mask of a mask's link, by default Load Mask 3's."""
     shaping = {"polarity": "auto", "invert": False, "threshold": 0, "grow": 0, "feather": 0}
     return node("DIB_PrepareMask", **{"mask": list(link or ("3", 0)), **shaping, **inputs})
+
+
+def crop_for_repair(**inputs) -> dict:
+    """A Crop for Repair of picture 1 under mask 3."""
+    links = {"image": ["1", 0], "mask": ["3", 0]}
+    box = {"context": 0.5, "context_pixels": 8, "multiple": 8, "width": 0, "height": 0}
+    shape = {"grow": 0, "fill_holes": 0, "feather": 0, "split": False}
+    return node("DIB_CropForRepair", **{**links, **box, **shape, **inputs})
+
+
+def stitch(**inputs) -> dict:
+    """A Stitch without Seam of what Crop for Repair 4 cut out, as it was cut out."""
+    links = {"crop": ["4", 0], "place": ["4", 2]}
+    return node("DIB_StitchWithoutSeam", **{**links, "finish": "none", "bleed": 1, **inputs})

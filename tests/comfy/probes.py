@@ -91,7 +91,7 @@ class ProbeLook:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"anything": ("IMAGE,MASK,STRING,DIB_BLEND_SETTINGS",)}}
+        return {"required": {"anything": ("IMAGE,MASK,STRING,DIB_BLEND_SETTINGS,DIB_PLACE",)}}
 
     def look(self, anything):
         if not isinstance(anything, torch.Tensor):

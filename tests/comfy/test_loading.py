@@ -9,6 +9,8 @@ NODES = (
     "DIB_StyleRefineStage",
     "DIB_BlendSettings",
     "DIB_LaplacianPreview",
+    "DIB_CropForRepair",
+    "DIB_StitchWithoutSeam",
 )
 
 
@@ -50,6 +52,8 @@ def test_every_input_and_output_has_a_tooltip_and_numbers_have_ranges(server):
         ("DIB_PoissonStage", "target"),
         ("DIB_StyleRefineStage", "blend"),
         ("DIB_LaplacianPreview", "result"),
+        ("DIB_CropForRepair", "image"),
+        ("DIB_StitchWithoutSeam", "crop"),
     ],
 )
 def test_a_bypassed_node_hands_the_edited_picture_on(server, node, first):

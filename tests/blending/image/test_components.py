@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from blending.image.components import drop_specks, fill_holes
+from blending.image.components import connected_parts, drop_specks, fill_holes
+from blending.placement.box import Box
 
 
 def drawn(text):
@@ -156,3 +157,19 @@ def test_an_empty_and_a_full_mask_come_back():
     for value in (0.0, 1.0):
         mask = torch.full((1, 1, 5, 6), value)
         assert torch.equal(drop_specks(fill_holes(mask, 100), 3), mask)
+
+
+def test_parts_come_one_by_one_with_their_greys():
+    parts = connected_parts(drawn("5..X .X.. ...2"), 9)
+    assert [box for box, _ in parts] == [Box(0, 0, 2, 2), Box(0, 3, 1, 1), Box(2, 3, 1, 1)]
+    assert equal(parts[0][1], "5. .X")  # joined at a corner
+    assert equal(parts[1][1], "X")
+    assert equal(parts[2][1], "2")
+    assert len(connected_parts(drawn("5..X .X.. ...2"), 2)) == 2
+    assert connected_parts(drawn("... ..."), 9) == []
+
+
+def test_a_part_s_box_does_not_show_its_neighbour():
+    (_, ring), (_, dot) = connected_parts(drawn("XXXXX X...X X.5.X X...X XXXXX"), 9)
+    assert equal(ring, "XXXXX X...X X...X X...X XXXXX")
+    assert equal(dot, "5")

@@ -1,0 +1,1 @@
+"""A part of a picture cut out to be repainted, and put back without a seam."""
