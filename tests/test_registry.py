@@ -110,7 +110,9 @@ def test_all_that_a_user_needs_is_shipped_and_nothing_of_the_workshop():
     needed = ["README.md", "LICENSE", "pyproject.toml", "blending/weights/vgg16.safetensors"]
     folders = ("blending/", "nodes/", "example_workflows/", "subgraphs/", "locales/")
     needed += [name for name in git("ls-files") if name.startswith(folders)]
-    assert files == files | set(needed)
+    needed.remove("blending/cli/waiting.py")  # reads the environment; all runs without it
+    assert files >= set(needed)
+    assert "blending/cli/waiting.py" not in files
     assert not [name for name in files if re.match(r"tests/|\.|build/", name)]
 
 
