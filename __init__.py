@@ -1,4 +1,4 @@
-"""Deep Image Blending for ComfyUI: the entry point and the help pages' folder, and nothing else."""
+"""Deep Image Blending for ComfyUI: the entry point and the page's folder, and nothing else."""
 
 WEB_DIRECTORY = "./nodes/web"
 

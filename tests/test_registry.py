@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PUBLISH = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
 LARGEST_PACK = 25_000_000  # bytes
-KINDS = {".py", ".md", ".json", ".toml", ".jpg", ".png", ".safetensors", ".sha256", ".typed", ""}
+KINDS = {
+    *(".py", ".js", ".md", ".json", ".toml", ".jpg", ".png", ".safetensors", ".sha256", ".typed"),
+    "",
+}
 
 CALLS = {"eval", "exec", "compile", "__import__"}  # as methods, too: a scanner reads no types
 MODULES = {
