@@ -96,7 +96,7 @@ def _check_painted(planes: Tensor) -> None:
     if not bool((planes >= SOLVED_FROM).any()):
         raise ValueError(
             f"mask must be above 0 somewhere (1 = repair), got at most {planes.max().item():.3g}: "
-            "paint what is to be repaired; Invert Mask if it is the wrong way round"
+            "paint what is to be repaired; Prepare Mask's invert if it is the wrong way round"
         )
 
 

@@ -264,8 +264,8 @@ def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
     if not bool((has_border & left_out).any()):
         return ()
     return (
-        "mask looks inverted: put Invert Mask before it, or use Load Mask (it takes the border and "
-        "leaves the middle; Load Image's MASK is 1 - alpha)",
+        "mask looks inverted: put Prepare Mask before it (polarity, invert), or use Load Mask (it "
+        "takes the border and leaves the middle; Load Image's MASK is 1 - alpha)",
     )
 
 

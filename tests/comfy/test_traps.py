@@ -34,7 +34,7 @@ def test_an_inverted_mask_runs_and_is_named(server, pictures):
     outcome = server.run(graph(**nodes))
     assert not outcome.error
     assert "mask looks inverted" in outcome.text("4")
-    assert "Invert Mask" in outcome.text("4")
+    assert "Prepare Mask" in outcome.text("4")
     assert "Load Mask" in outcome.text("4")
     assert any(
         "inverted" in line for line in json.loads(outcome.outputs["8"]["text"][0])["warnings"]
