@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-
 PAUSE = 0.03  # seconds
 
 
