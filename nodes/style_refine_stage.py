@@ -119,7 +119,7 @@ class StyleRefineStage(io.ComfyNode):
         wished = None if style is None else image_planes("style", style)
         held = None if source is None else image_planes("source", source)
         linked = settings and settings.refine
-        check_choice("preset", preset, PRESETS)  # an older ComfyUI checks no list
+        check_choice("preset", preset, tuple(PRESETS))  # an older ComfyUI checks no list
         own = linked or PRESETS[preset].refine
         if own is None:
             own, strength = RefineSettings(), 0.0
