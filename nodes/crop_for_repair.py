@@ -8,6 +8,7 @@ from torch import Tensor
 from ..blending.settings import LARGEST_PART
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
+from .feedback import Run
 from .traps import checked_repair
 
 MOST_SHOWN = 4  # crops on the node; each is a file for the page
@@ -79,9 +80,10 @@ class CropForRepair(io.ComfyNode):
         wanted = CropSettings(**settings)
         picture, planes, warnings = checked_repair(image, mask)
         _check_painted(planes)
-        crops = crop_for_repair(picture, planes, wanted)
+        with Run(cls):
+            crops = crop_for_repair(picture, planes, wanted)
+            shown = show_taken(crops.image[:MOST_SHOWN], crops.mask[:MOST_SHOWN])
         show_text(cls, *warnings, crops.place.words, *crops.place.notes)
-        shown = show_taken(crops.image[:MOST_SHOWN], crops.mask[:MOST_SHOWN])
         return io.NodeOutput(
             planes_to_image(crops.image),
             planes_to_mask(crops.mask),

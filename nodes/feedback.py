@@ -18,7 +18,7 @@ from ..blending.report import memory_mark
 from ..blending.stages.batch import Evaluation
 from .adapters import show_text
 from .pace import PERIOD, Pace
-from .summary import PREPARING, frame_words, progress_line
+from .summary import FRAME, PREPARING, frame_words, progress_line
 
 PREVIEW_SIDE = 512  # pixels
 CONTEXT = 0.5  # of the object's longer side, shown on each side of it
@@ -65,10 +65,12 @@ class Feedback:
     Args:
         box: the part of the target that the live picture shows; what lies beyond is left out.
         run: of the node.
+        unit: what its line counts.
     """
 
-    def __init__(self, box: Box, run: Run) -> None:
+    def __init__(self, box: Box, run: Run, unit: str = FRAME) -> None:
         self.run, self.line, self.said = run, PREPARING, -PERIOD
+        self.unit = unit
         self.bar = comfy.utils.ProgressBar(1)
         self.box = box
         self.step = sampling_step(self.box)
@@ -89,7 +91,7 @@ class Feedback:
     def _say(self, evaluation: Evaluation) -> None:
         """The line changes at most twice a second while evaluations are counted."""
         e, now = evaluation, time.monotonic()
-        line = progress_line(e.sample, e.samples, e.number, e.budget)
+        line = progress_line(e.sample, e.samples, e.number, e.budget, self.unit)
         if line != self.line and (not evaluation.number or now - self.said >= PERIOD):
             self.run.say(line)
             self.line, self.said = line, now

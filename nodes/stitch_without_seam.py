@@ -98,7 +98,7 @@ class StitchWithoutSeam(io.ComfyNode):
         check_crops(planes, place)
         room = needed_memory(planes, place, finish)
         with borrowed_network(room, finish == "painting") as network, Run(cls) as run:
-            compute, feedback = compute_with(None), Feedback(_largest_part(place), run)
+            compute, feedback = compute_with(None), Feedback(_largest_part(place), run, "crop")
             stitched = stitch(planes, place, finish, bleed, network, compute, feedback)
         feedback.finish()
         machine = machine_report(resolve_device(compute, place.picture.device))

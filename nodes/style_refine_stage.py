@@ -5,6 +5,7 @@ import json
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..blending.checks import check_choice
 from ..blending.placement.place import SOLVED_FROM
 from ..blending.presets import PRESETS, changed_refine
 from ..blending.report import picture_size
@@ -118,6 +119,7 @@ class StyleRefineStage(io.ComfyNode):
         wished = None if style is None else image_planes("style", style)
         held = None if source is None else image_planes("source", source)
         linked = settings and settings.refine
+        check_choice("preset", preset, tuple(PRESETS))  # an older ComfyUI checks no list
         own = linked or PRESETS[preset].refine
         if own is None:
             own, strength = RefineSettings(), 0.0

@@ -9,10 +9,11 @@ LONGEST = 400  # letters on a node
 UNSURE = 0.25
 SAME = 0.01  # a gap in OKLab below it is none
 PREPARING = "preparing…"
+FRAME = "frame"  # what the pictures of a batch are
 NO_STAGE = "preset {preset} has no second stage: the blend as it came"
 
 
-def progress_line(sample: int, samples: int, number: int, budget: int) -> str:
+def progress_line(sample: int, samples: int, number: int, budget: int, unit: str = FRAME) -> str:
     """What a node is doing, such as "frame 2 of 4: preparing…" or "evaluation 3 of at most 20".
 
     Args:
@@ -20,14 +21,15 @@ def progress_line(sample: int, samples: int, number: int, budget: int) -> str:
         samples: how many there are.
         number: of the evaluation, from 1; 0 before its picture is prepared.
         budget: the most evaluations that the picture may take.
+        unit: what a batch is one of, such as "frame" or "crop".
     """
     doing = f"evaluation {number} of at most {budget}" if number else PREPARING
-    return ": ".join(filter(None, (frame_words(sample, samples), doing)))
+    return ": ".join(filter(None, (frame_words(sample, samples, unit), doing)))
 
 
-def frame_words(sample: int, samples: int) -> str:
+def frame_words(sample: int, samples: int, unit: str = FRAME) -> str:
     """Which picture of a batch, from 0, such as "frame 2 of 4"; empty where there is only one."""
-    return f"frame {sample + 1} of {samples}" if samples > 1 else ""
+    return f"{unit} {sample + 1} of {samples}" if samples > 1 else ""
 
 
 def one_line(lines: Iterable[str], longest: int = LONGEST) -> str:

@@ -79,7 +79,7 @@ class Stitched:
 
 @dataclass(frozen=True)
 class _Repair:
-    """How each region is repaired; `total`: how many stages there are in all."""
+    """How each region is repaired; `total`: how many crops there are."""
 
     settings: PoissonSettings
     finish: str
@@ -88,11 +88,10 @@ class _Repair:
     on_evaluation: OnEvaluation | None
     total: int
 
-    def __call__(self, placed: Placed, stage: int) -> tuple[Tensor, list[StageResult]]:
-        """The repaired picture, and its stages, of which the first is number `stage`."""
-        solved = poisson_stage(
-            placed, self.settings, self.network, self.compute, self._relayed(stage)
-        )
+    def __call__(self, placed: Placed, number: int) -> tuple[Tensor, list[StageResult]]:
+        """The picture repaired by crop `number`, from 0, and its stages."""
+        tell = self._relayed(number)
+        solved = poisson_stage(placed, self.settings, self.network, self.compute, tell)
         if self.finish == "photograph":
             return _photographed(solved), [solved]
         if self.finish == "none":
@@ -104,18 +103,18 @@ class _Repair:
             refine_preset("painting"),
             self.network,
             self.compute,
-            self._relayed(stage + 1),
+            tell,
             source=solved.source,
         )
         return painted.image, [solved, painted]
 
-    def _relayed(self, stage: int) -> OnEvaluation | None:
-        """An observer of one stage that counts it among all of them."""
+    def _relayed(self, number: int) -> OnEvaluation | None:
+        """An observer of one crop's stages, of which the exact one evaluates nothing."""
         tell, total = self.on_evaluation, self.total
         if tell is None:
             return None
         return lambda event: tell(
-            replace(event, sample=stage, samples=total, done=stage * event.budget + event.done)
+            replace(event, sample=number, samples=total, done=number * event.budget + event.done)
         )
 
 
@@ -169,7 +168,7 @@ def stitch(
         network or (load_features() if is_painting else None),
         compute,
         on_evaluation,
-        len(crops) * (1 + is_painting),
+        len(crops),
     )
     variants, pictures = len(crops) // len(place.regions), len(place.picture)
     image = place.picture.repeat(variants, 1, 1, 1)
@@ -183,7 +182,7 @@ def stitch(
         part, changed = crop(image[own], around), crop(mask[own], around)
         placed = _placed(crops[number : number + 1], place, region, part)
         matched, match = _matched(placed)
-        blend, stages = repair(matched, number * (1 + is_painting))
+        blend, stages = repair(matched, number)
         found = _figures(place, region, sample, blend, placed, stages)
         figures.append(found | {"match": _of_match(match)})
         part.copy_(blend)

@@ -173,3 +173,10 @@ def stitch(**inputs) -> dict:
     """A Stitch without Seam of what Crop for Repair 4 cut out, as it was cut out."""
     links = {"crop": ["4", 0], "place": ["4", 2]}
     return node("DIB_StitchWithoutSeam", **{**links, "finish": "none", "bleed": 1, **inputs})
+
+
+def wired(**nodes) -> dict:
+    """Picture 1, mask 3, crop 4, stitch 5; 6 to 8 look at what is repaired, changed, reported."""
+    basis = {"1": load("t.png"), "3": load_mask(), "4": crop_for_repair(), "5": stitch()}
+    basis |= {"6": look("5", 0), "7": look("5", 1), "8": look("5", 2)}
+    return basis | {name.removeprefix("n"): one for name, one in nodes.items()}

@@ -49,6 +49,14 @@ def test_every_widget_of_an_example_fits_the_form(server, path):
                 raise AssertionError(f"{node['type']} {node['id']}: {mistake}")
 
 
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_a_note_has_no_inline_code(path):
+    """Nodes 2.0 shows it dark on dark."""
+    notes = [n for n in json.loads(path.read_text())["nodes"] if n["type"] == "MarkdownNote"]
+    assert notes
+    assert not [words for note in notes for words in note["widgets_values"] if "`" in words]
+
+
 def misfits(node: dict, described: dict) -> list[str]:
     """What of a saved node does not fit the node of /object_info."""
     every = {**described["input"]["required"], **described["input"].get("optional", {})}

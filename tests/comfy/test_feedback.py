@@ -8,8 +8,10 @@ import pytest
 
 from tests.comfy.graphs import (
     clean_cutout,
+    crop_for_repair,
     graph,
     laplacian_preview,
+    node,
     poisson,
     probe,
     refine,
@@ -17,6 +19,8 @@ from tests.comfy.graphs import (
     save,
     scene,
     square,
+    stitch,
+    wired,
 )
 
 pytestmark = pytest.mark.comfy
@@ -198,9 +202,70 @@ def test_cancel_is_heard_between_two_callbacks_of_the_core(server, pictures, pha
     assert outcome.texts[-1] == ("4", " ")  # and nothing says that it still prepares
 
 
+def test_a_painting_tells_which_crop_it_refines_and_shows_it(server):
+    """A red square on grey, repainted as its negative, is seen with what lies around it."""
+    picture = 120 + np.random.default_rng(6).normal(0, 12, (500, 700, 3))
+    picture[200:264, 300:364] = 200, 40, 40
+    mask = np.zeros((500, 700), np.uint8)
+    mask[190:274, 290:374] = 255
+    server.put("t.png", picture.astype(np.uint8))
+    server.put("m.png", mask)
+    repainted = {"n20": node("ImageInvert", image=["4", 0]), "n21": repeat("20", 2)}
+    outcome = server.run(wired(**repainted, n5=stitch(crop=["21", 0], finish="painting")))
+    assert not outcome.error
+    lines = [text for name, text in outcome.texts if name == "5"]
+    assert lines[:3] == [" ", "preparing…", "crop 1 of 2: preparing…"]
+    second = lines.index("crop 2 of 2: preparing…")
+    for count, part in (("1 of 2", lines[:second]), ("2 of 2", lines[second:])):
+        assert any(line.startswith(f"crop {count}: evaluation ") for line in part)
+    assert lines[-1].startswith("2 crops stitched exactly, and refined in ")
+    done = progress(outcome, "5")
+    assert [value for value, _ in done] == sorted(value for value, _ in done)
+    assert done[-1] == (40, 40)
+    # 84 pixels, half of them and 8 on every side: a crop of 184, with 128 around it, enlarged by
+    # ComfyUI to its 512. Without the crop's box it would be 512 x 366.
+    assert outcome.live
+    for shown in outcome.live:
+        assert shown.shape[:2] == (512, 512)
+        around, square_ = (shown[part, part].mean((0, 1)) for part in (slice(80), slice(236, 276)))
+        assert np.abs(around - 120).max() < 8
+        assert square_[1] - square_[0] > 30
+
+
+# What waits for Cancel: when the node's line begins so.
+MOMENTS = {
+    "a crop is cut out": ("4", "preparing…", "none"),
+    "a seam is solved": ("5", "preparing…", "none"),
+    "grain is looked for": ("5", "preparing…", "photograph"),
+    "a painting is prepared": ("5", "preparing…", "painting"),
+    "a painting is refined": ("5", "evaluation ", "painting"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_cancel_is_heard_while(server, moment):
+    name, words, finish = MOMENTS[moment]
+    server.put("t.png", scene(5, 1600, 1600))
+    server.put("m.png", square(1600, 1600, 300))
+    pressed = []
+
+    def cancel(message):
+        data = message["data"]
+        is_there = message["type"] == "text" and data["node"] == name
+        if is_there and data["text"].startswith(words) and not pressed:
+            server.post("/interrupt", {})
+            pressed.append(time.monotonic())
+
+    grown = crop_for_repair(grow=64, feather=64, fill_holes=1000)
+    outcome = server.run(wired(n4=grown, n5=stitch(finish=finish)), on_message=cancel)
+    assert outcome.of("execution_interrupted")
+    assert time.monotonic() - pressed[0] < 3  # a second on a quiet machine
+    assert outcome.texts[-1] == (name, " ")  # nothing says that it is still at work
+
+
 def test_a_line_does_not_outlive_an_error(server, pictures):
     good = server.run(graph(n4=poisson(preset="seam repair", column=26)))
-    assert good.texts[0] == ("4", " ")  # wiped first
+    assert next(text for name, text in good.texts if name == "4") == " "  # wiped first
     assert "solved exactly" in good.text("4")
     wrong = server.run(graph(n4=poisson(preset="seam repair", column=500)))
     assert wrong.error

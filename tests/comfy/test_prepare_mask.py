@@ -173,7 +173,10 @@ MISTAKES = {
     "0..255": (tensor("0..255 mask"), ("mask must be in [0, 1]", "divide")),
     "NaN": (tensor("nan mask"), ("mask must be finite",)),
     "None": (tensor("no mask"), ("mask must be a MASK", "got None", "link")),
-    "empty batch": (tensor("empty mask"), ("mask must be a MASK", "(0, 40, 48)", "link")),
+    "empty batch": (
+        tensor("empty mask"),
+        ("mask must have a picture", "0 pictures", "filters them"),
+    ),
     "picture for mask": (
         lambda server: {"3": load("s.png"), "5": prepare_mask("3", 0)},
         ("mask", "IMAGE"),

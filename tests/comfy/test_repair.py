@@ -17,6 +17,7 @@ from tests.comfy.graphs import (
     save,
     scene,
     stitch,
+    wired,
 )
 
 pytestmark = pytest.mark.comfy
@@ -38,13 +39,6 @@ def repair_pictures(server):
     specks[::9, ::9] = 255  # 9 x 11 of them
     server.put("specks.png", specks)
     server.put("small.png", mask[:40, :48])
-
-
-def wired(**nodes) -> dict:
-    """Picture 1, mask 3, crop 4, stitch 5; 6 to 8 look at what is repaired, changed, reported."""
-    basis = {"1": load("t.png"), "3": load_mask(), "4": crop_for_repair(), "5": stitch()}
-    basis |= {"6": look("5", 0), "7": look("5", 1), "8": look("5", 2)}
-    return basis | {name.removeprefix("n"): one for name, one in nodes.items()}
 
 
 def darker(origin: str = "4", by: float = 0.85) -> dict:

@@ -47,6 +47,7 @@ def test_the_seam_has_a_word(ratios, seam_of, words):
         ((0, 1, 3, 20), "evaluation 3 of at most 20"),
         ((1, 4, 0, 20), "frame 2 of 4: preparing…"),
         ((3, 4, 1, 20), "frame 4 of 4: evaluation 1 of at most 20"),
+        ((1, 2, 0, 20, "crop"), "crop 2 of 2: preparing…"),
     ],
 )
 def test_a_running_node_says_what_it_does(state, line):

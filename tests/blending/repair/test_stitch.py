@@ -160,12 +160,16 @@ def test_a_photographs_finish_gives_a_soft_crop_the_places_grain(photograph):
 def test_a_paintings_finish_refines_and_counts_every_stage(photograph):
     crops = cut(photograph)
     seen: list[Evaluation] = []
-    stitched = stitch(crops.image, crops.place, "painting", on_evaluation=seen.append)
+    other = crops.image.flip(3)  # the same crop would leave nothing to refine
+    stitched = stitch(other, crops.place, "painting", on_evaluation=seen.append)
     (region,) = stitched.report["regions"]
     assert [stage["stage"] for stage in region["stages"]] == ["poisson", "refine"]
     shares = [event.done / (event.samples * event.budget) for event in seen]
     assert shares == sorted(shares)
-    assert 0.5 <= shares[-1] <= 1
+    (refined,) = region["stages"][1]["pictures"]
+    assert 1 < seen[-1].number == refined["evaluations"]
+    assert 0 < shares[-1] <= 1
+    assert {(event.sample, event.samples) for event in seen} == {(0, 1)}  # one crop, two stages
     assert "refined in" in stitched.words
     outside = (stitched.mask == 0).expand_as(photograph)
     assert torch.equal(stitched.image[outside], photograph[outside])
