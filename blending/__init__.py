@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .pipeline import BlendResult, blend
     from .placement.place import Placed, place
     from .presets import PRESETS
+    from .repair.crop import crop_for_repair
+    from .repair.region import CropSettings
+    from .repair.stitch import stitch
     from .settings import BlendSettings, Compute, PoissonSettings, RefineSettings, Weights
     from .stages.batch import Evaluation, StageResult
     from .stages.poisson import poisson_stage
@@ -22,6 +25,7 @@ __all__ = [
     "BlendResult",
     "BlendSettings",
     "Compute",
+    "CropSettings",
     "Evaluation",
     "Placed",
     "PoissonSettings",
@@ -29,10 +33,12 @@ __all__ = [
     "StageResult",
     "Weights",
     "blend",
+    "crop_for_repair",
     "load_features",
     "place",
     "poisson_stage",
     "refine_stage",
+    "stitch",
 ]
 
 _MODULES = {
@@ -40,6 +46,7 @@ _MODULES = {
     "BlendResult": "pipeline",
     "BlendSettings": "settings",
     "Compute": "settings",
+    "CropSettings": "repair.region",
     "Evaluation": "stages.batch",
     "Placed": "placement.place",
     "PoissonSettings": "settings",
@@ -47,10 +54,12 @@ _MODULES = {
     "StageResult": "stages.batch",
     "Weights": "settings",
     "blend": "pipeline",
+    "crop_for_repair": "repair.crop",
     "load_features": "network.vgg16",
     "place": "placement.place",
     "poisson_stage": "stages.poisson",
     "refine_stage": "stages.refine",
+    "stitch": "repair.stitch",
 }
 
 

@@ -16,6 +16,9 @@ COARSE_REACH = 24  # pixels: 4 sigma
 LEAST_TRUST = 0.4  # the share of pixels where the target has least detail says least
 # Squared CIELAB. Rounding to 8 bits makes a detail of 0.03; a target of less has nothing to show.
 LEAST_DETAIL = 0.1
+# Share of the target's detail that the paste has not; less where a repaired crop shows the same
+# scene: then nothing tells what is seen through it.
+LEAST_OWN = 0.2
 FLAT = 1e-3  # squared CIELAB: keeps a flat object, which explains nothing, from dividing by 0
 
 
@@ -37,17 +40,18 @@ def see_through(view: ObjectView) -> tuple[float, float]:
 
     Returns:
         In the object's outer 12 pixels, and further inside; 0 is opaque, 1 a ghost; NaN where
-        fewer than 50 pixels count, or the target has no detail of its own to show.
+        fewer than 50 pixels count, or the target has no detail to show that the paste has not.
     """
     parts = [_regression(strip, own) for strip, own in view.strips(COARSE_REACH, 2 * COARSE_REACH)]
     if not parts:
         return math.nan, math.nan
-    shown, trust, is_rim = (torch.cat(values) for values in zip(*parts, strict=True))
-    return _coefficient(shown[is_rim], trust[is_rim]), _coefficient(shown[~is_rim], trust[~is_rim])
+    *planes, is_rim = (torch.cat(values) for values in zip(*parts, strict=True))
+    rim, inside = (_coefficient(*(plane[part] for plane in planes)) for part in (is_rim, ~is_rim))
+    return rim, inside
 
 
-def _regression(near: ObjectView, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Numerator and denominator at the strip's own pixels, and which of them are of the rim."""
+def _regression(near: ObjectView, own: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of the strip's own pixels numerator, denominator, <t, t>, and which are of the rim."""
     labs = torch.cat((near.paste, near.target, near.result), 1)
     detail = gaussian_blur(labs, FINE, 3) - gaussian_blur(labs, COARSE, COARSE_REACH)
     paste, target, result = (detail * near.is_object).chunk(3, 1)
@@ -58,13 +62,15 @@ def _regression(near: ObjectView, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     trust = tt - pt.square() / (pp + FLAT)
     is_rim = (near.depth > OUTERMOST) & (near.depth <= RIM) & near.off_frame
     chosen = own & (is_rim | (near.depth > RIM))
-    return shown[chosen], trust[chosen], is_rim[chosen]
+    return shown[chosen], trust[chosen], tt[chosen], is_rim[chosen]
 
 
-def _coefficient(shown: Tensor, trust: Tensor) -> float:
+def _coefficient(shown: Tensor, trust: Tensor, detail: Tensor) -> float:
     if len(trust) < FEWEST:
         return math.nan
     chosen = trust > percentile(trust, LEAST_TRUST)
     if chosen.count_nonzero() < FEWEST or trust[chosen].mean() < LEAST_DETAIL:
+        return math.nan
+    if trust[chosen].sum() < LEAST_OWN * detail[chosen].sum():
         return math.nan
     return (shown[chosen].sum() / trust[chosen].sum()).item()

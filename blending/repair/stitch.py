@@ -35,7 +35,6 @@ MARGIN = 64  # pixels around a region in which a photograph's grain is looked fo
 SMOOTHING = 5.0, 15
 MATCH_MARGIN = SMOOTHING[1] + SAMPLE_DISTANCE + 1  # pixels around a region that this looks at
 AROUND = 128  # pixels around it that are worked on: more than any stage looks at
-LARGEST_STRETCH = 0.02  # of the proportions: an enlarged latent has whole cells
 CELL = 8  # pixels of a picture in a latent's cell, by the side
 
 
@@ -211,8 +210,7 @@ def check_crops(crops: Tensor, place: CropPlace) -> None:
     (height, width), (rows, columns) = place.size, crops.shape[2:]
     shrinks = {height - rows, width - columns}
     is_cut = min(shrinks) >= 0 and 0 < max(shrinks) < CELL
-    stretch = abs((columns / width) / (rows / height) - 1)
-    if is_cut or stretch > LARGEST_STRETCH:
+    if is_cut or not _is_scaled((height, width), (rows, columns)):
         cause = (
             f"VAE Encode cuts sides to multiples of {CELL}: set multiple to {CELL} where the crop "
             "is cut out"
@@ -223,6 +221,18 @@ def check_crops(crops: Tensor, place: CropPlace) -> None:
             f"crop must have the size that was cut out, {width} x {height} pixels, or its "
             f"proportions, got {pixel_size(crops)}: {cause}"
         )
+
+
+def _is_scaled(cut: tuple[int, int], found: tuple[int, int]) -> bool:
+    """Whether a size is the one that was cut out times a factor, but for rounding.
+
+    Rounded to pixels, or, where both sides were changed, to the whole cells of a latent.
+    """
+    factor = math.sqrt(found[0] * found[1] / (cut[0] * cut[1]))
+    away = max(abs(side - factor * whole) for side, whole in zip(found, cut, strict=True))
+    is_latent = not any(side % CELL for side in found)
+    is_changed = all(side != whole for side, whole in zip(found, cut, strict=True))
+    return away <= 1 or (is_latent and is_changed and away < CELL / 2)
 
 
 def needed_memory(crops: Tensor, place: CropPlace, finish: str = "none") -> int:

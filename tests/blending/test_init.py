@@ -29,6 +29,9 @@ HEAVY = {
     "StageResult": "stages.batch",
     "poisson_stage": "stages.poisson",
     "refine_stage": "stages.refine",
+    "CropSettings": "repair.region",
+    "crop_for_repair": "repair.crop",
+    "stitch": "repair.stitch",
 }
 
 

@@ -63,6 +63,14 @@ def test_a_target_without_detail_shows_nothing(flat, photo, disc):
     assert all(map(math.isnan, found))
 
 
+def test_a_paste_with_the_targets_own_detail_has_no_figure(photo, disc):
+    """A repaired crop, its colours drifted: whatever shows the one shows the other."""
+    target, mask = photo(140, 150, 250, 20).double(), disc(140, 150, 45)
+    paste = torch.where(mask > 0, 0.9 * target + 0.03, target)
+    for result in (target, paste, 0.5 * (paste + target)):
+        assert all(map(math.isnan, see_through(object_view(result, paste, target, mask))))
+
+
 def test_the_formula_in_numpy(scene, view_of, photo):
     """The regression at every pixel by SciPy's Gaussians, edge pixels repeated; no crop."""
     paste, target, mask = scene

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from skimage import data
 
 from blending.image.filters import gaussian_blur
 from blending.placement.box import Box
 from blending.repair.crop import Crops, crop_for_repair
 from blending.repair.region import CropSettings
-from blending.repair.stitch import needed_memory, stitch
+from blending.repair.stitch import _is_scaled, needed_memory, stitch
 from blending.stages.batch import Evaluation
 
 OBJECT = Box(60, 90, 40, 50)
@@ -215,11 +216,28 @@ def test_memory_grows_with_the_finish(photograph):
     assert 0 < plain < painted
 
 
+def resized(crops, rows, columns):
+    """With the sides multiplied by these."""
+    size = [
+        round(side * factor) for side, factor in zip(crops.shape[2:], (rows, columns), strict=True)
+    ]
+    return F.interpolate(crops, size=size, mode="bilinear")
+
+
+def test_whole_cells_of_an_enlarged_latent_are_its_proportions():
+    cut_out, found = (456, 608), (680, 912)  # 1.5 times: 684 rows are 85.5 cells
+    assert _is_scaled(cut_out, found)
+    assert not _is_scaled(cut_out, (448, 608))  # a row of cells is missing
+    assert not _is_scaled((504, 768), (300, 451))  # another picture, of nearly this shape
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda c: c[..., :-8], "must have the size that was cut out"),
         (lambda c: c[..., :-4], "VAE Encode cuts sides to multiples of 8"),
+        (lambda c: resized(c, 0.8, 1), "whole crop, enlarged or shrunk"),
+        (lambda c: resized(c, 1.5, 1.45), "whole crop, enlarged or shrunk"),
         (lambda c: c.mT, "whole crop, enlarged or shrunk"),
         (lambda c: c[:0], "crop must be"),
         (lambda c: c * 255, "divide 8-bit values"),
