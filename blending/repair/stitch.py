@@ -35,6 +35,7 @@ MARGIN = 64  # pixels around a region in which a photograph's grain is looked fo
 SMOOTHING = 5.0, 15
 MATCH_MARGIN = SMOOTHING[1] + SAMPLE_DISTANCE + 1  # pixels around a region that this looks at
 AROUND = 128  # pixels around it that are worked on: more than any stage looks at
+LARGEST_STRETCH = 0.02  # of the proportions, by whole cells
 CELL = 8  # pixels of a picture in a latent's cell, by the side
 
 
@@ -232,7 +233,9 @@ def _is_scaled(cut: tuple[int, int], found: tuple[int, int]) -> bool:
     away = max(abs(side - factor * whole) for side, whole in zip(found, cut, strict=True))
     is_latent = not any(side % CELL for side in found)
     is_changed = all(side != whole for side, whole in zip(found, cut, strict=True))
-    return away <= 1 or (is_latent and is_changed and away < CELL / 2)
+    stretch = abs(found[1] * cut[0] / (found[0] * cut[1]) - 1)
+    has_whole_cells = is_latent and is_changed and away < CELL / 2
+    return away <= 1 or (has_whole_cells and stretch <= LARGEST_STRETCH)
 
 
 def needed_memory(crops: Tensor, place: CropPlace, finish: str = "none") -> int:

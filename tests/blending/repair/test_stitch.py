@@ -228,6 +228,7 @@ def test_whole_cells_of_an_enlarged_latent_are_its_proportions():
     cut_out, found = (456, 608), (680, 912)  # 1.5 times: 684 rows are 85.5 cells
     assert _is_scaled(cut_out, found)
     assert not _is_scaled(cut_out, (448, 608))  # a row of cells is missing
+    assert not _is_scaled((56, 64), (80, 96))
     assert not _is_scaled((504, 768), (300, 451))  # another picture, of nearly this shape
 
 
