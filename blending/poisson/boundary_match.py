@@ -38,6 +38,15 @@ class BoundaryMatch:
     offset: Tensor
     confidence: float
 
+    @property
+    def figures(self) -> dict:
+        """Gain and offset by channel, and the confidence, JSON-ready."""
+        return {
+            "gain": self.gain.flatten().tolist(),
+            "offset": self.offset.flatten().tolist(),
+            "confidence": self.confidence,
+        }
+
 
 @dataclass(frozen=True)
 class _Samples:
@@ -88,18 +97,17 @@ def match_boundary(window: Window) -> BoundaryMatch:
     return BoundaryMatch(gain.view_as(one), offset.view_as(one), _confidence(samples))
 
 
-def matched_source(window: Window, match: BoundaryMatch) -> Tensor:
+def matched_source(source: Tensor, match: BoundaryMatch) -> Tensor:
     """The source with the match applied in proportion to its confidence c: S + c·((a − 1)·S + b).
 
     Args:
-        window: the one that was matched.
+        source: (1, 3, h, w), of the window that was matched, or more of it.
         match: from `match_boundary`.
 
     Returns:
         (1, 3, h, w), not clipped; changed where the source has no pixels, too.
     """
-    change = (match.gain - 1) * window.source + match.offset
-    return window.source + match.confidence * change
+    return source + match.confidence * ((match.gain - 1) * source + match.offset)
 
 
 def _collect(window: Window) -> _Samples:

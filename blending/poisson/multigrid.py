@@ -8,12 +8,11 @@ from torch import Tensor
 
 from .grid import Grid, coarsened, edge_sum, finest_grid
 from .stencil import Stencil, unframed
-from .sweeps import Scratch, Visit, Workspace
+from .sweeps import Coarser, Scratch, Visit, Workspace
 
 COARSEST = 10  # pixels; a grid no larger than that is solved directly
-# Grids from the fourth on are visited twice a cycle, with seven or more grids those from the third
-# on: visits to finer ones are dear, but the errors of many grids add up. 20 % less time at 2000
-# pixels, 10 at 250.
+# Grids from the fourth on are visited twice a cycle, with eight or more grids those from the third
+# on, but for the two coarsest: visits to finer ones are dear, but the errors of many grids add up.
 TWICE, TWICE_OF_MANY, MANY = 3, 2, 8
 DIRECT = torch.float64  # of the coarsest grid's direct inverse, on the CPU
 
@@ -103,7 +102,7 @@ def multigrid(
             beyond is padding. None: all.
 
     Returns:
-        The grids, from this shape down to at most 20 pixels a side.
+        The grids, from this shape down to at most 10 pixels a side.
 
     Source: Trottenberg, Oosterlee, Schüller 2001, chapter 2; the halved edges: Braess 1995.
     """
@@ -123,13 +122,12 @@ def _visits(grids: Sequence[Grid], spaces: Sequence[Workspace]) -> tuple[tuple[V
     correction = spaces[-1].u
     for depth in reversed(range(len(grids) - 1)):
         scratch = Scratch(spaces[depth])
+        coarser = Coarser(spaces[depth + 1].rhs, correction, grids[depth + 1].extent)
         is_twice = first_twice <= depth < len(grids) - 2
         visits = tuple(
-            Visit(grids[depth], spaces[depth], scratch, is_even)
+            Visit(grids[depth], spaces[depth], scratch, coarser, is_even)
             for is_even in ((True, False) if is_twice else (True,))
         )
-        for visit in visits:
-            visit.connect(spaces[depth + 1].rhs, correction, grids[depth + 1].extent)
         correction = visits[-1].out
         found.insert(0, visits)
     return tuple(found)

@@ -3,6 +3,8 @@
 Each works on bands of rows that stay in the processor's cache, by views that are made once.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -43,6 +45,21 @@ class Scratch:
         self.between = plane(height // 2, width - 2)
 
 
+@dataclass(frozen=True)
+class Coarser:
+    """What a grid has to do with the next coarser one.
+
+    Attributes:
+        rhs: (B, C, H/2 + 2, W/2 + 2), framed, the right-hand side that is written.
+        correction: likewise, the solution that is added.
+        extent: its rows and columns, from the top left, that are not padding.
+    """
+
+    rhs: Tensor
+    correction: Tensor
+    extent: tuple[int, int]
+
+
 class Visit:
     """From one plane of a grid to the coarser grid and back, and on to its other plane.
 
@@ -51,39 +68,29 @@ class Visit:
         out: likewise, the plane that holds it after.
     """
 
-    def __init__(self, grid: Grid, space: Workspace, scratch: Scratch, is_even: bool) -> None:
+    def __init__(
+        self, grid: Grid, space: Workspace, scratch: Scratch, coarser: Coarser, is_even: bool
+    ) -> None:
         """Bind to planes.
 
         Args:
             grid: the grid.
             space: its planes.
             scratch: its buffers.
+            coarser: the planes of the coarser grid.
             is_even: whether the step goes from `space.u` to `space.other`, not back.
         """
         planes = space.u, space.other
         self.u, self.out = planes if is_even else planes[::-1]
         self._steps = [_Step(grid, space, scratch, self.out, on) for on in grid.stencil.on(self.u)]
-        self._restrictions: list[_Restriction] = []
-        self._prolongations: list[_Prolongation] = []
-        self._repeated: list[tuple[Tensor, Tensor]] = []
-        self._grid, self._scratch = grid, scratch
-
-    def connect(self, coarse_rhs: Tensor, correction: Tensor, extent: tuple[int, int]) -> None:
-        """Bind to the coarser grid.
-
-        Args:
-            coarse_rhs: (B, C, H/2 + 2, W/2 + 2), framed, the right-hand side that is written.
-            correction: likewise, the coarse solution that is added.
-            extent: of the coarser grid.
-        """
-        self._repeated = edge_copies(correction, extent)
-        share = self._grid.share
-        for step in self._steps:
-            self._restrictions.append(_Restriction(step, share, self._scratch, coarse_rhs))
-            part = step.operator.rows
-            self._prolongations.append(
-                _Prolongation(self.u, share, self._scratch, correction, part)
-            )
+        self._restrictions = [
+            _Restriction(step, grid.share, scratch, coarser.rhs) for step in self._steps
+        ]
+        self._repeated = edge_copies(coarser.correction, coarser.extent)
+        self._prolongations = [
+            _Prolongation(self.u, grid.share, scratch, coarser.correction, step.operator.rows)
+            for step in self._steps
+        ]
 
     def step(self) -> None:
         """Do a damped Jacobi step, out = u + jacobi·(rhs − operator·u)."""
@@ -166,9 +173,7 @@ class _Prolongation:
         first, last = rows.start // 2, rows.stop // 2
         size = last - first
         coarse = correction[..., first : last + 2, :]
-        self.centre, self.left, self.right = (
-            coarse[..., 1:-1], coarse[..., :-2], coarse[..., 2:],
-        )  # fmt: skip
+        self.left, self.centre, self.right = coarse[..., :-2], coarse[..., 1:-1], coarse[..., 2:]
         widened = scratch.widened[..., : size + 2, :]
         self.even_columns, self.odd_columns = widened[..., ::2], widened[..., 1::2]
         self.here, self.between = widened[..., 1:-1, :], scratch.between[..., :size, :]

@@ -117,12 +117,26 @@ def guard_rails(
         {}
         if placed.is_empty(sample)
         else _figures(pick(blend, sample), placed, sample)
-        | json_ready({"seam_ratio": _seam(pick(blend, sample), given or placed, sample, gradients)})
+        | json_ready(
+            {"seam_ratio": placed_seam(pick(blend, sample), given or placed, sample, gradients)}
+        )
         for sample in range(batch)
     ]
 
 
-def _seam(blend: Tensor, given: Placed, sample: int, gradients: str) -> float:
+@torch.no_grad()
+def placed_seam(blend: Tensor, given: Placed, sample: int = 0, gradients: str = "import") -> float:
+    """The seam ratio of one picture to the plain paste of what was placed.
+
+    Args:
+        blend: (1, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
+        given: source, mask and target of the paste.
+        sample: which picture of a batch `blend` is, from 0.
+        gradients: those of the blend's settings, see `guidance_field`.
+
+    Returns:
+        As `seam_ratio`; NaN where the mask is empty, too.
+    """
     if given.is_empty(sample):
         return math.nan
     window = given.window(sample, margin=MARGIN, device=blend.device)

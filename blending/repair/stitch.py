@@ -13,11 +13,9 @@ from ..network.vgg16 import Features, load_features
 from ..placement.box import crop
 from ..placement.place import Placed
 from ..placement.place import place as place_source
-from ..poisson.boundary_match import SAMPLE_DISTANCE, BoundaryMatch, match_boundary
-from ..poisson.guidance import guidance_field
+from ..poisson.boundary_match import SAMPLE_DISTANCE, BoundaryMatch, match_boundary, matched_source
 from ..presets import poisson_preset, refine_preset
-from ..quality.guardrails import seam_ratio
-from ..quality.metrics import SEAM_RADIUS
+from ..quality.guardrails import placed_seam
 from ..report import json_ready, picture_size
 from ..settings import FINISHES, Compute, PoissonSettings
 from ..stages.batch import OnEvaluation, StageResult
@@ -184,7 +182,7 @@ def stitch(
         matched, match = _matched(placed)
         blend, stages = repair(matched, number)
         found = _figures(place, region, sample, blend, placed, stages)
-        figures.append(found | {"match": _of_match(match)})
+        figures.append(found | {"match": match.figures})
         part.copy_(blend)
         changed.copy_(torch.maximum(changed, placed.full_mask))
     sizes = {"picture": picture_size(place.picture), "crop": picture_size(crops)}
@@ -276,11 +274,11 @@ def _matched(placed: Placed) -> tuple[Placed, BoundaryMatch]:
     beside the mask alone. Where the crop ends at the mask, there are none: as they are.
     """
     window = placed.window(0, MATCH_MARGIN)
-    match = match_boundary(window)
+    match, own = match_boundary(window), placed.source.to(window.source)
     near = F.max_pool2d(window.support.to(window.mask), 2 * SAMPLE_DISTANCE + 1, 1, SAMPLE_DISTANCE)
     known = window.source_valid * ~window.support
     if bool(((near > 0) & ~window.support & (known == 0)).any()):
-        return _with_source_matched(placed, match), match
+        return replace(placed, source=matched_source(own, match)), match
     weight = gaussian_blur(known, *SMOOTHING).clamp_min(1e-6)
     source, target = (
         gaussian_blur(known * picture, *SMOOTHING) / weight
@@ -288,19 +286,7 @@ def _matched(placed: Placed) -> tuple[Placed, BoundaryMatch]:
     )
     broad = match_boundary(replace(window, source=source, target=target))
     match = replace(broad, confidence=match.confidence)
-    return _with_source_matched(placed, match), match
-
-
-def _of_match(match: BoundaryMatch) -> dict:
-    """What the report says of a match."""
-    numbers = {"gain": match.gain, "offset": match.offset}
-    lists = {name: number.flatten().tolist() for name, number in numbers.items()}
-    return {**lists, "confidence": match.confidence}
-
-
-def _with_source_matched(placed: Placed, match: BoundaryMatch) -> Placed:
-    change = (match.gain - 1) * placed.source.to(match.gain) + match.offset
-    return replace(placed, source=placed.source.to(match.gain) + match.confidence * change)
+    return replace(placed, source=matched_source(own, match)), match
 
 
 @torch.no_grad()
@@ -323,12 +309,8 @@ def _figures(
     stages: list[StageResult],
 ) -> dict:
     """What the report says of one crop."""
-    box, window = region.box, placed.window(0, SEAM_RADIUS + 1)
+    box, window = region.box, placed.window(0, 0)
     found = crop(blend[:, :3], window.box).to(window.target)
-    guidance = guidance_field(
-        window.source, window.source_valid, window.target, window.support, "import"
-    )
-    ratio = seam_ratio(found, window.paste, guidance, window.mask)
     moved = (found - window.paste).abs()[window.support.expand_as(found)].mean().item()
     return {
         "picture": sample,
@@ -338,5 +320,5 @@ def _figures(
         "width": box.width,
         "scale": round(place.scale(region), 4),
         "stages": [stage.report for stage in stages],
-        **json_ready({"seam_ratio": ratio, "moved": 255 * moved}),
+        **json_ready({"seam_ratio": placed_seam(blend, placed), "moved": 255 * moved}),
     }

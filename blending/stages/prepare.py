@@ -135,14 +135,10 @@ def prepare(
     if strength:
         strength *= 1 - (match.confidence if match else known.continues)
     if match:
-        window = replace(window, source=matched_source(window, match))
+        window = replace(window, source=matched_source(window.source, match))
         confidence = match.confidence
         bleed = bleed + confidence * (1 - bleed)
-        figures["match"] = {
-            "gain": match.gain.flatten().tolist(),
-            "offset": match.offset.flatten().tolist(),
-            "confidence": match.confidence,
-        }
+        figures["match"] = match.figures
     palettes = colours() if strength and colours else None
     if palettes:
         given = window.source, window.mask, window.target

@@ -3,7 +3,10 @@
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+import torch
+
+from blending.report import machine_report, memory_mark
 
 PAUSE = 0.03  # seconds
 
@@ -28,15 +31,8 @@ def milliseconds(calls: dict[str, Callable[[], object]], rounds: int) -> dict[st
 
 def peak_megabytes(call: Callable[[], object]) -> float | None:
     """What a call needs at most beyond what the process has already; None off Linux."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not reset.exists():
+    begun = memory_mark(torch.device("cpu"))
+    if begun.used is None:
         return None
-    reset.write_text("5")  # forget the former peak
-    before = _kilobytes(status, "VmRSS")
     call()
-    return max(0, _kilobytes(status, "VmHWM") - before) / 1024
-
-
-def _kilobytes(status: Path, name: str) -> int:
-    line = next(line for line in status.read_text().splitlines() if line.startswith(name))
-    return int(line.split()[1])
+    return machine_report(begun.device, begun)["peak_memory_bytes"] / 2**20

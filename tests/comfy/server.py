@@ -61,6 +61,13 @@ class Outcome:
         """The nodes that were executed, not taken from the cache."""
         return [data["node"] for data in self.of("executing") if data["node"]]
 
+    @property
+    def faulty(self) -> set[str]:
+        """The classes of the nodes that an error names, before the prompt ran or while it did."""
+        if self.rejection:
+            return {at["class_type"] for at in self.rejection["node_errors"].values()}
+        return {data["node_type"] for data in self.of("execution_error")}
+
     def text(self, node: str) -> str:
         """The last text line on a node."""
         return ([text for where, text in self.texts if where == node] or [""])[-1]

@@ -194,11 +194,7 @@ def test_a_mistake_ends_in_a_message_that_names_node_and_input(server, pictures,
     outcome = server.run(build(server))
     assert words in outcome.error
     assert "root:" not in outcome.error  # /etc/passwd
-    if outcome.rejection:
-        named = {at["class_type"] for at in outcome.rejection["node_errors"].values()}
-    else:
-        named = {data["node_type"] for data in outcome.of("execution_error")}
-    assert named == {node}
+    assert outcome.faulty == {node}
 
 
 def test_the_exact_method_needs_no_weights(server, pictures):

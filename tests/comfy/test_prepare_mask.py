@@ -214,8 +214,4 @@ def test_a_mistake_ends_in_a_message_that_names_node_input_and_remedy(server, pi
     assert outcome.error
     for word in words:
         assert word in outcome.error
-    if outcome.rejection:
-        named = {at["class_type"] for at in outcome.rejection["node_errors"].values()}
-    else:
-        named = {data["node_type"] for data in outcome.of("execution_error")}
-    assert named == {"DIB_PrepareMask"}
+    assert outcome.faulty == {"DIB_PrepareMask"}

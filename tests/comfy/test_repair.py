@@ -322,11 +322,7 @@ def test_a_mistake_names_node_input_and_remedy(server, repair_pictures, name):
     outcome = server.run(wired(**nodes))
     for word in words:
         assert word in outcome.error
-    if outcome.rejection:
-        named = {at["class_type"] for at in outcome.rejection["node_errors"].values()}
-    else:
-        named = {data["node_type"] for data in outcome.of("execution_error")}
-    assert named == {fault}
+    assert outcome.faulty == {fault}
 
 
 def test_the_server_goes_on_after_all_of_them(server, repair_pictures):

@@ -9,7 +9,7 @@ from blending.image.filters import neighbour_sum
 from blending.poisson import stencil
 from blending.poisson.grid import finest_grid
 from blending.poisson.stencil import framed, mask_laplacian, unframed
-from blending.poisson.sweeps import Scratch, Visit, Workspace, edge_copies
+from blending.poisson.sweeps import Coarser, Scratch, Visit, Workspace, edge_copies
 
 HEIGHT, WIDTH = 12, 10
 
@@ -39,9 +39,9 @@ def visit(request, monkeypatch):
     )
     grid = finest_grid(mask_laplacian(free, degree), free, screen, size)
     space = Workspace(grid, 2)
-    visit = Visit(grid, space, Scratch(space), is_even=True)
     coarse = [torch.zeros(1, 2, HEIGHT // 2 + 2, WIDTH // 2 + 2).double() for _ in range(2)]
-    visit.connect(*coarse, (HEIGHT // 2, WIDTH // 2))
+    coarser = Coarser(*coarse, (HEIGHT // 2, WIDTH // 2))
+    visit = Visit(grid, space, Scratch(space), coarser, is_even=True)
     u, rhs = (FREE * random(1, 2, *size, seed=seed) for seed in (1, 2))
     unframed(visit.u).copy_(u)
     unframed(space.rhs).copy_(rhs)
@@ -90,6 +90,10 @@ def test_a_second_visit_goes_back_to_the_first_plane():
     free = framed(FREE, *size)
     grid = finest_grid(mask_laplacian(free, 4 * free), free, None, size)
     space = Workspace(grid, 2)
-    there, back = (Visit(grid, space, Scratch(space), is_even) for is_even in (True, False))
+    coarse = torch.zeros(1, 2, HEIGHT // 2 + 2, WIDTH // 2 + 2).double()
+    coarser = Coarser(coarse, coarse, (HEIGHT // 2, WIDTH // 2))
+    there, back = (
+        Visit(grid, space, Scratch(space), coarser, is_even) for is_even in (True, False)
+    )
     assert there.u is back.out is space.u
     assert there.out is back.u is space.other
