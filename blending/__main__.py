@@ -1,5 +1,6 @@
 """`python -m blending`: see `blending.cli`."""
 
+import gc
 import sys
 
 from .cli.main import main
@@ -11,4 +12,6 @@ if __name__ == "__main__":
         pass
     else:
         wait_briefly()
-    sys.exit(main())
+    status = main()
+    gc.freeze()  # the process ends: nobody needs to look for cycles in all of torch before it does
+    sys.exit(status)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ..presets import PRESETS
 from ..settings import BlendSettings, Compute
 from .console import Console
+from .loading import without_collector
 from .options import EXIT_USAGE, parse_options
 
 if TYPE_CHECKING:  # torch, which --help does without
@@ -60,12 +61,13 @@ def _status(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from ..pictures.atomic import check_output
-    from ..pictures.icc import srgb_profile
-    from ..pictures.read import read_picture
-    from ..pictures.write import check_format
-    from ..pipeline import blend
-    from .progress import Progress
+    with without_collector():
+        from ..pictures.atomic import check_output
+        from ..pictures.icc import srgb_profile
+        from ..pictures.read import read_picture
+        from ..pictures.write import check_format
+        from ..pipeline import blend
+        from .progress import Progress
 
     for path in filter(None, (options.out, options.save_cutout, options.report)):
         check_output(path, overwrite=options.overwrite)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..image.colour import turned_hues
+from ..image.colour import to_lab, turned_hues
 from ..network.vgg16 import Features
 from ..report import json_ready
 from ..validation import check_image, check_mask, check_same_size
@@ -202,8 +202,8 @@ def harmony_figures(
         return size.item() if known else float("nan")
 
     inside = (mask >= 0.5).flatten().nonzero()[:, 0]
-    moved, source = (picture.flatten(2)[:, :, None, inside] for picture in (moved, source))
-    coloured, turned = turned_hues(moved, source)
+    pixels = (picture.flatten(2)[:, :, None, inside] for picture in (moved, source))
+    coloured, turned = turned_hues(*map(to_lab, pixels))
     return json_ready(
         {
             "chroma_gap_before": gap("chroma", before),

@@ -86,23 +86,20 @@ def delta_e_2000(lab: Tensor, other_lab: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def turned_hues(image: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+def turned_hues(lab: Tensor, other_lab: Tensor) -> tuple[Tensor, Tensor]:
     """Where two pictures are both coloured, and where their hues differ by more than 60°.
 
     Coloured is a CIELAB chroma over 10; the hue is the angle of (a*, b*).
 
     Args:
-        image: (B, 3, H, W), float, sRGB in [0, 1].
-        other: (B, 3, H, W), float, sRGB in [0, 1].
+        lab: (B, 3, H, W), float, L*, a*, b* as from `to_lab`.
+        other_lab: (B, 3, H, W), float, L*, a*, b*.
 
     Returns:
         Two planes (B, 1, H, W), bool: both are coloured; the hues differ, which means something
         where they are.
-
-    Raises:
-        ValueError: not three channels.
     """
-    colour, other_colour = to_lab(image)[:, 1:], to_lab(other)[:, 1:]
+    colour, other_colour = lab[:, 1:], other_lab[:, 1:]
     chroma, other_chroma = (torch.hypot(*axes.split(1, 1)) for axes in (colour, other_colour))
     coloured = (chroma > COLOURED_FROM) & (other_chroma > COLOURED_FROM)
     # Over 60° is a cosine below 1/2: no angles are needed, which would wrap around at 360°.

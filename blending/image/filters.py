@@ -89,9 +89,11 @@ def _blurred_in_bands(padded: Tensor, kernel: Tensor) -> Tensor:
 
     def summed(plane: Tensor, dim: int, length: int) -> Tensor:
         total = plane.narrow(dim, reach, length) * weights[reach]
+        pair = torch.empty_like(total)
         for near in range(reach):
             far = plane.narrow(dim, 2 * reach - near, length)
-            total.add_(plane.narrow(dim, near, length) + far, alpha=weights[near])
+            torch.add(plane.narrow(dim, near, length), far, out=pair)
+            total.add_(pair, alpha=weights[near])
         return total
 
     for top in range(0, height, step):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..image.colour import delta_e_2000, to_lab, turned_hues
+from ..image.colour import delta_e_2000, turned_hues
 from ..placement.box import crop, full_box
 from ..placement.place import Placed
 from ..placement.window import pick
@@ -22,12 +22,12 @@ MARGIN = SEAM_RADIUS + 1  # pixels: the seam ring outside the mask, and its sten
 
 
 @torch.no_grad()
-def colour_difference(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
+def colour_difference(lab: Tensor, paste_lab: Tensor, mask: Tensor) -> float:
     """Mean CIEDE2000 difference to the plain paste under the mask.
 
     Args:
-        blend: (B, 3, H, W), float, sRGB in [0, 1].
-        paste: (B, 3, H, W), float, sRGB in [0, 1].
+        lab: (B, 3, H, W), float, the blend in CIELAB, as from `to_lab`.
+        paste_lab: (B, 3, H, W), float, the plain paste in CIELAB.
         mask: (B, 1, H, W), in [0, 1]; pixels from 0.5 on are averaged.
 
     Returns:
@@ -36,30 +36,25 @@ def colour_difference(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
     Raises:
         ValueError: not three channels, or sizes of the pictures differ.
     """
-    return delta_e_2000(to_lab(blend), to_lab(paste))[mask >= 0.5].mean().item()
+    return delta_e_2000(_under(lab, mask), _under(paste_lab, mask)).mean().item()
 
 
 @torch.no_grad()
-def hue_flip_share(blend: Tensor, paste: Tensor, mask: Tensor) -> float:
+def hue_flip_share(lab: Tensor, paste_lab: Tensor, mask: Tensor) -> float:
     """Share of the coloured pixels under the mask whose hue turns by more than 60°.
 
     Coloured is a CIELAB chroma over 10 in both pictures; the hue is the angle of (a*, b*).
 
     Args:
-        blend: (B, 3, H, W), float, sRGB in [0, 1].
-        paste: (B, 3, H, W), float, sRGB in [0, 1].
+        lab: (B, 3, H, W), float, the blend in CIELAB, as from `to_lab`.
+        paste_lab: (B, 3, H, W), float, the plain paste in CIELAB.
         mask: (B, 1, H, W), in [0, 1]; pixels from 0.5 on are counted.
 
     Returns:
         0 to 1; 0 where no pixel is coloured.
-
-    Raises:
-        ValueError: not three channels.
     """
-    coloured, turned = turned_hues(blend, paste)
-    counted = (mask >= 0.5) & coloured
-    flipped = counted & turned
-    return flipped.sum().item() / max(counted.sum().item(), 1)
+    coloured, turned = turned_hues(_under(lab, mask), _under(paste_lab, mask))
+    return (coloured & turned).sum().item() / max(coloured.sum().item(), 1)
 
 
 @torch.no_grad()
@@ -147,26 +142,26 @@ def placed_seam(blend: Tensor, given: Placed, sample: int = 0, gradients: str = 
 
 
 def _figures(blend: Tensor, placed: Placed, sample: int) -> dict[str, float | None]:
-    window = placed.window(sample, margin=MARGIN, device=blend.device)
+    """What an eye sees, of the plain paste's surroundings alone but for the target's colours."""
+    window = placed.window(sample, margin=REACH, device=blend.device)
+    whole = full_box(blend.shape).relative_to(window.box)
     result = crop(blend[:, :3], window.box)
+    view = object_view(result, window.paste, window.target, window.mask, whole)
+    target, mask = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
     return json_ready(
         {
-            "colour_difference": colour_difference(result, window.paste, window.mask),
-            "hue_flip_share": hue_flip_share(result, window.paste, window.mask),
+            "colour_difference": colour_difference(view.result, view.paste, window.mask),
+            "hue_flip_share": hue_flip_share(view.result, view.paste, window.mask),
             "background_difference": _background_difference(blend, placed, sample),
-            **_appearance(blend[:, :3], placed, sample),
+            **figures_of(view),
+            "foreign_colours": foreign_colours(blend[:, :3], target, mask),
         }
     )
 
 
-def _appearance(blend: Tensor, placed: Placed, sample: int) -> dict[str, float]:
-    """What an eye sees, of the plain paste's surroundings alone but for the target's colours."""
-    window = placed.window(sample, margin=REACH, device=blend.device)
-    whole = full_box(blend.shape).relative_to(window.box)
-    result = crop(blend, window.box)
-    view = object_view(result, window.paste, window.target, window.mask, whole)
-    target, mask = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
-    return {**figures_of(view), "foreign_colours": foreign_colours(blend, target, mask)}
+def _under(lab: Tensor, mask: Tensor) -> Tensor:
+    """The pixels under a mask, (1, 3, N, 1)."""
+    return lab.movedim(1, 3)[mask[:, 0] >= 0.5].T[None, :, :, None]
 
 
 def _background_difference(blend: Tensor, placed: Placed, sample: int) -> float:

@@ -20,10 +20,10 @@ def seam_ring(mask: Tensor) -> Tensor:
         (B, 1, H, W), bool.
     """
     inside = (mask >= 0.5).float()
-    size = 2 * SEAM_RADIUS + 1
-    grown = F.max_pool2d(inside, size, 1, SEAM_RADIUS)
-    shrunk = 1 - F.max_pool2d(1 - inside, size, 1, SEAM_RADIUS)
-    return (grown > shrunk) & _off_the_frame(mask)
+    both = torch.cat((inside, 1 - inside))
+    for shape in ((2 * SEAM_RADIUS + 1, 1), (1, 2 * SEAM_RADIUS + 1)):
+        both = F.max_pool2d(both, shape, 1, [side // 2 for side in shape])
+    return both.bool().unflatten(0, (2, -1)).all(0) & _off_the_frame(mask)
 
 
 def seam_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from ..image.colour import to_lab
+from ..image.distance import distance_inside
 from ..placement.box import Box, bounding_box, crop, full_box
 
 OBJECT_FROM = 0.5  # pixels whose mask is at least this are the object's
 RING = 80  # pixels: what lies so near an object is its surroundings
+DEEPEST = 16  # pixels: deeper inside, no figure asks how deep
 REACH = RING + 24  # pixels around the object's box that are looked at: the ring, and its blurs
 STRIP_PIXELS = 2**18  # what is blurred at a time
 MOST_STRIPS = 4  # of an object of over 1 million pixels; the figures are means and medians
@@ -28,8 +30,9 @@ class ObjectView:
         target: (1, 3, h, w), what the object was put on.
         is_object: (1, 1, h, w), bool; where it is nowhere True, the figures have no basis.
         depth: (1, 1, h, w), pixels from an object's pixel to the nearest one outside, 0 outside;
-            infinity where nothing is outside.
-        distance: (1, 1, h, w), pixels from a pixel outside to the object's nearest, 0 inside.
+            infinity beyond 16.
+        distance: (1, 1, h, w), pixels from a pixel outside to the object's nearest, 0 inside;
+            infinity beyond 80.
         off_frame: (1, 1, h, w), bool, True where the picture's frame is 10 pixels away or more.
     """
 
@@ -118,25 +121,7 @@ def object_view(
     return ObjectView(
         *labs,
         is_object=is_object,
-        depth=distance_to_other(is_object),
-        distance=distance_to_other(~is_object),
+        depth=distance_inside(is_object, DEEPEST),
+        distance=distance_inside(~is_object, RING),
         off_frame=off_frame,
     )
-
-
-def distance_to_other(where: Tensor) -> Tensor:
-    """The distance of marked pixels to the nearest pixel that is not marked, centre to centre.
-
-    Args:
-        where: (1, 1, h, w), bool.
-
-    Returns:
-        (1, 1, h, w), float32, pixels; 0 where not marked, infinity where every pixel is marked.
-        What lies beyond the frame is no pixel.
-    """
-    from scipy.ndimage import distance_transform_edt  # takes a while to load
-
-    if bool(where.all()):
-        return torch.full(where.shape, torch.inf, device=where.device)
-    distances = torch.from_numpy(distance_transform_edt(where[0, 0].cpu().numpy()))
-    return distances.float()[None, None].to(where.device)

@@ -12,7 +12,7 @@ from blending.harmonise.place_colours import (
     place_colours,
     shared_colours,
 )
-from blending.image.colour import to_oklab, turned_hues
+from blending.image.colour import to_lab, to_oklab, turned_hues
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_the_object_comes_nearer_to_its_place(pictures):
     assert figures["chroma_gap_after"] == pytest.approx((after - place).norm().item(), abs=1e-5)
     assert abs(figures["lightness_gap_after"]) < abs(figures["lightness_gap_before"])
     assert figures["place_pixels"] == (mask == 0).sum()  # all of them lie within 80 px
-    coloured, turned = turned_hues(found.source, source)
+    coloured, turned = turned_hues(to_lab(found.source), to_lab(source))
     inside = coloured & (mask >= 0.5)
     assert figures["hue_flip_share"] == pytest.approx((inside & turned).sum() / inside.sum())
     assert json.loads(json.dumps(figures)) == figures

@@ -291,6 +291,6 @@ def test_turned_hues_are_those_over_60_degrees_of_coloured_pixels():
 
     first = as_picture([at(350, 25), at(350, 25), at(10, 25), at(10, 8)])
     second = as_picture([at(48, 25), at(52, 25), at(190, 12), at(190, 25)])
-    coloured, turned = turned_hues(first, second)
+    coloured, turned = turned_hues(to_lab(first), to_lab(second))
     assert coloured.flatten().tolist() == [True, True, True, False]
     assert turned.flatten().tolist()[:3] == [False, True, True]

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from skimage import color
 
+from blending.image.colour import to_lab
 from blending.image.filters import laplacian
 from blending.placement.place import place
-from blending.quality import guardrails
+from blending.quality import belonging, guardrails, object_view
 from blending.quality.appearance import appearance
-from blending.quality.guardrails import colour_difference, guard_rails, hue_flip_share, seam_ratio
+from blending.quality.guardrails import guard_rails, seam_ratio
 from blending.quality.metrics import background_error, seam_error
 
 KEYS = {"colour_difference", "hue_flip_share", "seam_ratio", "background_difference"}
@@ -36,6 +37,14 @@ def polar(lightness, chroma, degrees):
 def row_of(*colours):
     """A picture one pixel high, (1, 3, 1, n), float64."""
     return torch.tensor(np.array(colours)).T[None, :, None]
+
+
+def colour_difference(blend, paste, mask):
+    return guardrails.colour_difference(to_lab(blend), to_lab(paste), mask)
+
+
+def hue_flip_share(blend, paste, mask):
+    return guardrails.hue_flip_share(to_lab(blend), to_lab(paste), mask)
 
 
 def ones(picture):
@@ -401,19 +410,22 @@ def test_inputs_are_left_as_they_are(case):
     assert all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 
-def test_colours_are_computed_around_the_object_alone(case, monkeypatch):
+def test_colours_are_computed_around_the_object_alone(photo, soft_disc, monkeypatch):
     sizes = []
 
     def watched(image):
         sizes.append(tuple(image.shape[2:]))
         return to_lab(image)
 
-    to_lab = guardrails.to_lab
-    monkeypatch.setattr(guardrails, "to_lab", watched)
-    guard_rails(*case)
-    # Rows 17 + 2 to 17 + 18 solve; 3 more on either side, the offset rounded down to 8 pixels.
-    assert sizes
-    assert all(height <= 24 + 8 and width <= 24 + 8 for height, width in sizes)
+    placed = place(photo(20, 22), photo(500, 600, 250, 20), soft_disc, 217, 229)
+    for module in (object_view, belonging):
+        monkeypatch.setattr(module, "to_lab", watched)
+    guard_rails(photo(500, 600, 250, 20), placed)
+    # The object of 18 x 18 with 104 pixels on either side, the offset rounded down to 8 pixels; and
+    # 25 pixels around each colour of a sample.
+    around = [size for size in sizes if size[1] != 25]
+    assert len(around) == 3  # blend, paste and target, once each
+    assert all(max(size) <= 18 + 2 * (object_view.REACH + 8) for size in around)
 
 
 @pytest.mark.parametrize(
