@@ -92,7 +92,7 @@ def _candidates(
     likeness = wanted.new_empty(int(own.sum()), count)
     candidates = torch.empty_like(likeness, dtype=torch.long)
     side = max(1, math.isqrt(AT_ONCE // free.numel()) - 2)
-    box = bounding_box(own[None, None])
+    box, is_taken = bounding_box(own[None, None]), ~free.flatten()
     near = F.max_pool2d(own[None, None].float(), 3, 1, 1)[0, 0] > 0
     products = coarse and coarse[0].flatten(1).T @ coarse[1].flatten(1)
     if coarse is not None and products is not None:
@@ -103,17 +103,17 @@ def _candidates(
             here = crop(own, block)
             if not bool(here.any()):
                 continue
-            alike = _likeness(wanted, offered, block, near, products)[here].flatten(1)
-            found = alike.masked_fill(~free.flatten(), -torch.inf).topk(count, 1)
+            alike = _alike(wanted, offered, block, near, products)[here].flatten(1)
+            found = alike.masked_fill_(is_taken, -torch.inf).topk(count, 1)
             rows = crop(number, block)[here]
-            likeness[rows], candidates[rows] = found.values, found.indices
+            likeness[rows], candidates[rows] = found.values / 9, found.indices
     return likeness, candidates
 
 
-def _likeness(
+def _alike(
     wanted: Tensor, offered: Tensor, block: Box, near: Tensor, coarse: Tensor | None
 ) -> Tensor:
-    """Mean cosines over 3 x 3 neighbours of both, of a block's positions: (h, w, H, W).
+    """Sums of cosines over 3 x 3 neighbours of both, of a block's positions: (h, w, H, W).
 
     What lies beyond either grid counts as unlike, and so does what is not near the own positions,
     (h, w). The coarse products, (h / 2, w / 2, H / 2, W / 2), are added to the cosines.
@@ -136,7 +136,7 @@ def _likeness(
     total = along[:, 1:-1].clone()
     total[..., 1:] += along[:, :-2, :, :-1]
     total[..., :-1] += along[:, 2:, :, 1:]
-    return total / 9
+    return total
 
 
 def _named_by_neighbours(places: Tensor, own: Tensor, shape: torch.Size) -> Tensor:
