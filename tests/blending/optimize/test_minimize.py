@@ -6,6 +6,7 @@ least torch's own.
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from blending.placement.box import Box
 from blending.placement.window import Window
 from blending.poisson.guidance import guidance_field
 from blending.settings import Weights
+from blending.strokes.wanted import WANTED
 
 
 def minimize(objective, x0, *, precondition=None, on_evaluation=None, **settings):
@@ -445,8 +447,25 @@ def problems(noise, disc):
     return made
 
 
+def painted(problems, network):
+    """The same with matched style, a contour that is left out, and shares of the content."""
+    return [
+        replace(
+            problem,
+            weights=replace(EVERY, histogram=0.0),
+            wanted=network(problem.window.target, WANTED),
+            seam=problem.window.mask,
+            detail=1 + problem.window.mask,
+        )
+        for problem in problems
+    ]
+
+
+@pytest.mark.parametrize("is_painted", [False, True])
 @pytest.mark.parametrize("tile", [None, 16])
-def test_an_evaluation_and_a_step_wait_for_nothing(tile, problems, network):
+def test_an_evaluation_and_a_step_wait_for_nothing(tile, is_painted, problems, network):
+    if is_painted:
+        problems = painted(problems, network.double())
     objective, _ = joint_objective(problems, network.double(), tile=tile)
     x0 = torch.cat([problem.window.source for problem in problems])
     search = Search(x0, 3, 1e-5, spectral_preconditioner(problems, problems[0].window.box))
