@@ -33,7 +33,8 @@ PLANES, PASS, EVALUATION, KEPT, UNSHARED = 500, 850, 4000, 300, 64 * MEGABYTE
 HISTOGRAM = 5000  # of the window: activations, sorted and matched ones, and their ranks
 # With matched style, of the window: WANTED, the features that are wanted; MATCHING, the maps that
 # these are found in, and for what is compared at once some bytes more, both over before the rest.
-WANTED, MATCHING, COMPARED = 230, 1150, 128 * MEGABYTE
+# WANTED_KEPT, in tiles, of the part that changes: wanted and own features there.
+WANTED, MATCHING, COMPARED, WANTED_KEPT = 330, 1150, 128 * MEGABYTE, 300
 EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measured
 # Planes of the target's size, of its dtype, that a blend makes beside its pictures: the mask laid
 # out; in a refine stage it, where it is solved, where it is grown, and comparisons with it.
@@ -91,7 +92,8 @@ def planned_bytes(extent: Extent, plan: Plan) -> int:
     if plan.tile is None:
         return plan.rows * (common + max(before, PASS * window, EVALUATION * reached))
     tile = _area((plan.tile, plan.tile), HALO, extent.window)
-    solving = plan.rows * (KEPT * reached + (PASS + EVALUATION) * tile) + UNSHARED
+    kept = KEPT + WANTED_KEPT * extent.is_matched
+    solving = plan.rows * (kept * reached + (PASS + EVALUATION) * tile) + UNSHARED
     return plan.rows * common + max(before, solving)
 
 

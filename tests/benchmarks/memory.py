@@ -1,7 +1,7 @@
 """Measure what a stage takes beside its pictures, against what blending/stages/memory.py plans.
 
     python tests/benchmarks/memory.py [--windows N ...] [--shares F ...] [--tiles N ...]
-        [--arithmetics NAME ...] [--evaluations N] [--histogram]
+        [--arithmetics NAME ...] [--evaluations N] [--histogram] [--matched]
 
 Every row is a process of its own: a square object in the middle of a square window, all at once and
 in the tiles that memory.py may fall back to. The plan is to be too large rather than too small: a
@@ -25,7 +25,17 @@ sys.path.insert(0, str(ROOT))
 from measuring import peak_megabytes  # noqa: E402
 from tables import table  # noqa: E402
 
-from blending import PoissonSettings, Weights, load_features, place, poisson_stage  # noqa: E402
+from blending import (  # noqa: E402
+    Placed,
+    PoissonSettings,
+    RefineSettings,
+    StageResult,
+    Weights,
+    load_features,
+    place,
+    poisson_stage,
+    refine_stage,
+)
 from blending.settings import PRECISIONS, Compute  # noqa: E402
 from blending.stages.memory import TILES, Extent, Plan, planned_bytes, plans  # noqa: E402
 
@@ -41,13 +51,21 @@ def megabytes(
     source, target = (torch.rand(1, 3, n, n, generator=generator) for n in (side, window))
     corner = (window - side) // 2
     placed = place(source, target, torch.ones(1, 1, side, side), corner, corner)
-    weights = replace(Weights(), histogram=float(extent.has_histogram))
-    settings = PoissonSettings(margin=None, max_evaluations=evaluations, weights=weights)
     compute, network = Compute(None, arithmetic, planned_bytes(extent, plan)), load_features()
-    small = place(source[..., :8, :8], target[..., :8, :8], torch.ones(1, 1, 8, 8))
-    poisson_stage(small, settings, network, compute)  # what torch takes once is not counted
+
+    def stage(placed: Placed) -> StageResult:
+        if extent.is_matched:
+            own = RefineSettings(margin=None, max_evaluations=evaluations)
+            mask, paste = placed.full_mask, placed.target
+            return refine_stage(paste, paste, mask, own, network, compute, source=1 - paste)
+        weights = replace(Weights(), histogram=float(extent.has_histogram))
+        own = PoissonSettings(margin=None, max_evaluations=evaluations, weights=weights)
+        return poisson_stage(placed, own, network, compute)
+
+    small = place(source[..., :8, :8], target[..., :64, :64], torch.ones(1, 1, 8, 8), 20, 20)
+    stage(small)  # what torch takes once is not counted
     results = []
-    peak = peak_megabytes(lambda: results.append(poisson_stage(placed, settings, network, compute)))
+    peak = peak_megabytes(lambda: results.append(stage(placed)))
     return peak, results[0].report["pictures"][0]["tile"]
 
 
@@ -56,7 +74,7 @@ def rows(options: argparse.Namespace) -> Iterator[list[str]]:
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
         for window, share, tile in plans_of:
             side, plan = round(share * window), Plan(1, tile or None)
-            extent = Extent((window, window), (side, side), options.histogram)
+            extent = Extent((window, window), (side, side), options.histogram, options.matched)
             planned = planned_bytes(extent, plan)
             if plan != plans(extent, 1, planned)[0]:  # all at once takes less, or it is one tile
                 continue
@@ -83,6 +101,9 @@ def main() -> None:
     )
     parser.add_argument("--evaluations", type=int, default=2, metavar="N")
     parser.add_argument("--histogram", action="store_true", help="with the histogram term")
+    parser.add_argument(
+        "--matched", action="store_true", help="the refine stage with matched style instead"
+    )
     parser.add_argument(
         "--arithmetics", nargs="+", default=list(PRECISIONS[1:]), choices=PRECISIONS[1:]
     )

@@ -23,6 +23,7 @@ from blending.stages.memory import (
     TILES,
     UNSHARED,
     WANTED,
+    WANTED_KEPT,
     Extent,
     Plan,
     check_memory,
@@ -218,7 +219,8 @@ def test_what_is_planned_by_hand(window, changing, has_histogram):
     found = MATCHING * area + COMPARED
     rest = WANTED * area
     assert planned_bytes(matched, Plan(1, None)) == rest + max(common + found, whole)
-    assert planned_bytes(matched, Plan(1, 256)) == rest + max(common + found, tiled)
+    kept = WANTED_KEPT * reached
+    assert planned_bytes(matched, Plan(1, 256)) == rest + max(common + found, tiled + kept)
 
 
 def test_matched_style_counts_where_it_is_asked_for(placed):
