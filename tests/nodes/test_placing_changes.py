@@ -1,4 +1,4 @@
-"""Gestures on the placing view: what stays where it was, whole pixels, and what is left on screen."""
+"""Gestures on the placing view: what stays where it was, whole pixels, what is left on screen."""
 
 from dataclasses import asdict
 
