@@ -8,8 +8,8 @@ from torch import Tensor
 from ..blending.placement.layout import ANCHORS, FARTHEST, FITS, FLIPS, UNITS
 from . import fields
 from .adapters import planes_to_image, planes_to_mask, show_text
-from .drag_box import BY_BOX, box_input, drawn_box
 from .feedback import Run
+from .former_box import refuse_former_box
 from .traps import OWN_MASK, checked_cut_out, checked_own_alpha
 
 
@@ -23,9 +23,10 @@ class PlaceObject(io.ComfyNode):
             "PlaceObject",
             "Place Object",
             shows_text=True,
+            reads_graph=True,
             description="Puts a source and its mask on a target: where, how large, turned, "
-            "flipped. Everything comes out at the target's size; feed it to the Poisson Stage at "
-            "column 0, row 0.",
+            "flipped; by hand in the view on the node, or by numbers. Everything comes out at the "
+            "target's size; feed it to the Poisson Stage at column 0, row 0.",
             search_aliases=["position", "paste", "overlay", "composite", "move", "rotate", "flip"],
             inputs=[
                 fields.picture("target", "Picture to put the object on; any size, in pixels."),
@@ -42,11 +43,10 @@ class PlaceObject(io.ComfyNode):
                 fields.switch(
                     "trim",
                     True,
-                    "On: fit, anchor and box mean the object, the box around what the mask takes. "
+                    "On: fit and anchor mean the object, the box around what the mask takes. "
                     "Off: they mean the whole source.",
                     optional=True,
                 ),
-                *box_input(),
             ],
             outputs=[
                 fields.picture_output("paste", "The target with the object pasted on it."),
@@ -68,24 +68,25 @@ class PlaceObject(io.ComfyNode):
         source: Tensor,
         mask: Tensor | None = None,
         trim: bool = True,
-        box: dict[str, float] | None = None,
         **layout: Any,
     ) -> io.NodeOutput:
         """Place."""
         from ..blending.placement.layout import Layout
         from ..blending.placement.place_object import place_object
+        from .placing_view import placing_view
 
         show_text(cls)
-        wish, drawn = Layout(**layout), drawn_box(box)
-        wish = wish.in_box(*drawn) if drawn else wish
+        refuse_former_box(cls.hidden.prompt, cls.hidden.unique_id)
+        wish = Layout(**layout)
         source, target, mask, warnings = _checked(source, target, mask)
         with Run(cls):
             placed = place_object(source, target, mask, wish, trim)
-        show_text(cls, *warnings, placed.words, *(BY_BOX if drawn else ()))
+        show_text(cls, *warnings, placed.words)
         return io.NodeOutput(
             planes_to_image(placed.paste),
             planes_to_image(placed.source),
             planes_to_mask(placed.mask),
+            ui=placing_view(source, target, mask, wish, trim),
         )
 
 

@@ -1,7 +1,7 @@
 """Where an object lies on a target: anchors, units, fit, rotation. Plain numbers, no torch."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..checks import check_choice, check_range
 from .box import Box
@@ -97,32 +97,6 @@ class Layout:
         check_choice("anchor", self.anchor, ANCHORS)
         check_choice("fit", self.fit, FITS)
         check_choice("flip", self.flip, FLIPS)
-
-    def in_box(self, column: float, row: float, width: float, height: float) -> "Layout":
-        """The same pose, fitted inside a box on the target and centred there.
-
-        Args:
-            column: of the box's left edge, pixels.
-            row: of the box's top edge, pixels.
-            width: of the box, pixels, 1 to 16384.
-            height: of the box, pixels, 1 to 16384.
-
-        Returns:
-            A layout in pixels, anchored at its centre; flip, rotation and scale are kept.
-
-        Raises:
-            ValueError, TypeError: a value that is not allowed.
-        """
-        return replace(
-            self,
-            column=column + width / 2,
-            row=row + height / 2,
-            unit="pixels",
-            anchor="centre",
-            fit="inside",
-            fit_width=width,
-            fit_height=height,
-        )
 
     def spot(self, source: Size, target: Size, part: Box | None = None) -> Spot:
         """The rectangle that a source comes to cover on a target, in whole pixels.

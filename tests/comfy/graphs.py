@@ -129,7 +129,7 @@ def widget_names(described: dict) -> list[str]:
 
 def is_widget(kind, options: list) -> bool:
     forced = bool(options) and options[0].get("forceInput", False)
-    kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX", "IMAGEUPLOAD")
+    kinds = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "IMAGEUPLOAD")
     return not forced and (isinstance(kind, list) or kind in kinds)
 
 

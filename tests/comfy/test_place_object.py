@@ -1,7 +1,12 @@
-"""Place Object on a server: the same bytes as the stage, poses, the box, wrong inputs."""
+"""Place Object on a server: the same bytes as the stage, poses, the former box, wrong inputs."""
+
+import io
+import json
+import urllib.parse
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.comfy.graphs import (
     graph,
@@ -16,13 +21,9 @@ from tests.comfy.graphs import (
     scene,
     square,
 )
+from tests.comfy.page import served
 
 pytestmark = pytest.mark.comfy
-
-
-def has_box(server) -> bool:
-    described = server.get("/object_info/DIB_PlaceObject")["DIB_PlaceObject"]
-    return "box" in described["input"]["optional"]
 
 
 def placed(server, *more: dict, **inputs):
@@ -126,51 +127,54 @@ def test_a_bypassed_node_hands_the_target_on(server):
     assert described["output"][0] == "IMAGE"
 
 
-def test_the_box_comes_last_where_this_comfyui_has_one(server):
+def test_the_box_of_newer_comfyuis_is_gone(server):
+    """Drawn in Nodes 2.0 it stayed in force, unseen, in the canvas: the page's view replaces it."""
     described = server.get("/object_info/DIB_PlaceObject")["DIB_PlaceObject"]
-    optional = described["input_order"]["optional"]
-    assert optional in (["mask", "trim", "box"], ["mask", "trim"])
-    if has_box(server):
-        kind, options = described["input"]["optional"]["box"]
-        assert kind == "BOUNDING_BOX"
-        assert options["component"] == "ImageCrop"
-        assert options["default"] == {"x": 0, "y": 0, "width": 1, "height": 1}
+    assert described["input_order"]["optional"] == ["mask", "trim"]
 
 
-def test_a_drawn_box_places_the_object_and_an_old_core_leaves_it_out(server, pictures):
-    outcome = placed(server, box={"x": 30, "y": 10, "width": 60, "height": 60})
-    assert not outcome.error
+def test_a_box_that_was_in_force_is_refused_with_what_replaces_it(server, pictures):
+    """48 x 40 in 60 x 60 are 60 x 50, 5 rows below the box's top."""
+    error = placed(server, box={"x": 30, "y": 10, "width": 60, "height": 60}).error
+    words = "column 60, row 40, fit inside, fit_width 60, fit_height 60"
+    assert f"unit pixels, anchor centre, {words}" in error
+    instead = {"unit": "pixels", "anchor": "centre", "column": 60, "row": 40, "fit": "inside"}
+    outcome = placed(server, **instead, fit_width=60, fit_height=60)
     source = server.looked(outcome, "7")[0, ..., 3]
     rows, columns = source.any(1).nonzero()[0], source.any(0).nonzero()[0]
-    if has_box(server):  # 48 x 40 in 60 x 60: 60 x 50, 5 rows below the box's top
-        assert (rows[0], rows[-1], columns[0], columns[-1]) == (15, 64, 30, 89)
-        assert "fitted into the box (column, row, unit, anchor" in outcome.text("5")
-    else:
-        assert (rows[0], columns[0]) == (15, 20)
-        assert "box" not in outcome.text("5")
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (15, 64, 30, 89)
 
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_box_that_was_not_drawn_changes_nothing(server, pictures, side):
     boxed = placed(server, box={"x": 0, "y": 0, "width": side, "height": side})
     assert (server.looked(boxed, "6") == server.looked(placed(server), "6")).all()
-    assert "box" not in boxed.text("5")
 
 
-def test_a_box_that_is_none_is_named(server, pictures):
-    if not has_box(server):
-        pytest.skip("this ComfyUI has no box")
-    for box in ({"x": 1}, "here", {"x": 0, "y": 0, "width": "5", "height": 5}):
-        assert "box" in placed(server, box=box).error
-    for side in ("width", "height"):
-        negative = {"x": 20, "y": 20, "width": 30, "height": 30, side: -30}
-        assert f"box must have a width and height of 0 or more, got a negative {side}" in (
-            placed(server, box=negative).error
-        )
-    far = {"x": 99999, "y": 0, "width": 50, "height": 50}
-    large = {"x": 0, "y": 0, "width": 40000, "height": 50}
-    for wrong in (far, large):
-        assert "box must lie within 16384 pixels" in placed(server, box=wrong).error
+def test_the_page_is_told_what_its_view_draws(server, pictures):
+    """The square of the mask and its colours, the whole target, the sizes."""
+    outcome = placed(server, rotation=20)
+    [told] = outcome.outputs["5"]["dib_placing"]
+    told = json.loads(told)
+    assert (told["target"], told["source"], told["part"]) == ([80, 96], [40, 48], [8, 8, 24, 32])
+    assert (told["layout"]["rotation"], told["layout"]["trim"]) == (20, False)
+    files = [
+        served(server, f"/view?{urllib.parse.urlencode(told['files'][name])}")
+        for name in ("target", "object")
+    ]
+    target, cut_out = (np.asarray(Image.open(io.BytesIO(file))).astype(int) for file in files)
+    assert np.abs(target - scene(1, 80, 96)).max() <= 1  # ComfyUI cuts off what it does not show
+    assert np.abs(cut_out[..., :3] - scene(4, 40, 48)[8:-8, 8:-8]).max() <= 1
+    assert (cut_out[..., 3] == 255).all()
+
+
+def test_the_page_gets_small_pictures_of_large_ones(server, pictures):
+    server.put("t.png", scene(1, 1000, 3000))
+    [told] = placed(server).outputs["5"]["dib_placing"]
+    told = json.loads(told)
+    file = served(server, f"/view?{urllib.parse.urlencode(told['files']['target'])}")
+    assert Image.open(io.BytesIO(file)).size == (768, 256)
+    assert told["target"] == [1000, 3000]
 
 
 MISTAKES = {

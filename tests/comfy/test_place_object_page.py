@@ -1,4 +1,4 @@
-"""Place Object in the page: files of 0.1.0, which had no `trim`, and files of now keep values."""
+"""Place Object in the page: files without `trim`, with a box, and of now mean what they meant."""
 
 import json
 
@@ -32,36 +32,44 @@ def page(request, browser, server, screenshots):
 
 def workflow(values: list) -> str:
     node = {"id": 1, "type": "DIB_PlaceObject", "pos": [300, 200], "size": [320, 400]}
-    node |= {"flags": {}, "order": 0, "mode": 0, "inputs": [], "outputs": [], "properties": {}}
+    node |= {"flags": {}, "order": 0, "mode": 0, "inputs": [SLOT], "outputs": [], "properties": {}}
     whole = {"last_node_id": 1, "last_link_id": 0, "nodes": [node | {"widgets_values": values}]}
     whole |= {"links": [], "groups": [], "config": {}, "extra": {}, "version": 0.4}
     return json.dumps(whole)
 
 
-# What follows POSE in a file: what `trim` and `box` are then.
+FITTED = {"unit": "pixels", "anchor": "centre", "column": 40, "row": 36}  # the box's middle
+FITTED |= {"fit": "inside", "fit_width": 70, "fit_height": 60}
+UNDRAWN = BOX | {"width": 1, "height": 1}
+SLOT = {"name": "box", "type": "BOUNDING_BOX", "link": None, "widget": {"name": "box"}}
+# What follows POSE in a file: what `trim` is then, and what else the box made of POSE.
 FILES = {
-    "0.1.0": ([], False, None),
-    "0.1.0, newer page": ([BOX], False, BOX),
-    "on": ([True], True, None),
-    "off": ([False], False, None),
-    "on, newer page": ([True, BOX], True, BOX),
-    "off, newer page": ([False, BOX], False, BOX),
+    "0.1.0": ([], False, {}),
+    "0.1.0, newer page": ([BOX], False, FITTED),
+    "on": ([True], True, {}),
+    "off": ([False], False, {}),
+    "on, box": ([True, BOX], True, FITTED),
+    "off, box": ([False, BOX], False, FITTED),
+    "off, box not drawn": ([False, UNDRAWN], False, {}),
+    "on, box and its four numbers": ([True, BOX, 5, 6, 70, 60], True, FITTED),
+    "on, an older page's line": ([True, None, "70 x 60 pixels at column 5, row 6"], True, {}),
 }
 
 
 def test_a_file_s_values_are_the_node_s_and_the_prompt_s(page):
-    """Files of 0.1.0 do not trim, as they did not; a drawn box stays one."""
+    """Files of 0.1.0 do not trim, as they did not; a drawn box is fit, place and anchor now."""
     wrong = []
-    for name, (after, trim, box) in FILES.items():
+    for name, (after, trim, changed) in FILES.items():
         page.clear()
         page.drop(workflow(POSE + after), name)
         wrong += page.warnings()
+        expected = dict(zip(NAMES, POSE, strict=True)) | changed | {"trim": trim}
         for found in (page.tab.evaluate(OPENED), page.tab.evaluate(SENT)):
-            pose = [found[name] for name in NAMES]
-            is_box = box is None or found.get("box", box) == box  # older pages have none
-            if pose != POSE or found["trim"] is not trim or not is_box:
+            if {name: found.get(name) for name in expected} != expected:
                 wrong.append((name, found))
-        saved = page.tab.evaluate("() => app.graph.serialize().nodes[0].widgets_values")
-        if saved[: len(POSE) + 1] != [*POSE, trim]:
-            wrong.append((name, saved))
+        saved = page.tab.evaluate("() => app.graph.serialize().nodes[0]")
+        if saved["widgets_values"] != list(expected.values()):
+            wrong.append((name, saved["widgets_values"]))
+        if "box" in [slot["name"] for slot in saved["inputs"]]:
+            wrong.append((name, "has a socket for the box"))
     assert not wrong

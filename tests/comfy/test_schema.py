@@ -29,10 +29,7 @@ INFO = {
                 "preset": [["painting", "fast"], {"default": "painting"}],
                 "file": [["a.png"], {"image_upload": True}],
             },
-            "optional": {
-                "sequence": ["BOOLEAN", {"default": False}],
-                "box": ["BOUNDING_BOX", {}],
-            },
+            "optional": {"sequence": ["BOOLEAN", {"default": False}]},
         },
         "output": ["IMAGE", "MASK"],
         "output_name": ["blend", "placed mask"],
@@ -48,7 +45,6 @@ def test_a_form_reads_as_lines_whichever_version_describes_it():
         'preset: COMBO, painting | fast, default "painting"',
         "file: COMBO",
         "sequence: BOOLEAN, default false, optional",
-        "box: BOUNDING_BOX, optional",
     ]
     outputs = ["blend: IMAGE", "placed mask: MASK"]
     assert described(INFO) == {"DIB_Test": {"inputs": lines, "outputs": outputs}}
@@ -163,11 +159,7 @@ def reword(node):
     node["input"]["required"]["file"][0].append("b.png")
 
 
-def older_core(node):
-    del node["input"]["optional"]["box"]
-
-
-@pytest.mark.parametrize("change", [append_optional, append_output, reword, older_core])
+@pytest.mark.parametrize("change", [append_optional, append_output, reword])
 def test_a_change_that_saved_workflows_survive_passes(change):
     changed = copy.deepcopy(INFO)
     change(changed["DIB_Test"])

@@ -12,13 +12,11 @@ from tests.words import (
     faults_of_defaults,
     faults_of_options,
     faults_of_words,
-    options_of,
     page_of,
 )
 
 pytestmark = pytest.mark.comfy
 DOCS = PACK / "nodes" / "web" / "docs"
-NEWER_INPUTS = {("DIB_PlaceObject", "box")}  # of forms that an older core makes without them
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +26,11 @@ def forms(server) -> dict:
 
 
 @pytest.fixture(scope="session")
-def words(server, forms) -> dict:
-    """The served words of every language, without those of inputs that this core lacks."""
-    served_words = {language: said["nodeDefs"] for language, said in server.get("/i18n").items()}
-    for node, name in NEWER_INPUTS:
-        for said in served_words.values():
-            if name not in options_of(forms[node]):
-                said.get(node, {}).get("inputs", {}).pop(name, None)
+def words(server) -> dict:
+    """The served words of every language."""
     return {
-        language: {node: said[node] for node in said if node.startswith("DIB_")}
-        for language, said in served_words.items()
+        language: {node: words for node, words in said["nodeDefs"].items() if node[:4] == "DIB_"}
+        for language, said in server.get("/i18n").items()
     }
 
 

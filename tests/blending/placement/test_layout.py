@@ -129,20 +129,6 @@ def test_sides_are_rounded_to_the_nearest_and_never_vanish():
     assert (found.height, found.width) == (1, 1)
 
 
-def test_a_box_fits_the_object_inside_and_centres_it():
-    wish = Layout(column=7, row=9, unit="percent", anchor="top", fit="cover", scale=1, rotation=90)
-    boxed = wish.in_box(100, 50, 60, 60)
-    found = boxed.spot(OBJECT, TARGET)  # 40 high, 30 wide as turned; 1.5 times larger
-    assert (found.height, found.width) == (60, 45)
-    assert (found.row, found.column) == (50, 100 + 8)  # 107.5, halves to the right
-    assert boxed.rotation == 90
-
-
-def test_scale_still_applies_in_a_box():
-    found = Layout(scale=0.5).in_box(100, 50, 80, 60).spot(OBJECT, TARGET)
-    assert (found.height, found.width, found.row, found.column) == (30, 40, 65, 120)
-
-
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
