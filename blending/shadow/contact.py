@@ -10,7 +10,7 @@ from .penumbra import spread
 # All of the size.
 BAND = 0.08  # the part of an object above its lower edge that keeps light from the ground
 NARROW, WIDE = 0.012, 0.05  # standard deviations of the crack, and of what is near it
-UNDER = 0.12  # under what is as high above the ground, 0.6 of the darkness is left
+UNDER = 0.08  # under what is as high above the ground, 0.6 of the darkness is left
 FORESHORTENED = 0.5  # the darkness, as the ground is
 CRACK = 0.5  # share of the crack in the darkness at the edge
 
