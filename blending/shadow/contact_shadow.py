@@ -22,7 +22,7 @@ from .colour import shadow_colour
 from .contact import WIDE, contact_on_ground, contact_on_wall
 from .ground import TILT, Ground, ground_of
 
-DRAWN_SIZE = 320  # pixels: shadows of larger objects are drawn at that size and enlarged
+DRAWN_SIZE = 256  # pixels: shadows of larger objects are drawn at that size and enlarged
 SURROUNDINGS = 1.0  # of the object's size: how far around it the target's shadows are looked at
 CONTACT = 1.8  # times as dense as the cast shadow is the contact
 LEAST = 1 / 1024  # less shadow than that is none
@@ -143,14 +143,13 @@ def _shade(image: Tensor, shadow: Tensor, mask: Tensor, settings: ShadowSettings
     around = box.grown(round(SURROUNDINGS * object_size(*box.size))).clipped(image.shape)
     free = (crop(mask, around) == 0).to(density)
     colour, confidence = shadow_colour(crop(image[:, :3], around), free)
-    is_dark = density > LEAST
-    left = colour.to(density).view(1, 3, 1, 1) ** density
-    part = crop(image[:, :3], covered)
-    lit = part.masked_select(is_dark).to(density)
-    dark = to_srgb(to_linear(lit.view(1, 3, 1, -1)) * left.masked_select(is_dark).view(1, 3, 1, -1))
-    part.masked_scatter_(is_dark, dark.to(part))
-    grey = to_srgb(colour.mean().to(density) ** density)
-    crop(shadow, covered).copy_(torch.where(is_dark, (1 - grey).clamp(0, 1), 0))
+    rows, columns = (density[0, 0] > LEAST).nonzero(as_tuple=True)
+    dense, colour_left = density[0, 0, rows, columns], colour.to(density)
+    part = crop(image, covered)[0, :3]
+    lit = to_linear(part[:, rows, columns].to(density)[None, :, None])
+    part[:, rows, columns] = to_srgb(lit * colour_left.view(1, 3, 1, 1) ** dense)[0, :, 0].to(part)
+    grey = to_srgb(colour_left.mean() ** dense)
+    crop(shadow, covered)[0, 0, rows, columns] = (1 - grey).clamp(0, 1).to(shadow)
     return {
         "colour": [round(one, 4) for one in colour.tolist()],
         "confidence": round(confidence, 4),
