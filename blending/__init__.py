@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from .repair.crop import crop_for_repair
     from .repair.region import CropSettings
     from .repair.stitch import stitch
-    from .settings import BlendSettings, Compute, PoissonSettings, RefineSettings, Weights
+    from .settings import (
+        BlendSettings,
+        Compute,
+        PoissonSettings,
+        RefineSettings,
+        ShadowSettings,
+        Weights,
+    )
+    from .shadow.contact_shadow import Shadowed, contact_shadow
     from .stages.batch import Evaluation, StageResult
     from .stages.poisson import poisson_stage
     from .stages.refine import refine_stage
@@ -30,9 +38,12 @@ __all__ = [
     "Placed",
     "PoissonSettings",
     "RefineSettings",
+    "ShadowSettings",
+    "Shadowed",
     "StageResult",
     "Weights",
     "blend",
+    "contact_shadow",
     "crop_for_repair",
     "load_features",
     "place",
@@ -51,9 +62,12 @@ _MODULES = {
     "Placed": "placement.place",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",
+    "ShadowSettings": "settings",
+    "Shadowed": "shadow.contact_shadow",
     "StageResult": "stages.batch",
     "Weights": "settings",
     "blend": "pipeline",
+    "contact_shadow": "shadow.contact_shadow",
     "crop_for_repair": "repair.crop",
     "load_features": "network.vgg16",
     "place": "placement.place",

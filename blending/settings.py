@@ -21,6 +21,8 @@ LARGEST_CLEAN = 128  # pixels
 # Defaults of the deep method with imported gradients: of bleed, clean (pixels) and harmonise.
 DEEP_BLEED, DEEP_CLEAN, DEEP_HARMONISE = 0.5, 12, 0.5
 PRECISIONS = ("auto", "float32", "bfloat16")
+SHADOW_KINDS = ("ground", "drop")
+LONGEST_SHADOW = 300.0  # percent
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,45 @@ class RefineSettings:
         check_type("weights", self.weights, Weights)
         _check_any("refine", self.weights)
         _check_shared(self.max_evaluations, self.margin, self.sequence)
+
+
+@dataclass(frozen=True)
+class ShadowSettings:
+    """Settings of the shadow that an object casts on its target, see `contact_shadow`.
+
+    Attributes:
+        kind: "ground", the object stands upright on a ground that the camera sees from above; or
+            "drop", it lies flat on a surface parallel to the picture, as on paper or a wall.
+        direction: where the light comes from, degrees clockwise from the top, -360 to 360: 0 from
+            behind (drop: from the top), 90 from the right, 180 from the camera (drop: from below).
+        length: of the shadow, percent of the height that casts it, 0 to 300: 100 is light at 45
+            degrees. An object that lies flat is a tenth of its size high.
+        softness: width of the penumbra, percent of the distance from the contact, 0 to 100: a clear
+            sun has 1, an overcast sky 100.
+        strength: of the whole shadow, 0 (none, the target bit for bit) to 1: what it falls on is
+            left the share of light that the target's own shadows have.
+        contact: how much darker it is where the object touches its ground, 0 to 1.
+        lift: how far above its ground the object floats, percent of its height (drop: of its size),
+            0 to 300; above 0 nothing touches.
+    """
+
+    kind: str = "ground"
+    direction: float = -60.0
+    length: float = 60.0
+    softness: float = 30.0
+    strength: float = 0.8
+    contact: float = 0.8
+    lift: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError on a value that is not allowed."""
+        check_choice("kind", self.kind, SHADOW_KINDS)
+        check_range("direction", self.direction, -360, 360)
+        check_range("length", self.length, 0, LONGEST_SHADOW)
+        check_range("softness", self.softness, 0, 100)
+        check_range("strength", self.strength, 0, 1)
+        check_range("contact", self.contact, 0, 1)
+        check_range("lift", self.lift, 0, LONGEST_SHADOW)
 
 
 @dataclass(frozen=True, init=False)

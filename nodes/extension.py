@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .blend_settings import BlendSettingsNode
 from .clean_cutout import CleanCutout
+from .contact_shadow import ContactShadow
 from .crop_for_repair import CropForRepair
 from .harmonise_colours import HarmoniseColours
 from .laplacian_preview import LaplacianPreview
@@ -26,6 +27,7 @@ class DeepImageBlending(ComfyExtension):
             PrepareMask,
             CleanCutout,
             PlaceObject,
+            ContactShadow,
             HarmoniseColours,
             PoissonStage,
             StyleRefineStage,

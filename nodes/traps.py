@@ -194,6 +194,41 @@ def checked_blend(
     return pictures["blend"], pictures["target"], planes, warnings
 
 
+def checked_shadow(
+    target: Tensor, mask: Tensor, source: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None, tuple[str, ...]]:
+    """A target, the mask of an object placed on it and perhaps its source as planes, and warnings.
+
+    Args:
+        target: IMAGE (N, H, W, C).
+        mask: MASK (N, H, W), of the same size, 1 = the object.
+        source: IMAGE (N, H, W, C), of the same size, the object to look at; None: none.
+
+    Raises:
+        ValueError: as `checked_cut_out`.
+    """
+    pictures = {"target": image_planes("target", target)}
+    if source is not None:
+        pictures["source"] = image_planes("source", source)
+    planes, said = mask_planes("mask", mask)
+    size = pictures["target"].shape[2:]
+    _check_placeholder(planes, size)
+    if planes.shape[2:] != size:
+        raise ValueError(
+            f"mask must have the target's size, {_words(size)}, got {_words(planes.shape[2:])}: "
+            "link Place Object's placed mask, not the source's own mask"
+        )
+    if source is not None and pictures["source"].shape[2:] != size:
+        raise ValueError(
+            f"source must have the target's size, {_words(size)}, got "
+            f"{_words(pictures['source'].shape[2:])}: link Place Object's placed source, or nothing"
+        )
+    _check_batches(mask=planes, **pictures)
+    beyond = _beyond_range({"target": pictures["target"]}, "kept as they are")
+    warnings = (*said, *_looks_inverted(planes), *beyond)
+    return pictures["target"], planes, pictures.get("source"), warnings
+
+
 def _check_result(target: Tensor, result: Tensor | None = None) -> None:
     size = target.shape[2:]
     if result is not None and result.shape[2:] != size:

@@ -46,7 +46,7 @@ FLOORS = (
     ("cli",),
     ("pipeline", "repair"),
     ("stages", "quality", "plots"),
-    ("deep", "poisson", "harmonise", "cutout", "strokes"),
+    ("deep", "poisson", "harmonise", "cutout", "strokes", "shadow"),
     ("image", "optimize", "pictures", "network"),
     ("placement",),
     ("presets",),

@@ -17,6 +17,7 @@ LIGHT = {
     "Compute": "settings",
     "PoissonSettings": "settings",
     "RefineSettings": "settings",
+    "ShadowSettings": "settings",
     "Weights": "settings",
 }
 HEAVY = {
@@ -32,6 +33,8 @@ HEAVY = {
     "CropSettings": "repair.region",
     "crop_for_repair": "repair.crop",
     "stitch": "repair.stitch",
+    "Shadowed": "shadow.contact_shadow",
+    "contact_shadow": "shadow.contact_shadow",
 }
 
 

@@ -18,6 +18,7 @@ from blending.settings import (
     Compute,
     PoissonSettings,
     RefineSettings,
+    ShadowSettings,
     Weights,
     check_input_scale,
 )
@@ -31,7 +32,7 @@ def weights(**changes):
     return Weights(**(dict.fromkeys(TERMS, 1.0) | changes))
 
 
-@pytest.mark.parametrize("settings", [*STAGES, BlendSettings])
+@pytest.mark.parametrize("settings", [*STAGES, ShadowSettings, BlendSettings])
 def test_the_defaults_are_valid_and_equal_each_time(settings):
     assert settings() == settings()
 
@@ -95,14 +96,17 @@ COUNTS += [(PoissonSettings, "rim", 0, 256), (RefineSettings, "band", 1, 256)]
 COUNTS += [(PoissonSettings, "clean", 0, 128)]
 SHARES = [(PoissonSettings, "bleed", 0, 1), (RefineSettings, "strength", 0, 1)]
 SHARES += [(PoissonSettings, "harmonise", 0, 1)]
+SHARES += [(ShadowSettings, name, 0, 1) for name in ("strength", "contact")]
+NUMBERS = [(ShadowSettings, name, 0, 300) for name in ("length", "lift")]
+NUMBERS += [(ShadowSettings, "direction", -360, 360), (ShadowSettings, "softness", 0, 100)]
 
 
-@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS + SHARES)
+@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS + SHARES + NUMBERS)
 def test_both_ends_of_a_range_are_allowed(stage, name, low, high):
     assert [getattr(stage(**{name: end}), name) for end in (low, high)] == [low, high]
 
 
-@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS)
+@pytest.mark.parametrize(("stage", "name", "low", "high"), COUNTS + NUMBERS)
 def test_values_just_beyond_a_range_are_refused(stage, name, low, high):
     for value in (low - 1, high + 1):
         words = f"{name} must be in [{low:g}, {high:g}], got {value}"
@@ -167,6 +171,7 @@ def test_the_bleed_is_half_where_the_deep_method_imports_and_else_whole(method, 
         (PoissonSettings, "start", "paste, exact"),
         (PoissonSettings, "gradients", "import, mixed, monochrome"),
         (RefineSettings, "region", "object, band, picture"),
+        (ShadowSettings, "kind", "ground, drop"),
         (
             partial(BlendSettings, weights_file="w.safetensors"),
             "input_scale",

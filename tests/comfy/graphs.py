@@ -142,6 +142,14 @@ def place_object(**inputs) -> dict:
     return node("DIB_PlaceObject", **{**links, **place, **shape, **pose, **inputs})
 
 
+def contact_shadow(**inputs) -> dict:
+    """A Contact Shadow on target 1 of what Place Object 20 has placed."""
+    links = {"target": ["1", 0], "mask": ["20", 2]}
+    light = {"kind": "ground", "direction": -60, "length": 60, "softness": 30}
+    dark = {"strength": 0.8, "contact": 0.8, "lift": 0}
+    return node("DIB_ContactShadow", **{**links, **light, **dark, **inputs})
+
+
 def clean_cutout(**inputs) -> dict:
     """A Clean Cut-out on source 2, mask 3."""
     links = {"source": ["2", 0], "mask": ["3", 0]}

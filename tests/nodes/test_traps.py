@@ -6,6 +6,7 @@ from nodes.traps import (
     checked_cut_out,
     checked_own_alpha,
     checked_reference,
+    checked_shadow,
     checked_source,
 )
 
@@ -106,6 +107,18 @@ class TestSizes:
     def test_the_refine_stage_wants_the_blends_target(self):
         with pytest.raises(ValueError, match=r"target must have the blend's size.* style"):
             checked_blend(TARGET, SOURCE, framed(40, 50))
+
+    def test_a_shadow_wants_what_place_object_hands_out(self):
+        target, mask, source, said = checked_shadow(TARGET, framed(40, 50), TARGET[..., :1])
+        assert target.shape == (1, 3, 40, 50) and mask.shape == (1, 1, 40, 50)
+        assert source is not None and source.shape == (1, 3, 40, 50) and not said
+        assert checked_shadow(TARGET, framed(40, 50), None)[2] is None
+        with pytest.raises(ValueError, match=r"mask must have the target's size.* placed mask"):
+            checked_shadow(TARGET, framed(), None)
+        with pytest.raises(ValueError, match=r"source must have the target's size.* placed source"):
+            checked_shadow(TARGET, framed(40, 50), SOURCE)
+        with pytest.raises(ValueError, match="mask 3, target 1, source 2"):
+            checked_shadow(TARGET, framed(40, 50, batch=3), TARGET.repeat(2, 1, 1, 1))
 
     def test_batches_are_n_or_one(self):
         three, two = TARGET.repeat(3, 1, 1, 1), framed(batch=2)
