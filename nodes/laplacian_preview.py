@@ -90,7 +90,7 @@ class LaplacianPreview(io.ComfyNode):
             shown = laplacian_panels(looked_at, placed, gradients)
             panels = planes_to_image(panel_sheets(shown.by_name, shown.report["pictures"]))
             profile = planes_to_image(profile_plots(shown.profiles))
-        words = [seam_of_panels(shown.report), *cut.warnings]
+        words = [*seam_of_panels(shown.report), *cut.warnings]
         if len(profile) > MOST_SHOWN:
             words.insert(1, f"shows the first {MOST_SHOWN} of {len(profile)} pictures")
         show_text(cls, *words)

@@ -18,7 +18,7 @@ from . import fields
 from .adapters import compute_with, planes_to_image, planes_to_mask, show_text
 from .feedback import Feedback, Run, shown_box
 from .network import borrowed_network
-from .reports import stage_report
+from .reports import as_held, stage_report
 from .summary import LINKED, summary
 from .traps import checked_cut_out
 from .upstream import done_twice, nodes_behind
@@ -143,6 +143,7 @@ class PoissonStage(io.ComfyNode):
                 result.placed,
                 compute,
                 gradients,
+                as_held(result) if is_deep else None,
                 memory=run.memory,
                 source=picture_size(cut.source),
                 target=picture_size(cut.target),

@@ -1,5 +1,6 @@
 """A report in a line or two, for the node itself. No ComfyUI here."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
@@ -8,6 +9,11 @@ LONGEST = 400  # letters on a node
 # A confidence below it: the same colours on both sides had 0.01 to 0.18, other cases 0.39 and more.
 UNSURE = 0.25
 SAME = 0.01  # a gap in OKLab below it is none
+FAINT = 0.1  # of the texture's amplitude: a seam below it is lost in it
+LINK_PLACED = (
+    "after a stage that cleans or harmonises link its placed source and placed mask, column 0, "
+    "row 0"
+)
 PREPARING = "preparing…"
 FRAME = "frame"  # what the pictures of a batch are
 NO_STAGE = "preset {preset} has no second stage: the blend as it came"
@@ -83,24 +89,37 @@ def _work(stage: dict) -> str:
     return "solved exactly" if is_solved and is_exact else "nothing to do"
 
 
-def seam_of_panels(report: dict) -> str:
-    """Laplacian Preview's report in words: the seam beside plain paste's."""
-    seams = [
-        (picture["result"]["seam"], picture["paste"]["seam"])
+def seam_of_panels(report: dict) -> list[str]:
+    """Laplacian Preview's report in words: the seam beside plain paste's, and what may be amiss."""
+    rails = [
+        {
+            "seam_ratio": picture["result"]["seam_peak"] / picture["paste"]["seam_peak"],
+            "seam_share": picture["result"]["seam_share"],
+        }
         for picture in report["pictures"]
         if "result" in picture
+        and picture["result"]["seam_peak"] is not None
+        and picture["paste"]["seam_peak"]
     ]
-    ratios = [{"seam_ratio": seam / paste} for seam, paste in seams if paste and seam is not None]
-    return "".join(_seam(ratios, "the plain paste's")) or "no seam to compare"
+    words = _seam(rails, "the plain paste's") or ["no seam to compare"]
+    return words + [LINK_PLACED] * words[0].startswith("seam look")
 
 
 def _seam(guard_rails: list[dict], seam_of: str) -> list[str]:
-    ratios = [figures.get("seam_ratio") for figures in guard_rails]
-    known = [ratio for ratio in ratios if ratio is not None]
+    """Good: less than the paste's, or too faint to be seen in the texture."""
+    known = [
+        (figures["seam_ratio"], figures.get("seam_share", math.inf))
+        for figures in guard_rails
+        if figures.get("seam_ratio") is not None
+    ]
     if not known or not seam_of:
         return []
-    word = "good" if max(known) < 1 else "look"
-    return [f"seam {word}: {_range(known, '{:.2f}')} of {seam_of}"]
+    left = [share for ratio, share in known if ratio >= 1]
+    if left and max(left) < FAINT:
+        return [f"seam good: at most {max(left):.0%} of the texture"]
+    return [
+        f"seam {'look' if left else 'good'}: {_range([r for r, _ in known], '{:.2f}')} of {seam_of}"
+    ]
 
 
 def _ends(pictures: list[dict]) -> list[str]:

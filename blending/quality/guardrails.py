@@ -14,7 +14,7 @@ from ..report import json_ready
 from ..validation import check_image, check_same_size, common_batch
 from .appearance import figures_of
 from .belonging import foreign_colours
-from .metrics import SEAM_RADIUS, background_error, seam_error
+from .metrics import SEAM_RADIUS, background_error, seam_peak, seam_share
 from .object_view import REACH, object_view
 
 STRIP = 256  # rows that are compared at once
@@ -59,7 +59,7 @@ def hue_flip_share(lab: Tensor, paste_lab: Tensor, mask: Tensor) -> float:
 
 @torch.no_grad()
 def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> float:
-    """The seam error of the blend divided by that of the plain paste, see `seam_error`.
+    """The seam of the blend divided by that of the plain paste, see `seam_peak`.
 
     Args:
         blend: (B, 3, H, W), float, in [0, 1].
@@ -73,7 +73,7 @@ def seam_ratio(blend: Tensor, paste: Tensor, guidance: Tensor, mask: Tensor) -> 
     """
     dtype = torch.promote_types(blend.dtype, torch.float32)
     paste, guidance = paste.to(dtype), guidance.to(dtype)
-    found, before = (seam_error(picture, guidance, mask) for picture in (blend.to(dtype), paste))
+    found, before = (seam_peak(picture, guidance, mask) for picture in (blend.to(dtype), paste))
     if before == 0:
         return 1.0 if found == 0 else math.inf
     return found / before
@@ -94,12 +94,12 @@ def guard_rails(
 
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
-        `hue_flip_share` (0 to 1), `seam_ratio` (None without a seam ring, or where only the blend
-        has a seam), `background_difference`, the largest difference to the target outside the mask
-        in the whole picture, in levels (alpha is compared where both have it); and, None where
-        there is too little to measure, `see_through_rim` and `see_through_inside` (0 opaque to 1),
-        `contour_kept` and `tone_kept` (1 is the plain paste's), `foreign_colours` and `highlights`
-        (ΔE to the target's), see the functions of these names.
+        `hue_flip_share` (0 to 1), those of `seam_figures`, `background_difference`, the largest
+        difference to the target outside the mask in the whole picture, in levels (alpha is compared
+        where both have it); and, None where there is too little to measure, `see_through_rim` and
+        `see_through_inside` (0 opaque to 1), `contour_kept` and `tone_kept` (1 is the plain
+        paste's), `foreign_colours` and `highlights` (ΔE to the target's), see the functions of
+        these names.
 
     Raises:
         ValueError: shapes, ranges, sizes or batches.
@@ -112,16 +112,16 @@ def guard_rails(
         {}
         if placed.is_empty(sample)
         else _figures(pick(blend, sample), placed, sample)
-        | json_ready(
-            {"seam_ratio": placed_seam(pick(blend, sample), given or placed, sample, gradients)}
-        )
+        | seam_figures(pick(blend, sample), given or placed, sample, gradients)
         for sample in range(batch)
     ]
 
 
 @torch.no_grad()
-def placed_seam(blend: Tensor, given: Placed, sample: int = 0, gradients: str = "import") -> float:
-    """The seam ratio of one picture to the plain paste of what was placed.
+def seam_figures(
+    blend: Tensor, given: Placed, sample: int = 0, gradients: str = "import"
+) -> dict[str, float | None]:
+    """How much of a seam one picture has, beside the plain paste of what was placed.
 
     Args:
         blend: (1, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
@@ -130,15 +130,19 @@ def placed_seam(blend: Tensor, given: Placed, sample: int = 0, gradients: str = 
         gradients: those of the blend's settings, see `guidance_field`.
 
     Returns:
-        As `seam_ratio`; NaN where the mask is empty, too.
+        `seam_ratio` (None, too, where only the blend has a seam) and `seam_share`, of the blend,
+        see the functions of these names; None without a seam ring or where the mask is empty.
     """
     if given.is_empty(sample):
-        return math.nan
+        return {"seam_ratio": None, "seam_share": None}
     window = given.window(sample, margin=MARGIN, device=blend.device)
     guidance = guidance_field(
         window.source, window.source_valid, window.target, window.support, gradients
     )
-    return seam_ratio(crop(blend[:, :3], window.box), window.paste, guidance, window.mask)
+    result = crop(blend[:, :3], window.box)
+    ratio = seam_ratio(result, window.paste, guidance, window.mask)
+    share = seam_share(result.to(guidance), guidance, window.mask)
+    return json_ready({"seam_ratio": ratio, "seam_share": share})
 
 
 def _figures(blend: Tensor, placed: Placed, sample: int) -> dict[str, float | None]:

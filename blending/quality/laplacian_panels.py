@@ -14,7 +14,7 @@ from ..poisson.guidance import guidance_field
 from ..report import json_ready
 from ..settings import GRADIENTS
 from ..validation import check_image, check_same_size, common_batch
-from .metrics import background_error, gradient_error, seam_error
+from .metrics import background_error, gradient_error, seam_error, seam_peak, seam_share
 from .seam_profile import SeamProfile, seam_profile
 
 PANELS = ("source", "target", "guidance", "result", "residual")
@@ -36,8 +36,8 @@ class LaplacianPanels:
         residual: |result − guidance| on the mask, and where the result has changed on the ring
             around it: black is 0, then red, yellow, white at full scale.
         report: JSON-ready; for each picture the full scale in levels, and seam, gradient and
-            background error of the result beside those of copy and paste; None where a mask has no
-            such pixels.
+            background error, `seam_peak` and `seam_share` of the result beside those of copy and
+            paste; None where a mask has no such pixels.
         profiles: for each picture, that residual by distance from the mask's edge, beyond the ring,
             too.
     """
@@ -117,6 +117,8 @@ def _panels(
         figures[name] = json_ready(
             {
                 "seam": seam_error(picture, guidance, window.mask),
+                "seam_peak": seam_peak(picture, guidance, window.mask),
+                "seam_share": seam_share(picture, guidance, window.mask),
                 "gradient": gradient_error(picture, guidance, window.mask),
                 "background": background_error(picture, window.target, window.mask),
             }

@@ -1,5 +1,7 @@
 """Error measures of a blend, in levels (0..255), as the published pictures were scored."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -53,6 +55,42 @@ def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
     """
     inside = (mask >= 0.5) & ~seam_ring(mask) & _off_the_frame(mask)
     return _residual(blend, guidance, inside)
+
+
+def seam_peak(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
+    """By how much the residual on the seam ring exceeds that inside the mask: a seam is a peak.
+
+    Strokes change the Laplacian all over an object, on the ring, too, and are no seam.
+
+    Args:
+        blend: (B, 3, H, W), in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`, in image units per pixel².
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+
+    Returns:
+        `seam_error` less `gradient_error`, at least 0, in levels² (0..255 scale); NaN where the
+        ring is empty.
+    """
+    inside = gradient_error(blend, guidance, mask)
+    peak = seam_error(blend, guidance, mask) - (0.0 if math.isnan(inside) else inside)
+    return peak if math.isnan(peak) else max(0.0, peak)
+
+
+def seam_share(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
+    """The peak's amplitude against that of the blend's own texture on the seam ring.
+
+    Args:
+        blend: (B, 3, H, W), in [0, 1].
+        guidance: (B, 3, H, W), from `guidance_field`, in image units per pixel².
+        mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
+
+    Returns:
+        Root of `seam_peak` over the mean squared Laplacian, >= 0; 0 without a peak, NaN where the
+        ring is empty.
+    """
+    peak = seam_peak(blend, guidance, mask)
+    texture = seam_error(blend, torch.zeros_like(guidance), mask)
+    return math.sqrt(peak / texture) if peak else peak
 
 
 def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:

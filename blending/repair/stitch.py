@@ -15,7 +15,7 @@ from ..placement.place import Placed
 from ..placement.place import place as place_source
 from ..poisson.boundary_match import SAMPLE_DISTANCE, BoundaryMatch, match_boundary, matched_source
 from ..presets import poisson_preset, refine_preset
-from ..quality.guardrails import placed_seam
+from ..quality.guardrails import seam_figures
 from ..report import json_ready, picture_size
 from ..settings import FINISHES, Compute, PoissonSettings
 from ..stages.batch import OnEvaluation, StageResult
@@ -46,8 +46,8 @@ class Stitched:
             each region, all pictures with the first, then all with the second, and so on.
         mask: (V · N, 1, H, W), in [0, 1], 1 = repaired; where it is 0 the picture has its own bits.
         report: JSON-ready: sizes, finish, notes, and of every crop its picture, place, scale,
-            stages, `seam_ratio` to plain paste, `moved`, the mean difference to plain paste under
-            the mask in levels, and the `match` of its colours.
+            stages, `seam_ratio` to plain paste, `seam_share` of its texture, `moved`, the mean
+            difference to plain paste under the mask in levels, and the `match` of its colours.
     """
 
     image: Tensor
@@ -320,5 +320,6 @@ def _figures(
         "width": box.width,
         "scale": round(place.scale(region), 4),
         "stages": [stage.report for stage in stages],
-        **json_ready({"seam_ratio": placed_seam(blend, placed), "moved": 255 * moved}),
+        **seam_figures(blend, placed),
+        **json_ready({"moved": 255 * moved}),
     }

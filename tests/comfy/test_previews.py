@@ -16,6 +16,7 @@ from tests.comfy.graphs import (
     refine,
     repeat,
     save,
+    scene,
 )
 
 pytestmark = pytest.mark.comfy
@@ -41,19 +42,45 @@ def test_panels_report_and_profile_keep_their_slots(server, pictures):
     assert report["pictures"][0]["result"]["seam"] < report["pictures"][0]["paste"]["seam"]
 
 
-def test_the_stage_and_its_diagnosis_measure_one_seam(server, pictures):
-    """Of a cut-out that was cleaned the stage measures what was blended."""
-    looks = {"n7": look("5", 1), "n8": look("4", 3)}
-    stage = poisson(clean=0, harmonise=0.5, max_evaluations=4)
-    outcome = server.run(graph(n4=stage, n5=laplacian_preview(), **looks))
+def seam_said(line: str) -> str:
+    return re.search(r"seam (?:good|look): [^;]+", line)[0]
+
+
+DIAGNOSED = {  # the stage, and what the diagnosis is given of it
+    "exact": (exact(row=14), {"row": 14}),
+    "cleaned and harmonised": (
+        poisson(clean=12, harmonise=0.5, max_evaluations=4),
+        {"source": ["4", 4], "mask": ["4", 1], "column": 0, "row": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIAGNOSED)
+def test_the_stage_its_diagnosis_and_the_refine_stage_measure_one_seam(server, pictures, name):
+    """The refine stage at strength 0, so that it is the same blend that they measure."""
+    stage, links = DIAGNOSED[name]
+    same = {"n6": refine(source=["4", 4], strength=0), "n9": save("6"), "n7": look("5", 1)}
+    outcome = server.run(graph(n4=stage, n5=laplacian_preview(**links), n8=look("4", 3), **same))
     assert not outcome.error
     seams = json.loads(outcome.outputs["7"]["text"][0])["pictures"][0]
     (rails,) = json.loads(outcome.outputs["8"]["text"][0])["guard_rails"]
-    measured = seams["result"]["seam"] / seams["paste"]["seam"]
-    assert rails["seam_ratio"] == pytest.approx(measured, rel=1e-4)
-    said = f"{measured:.2f} of the plain paste's"
-    assert said in outcome.text("4")
-    assert said in outcome.text("5")
+    measured = seams["result"]["seam_peak"] / seams["paste"]["seam_peak"]
+    assert rails["seam_ratio"] == pytest.approx(measured, rel=1e-3, abs=1e-6)
+    assert rails["seam_share"] == pytest.approx(seams["result"]["seam_share"], rel=1e-3, abs=1e-6)
+    assert seam_said(outcome.text("4")) == seam_said(outcome.text("5"))
+    if name != "exact":
+        assert seam_said(outcome.text("6")) == seam_said(outcome.text("4"))
+
+
+def test_a_crop_that_continues_its_place_has_no_contour_to_keep(server, pictures):
+    """Darker as a whole, it is to lose the step at its edge: no fault of the repair."""
+    server.put("s.png", (scene(1, 80, 96)[15:55, 20:68] * 0.6).astype(np.uint8))
+    outcome = server.run(graph(n4=exact(), n8=look("4", 3)))
+    assert not outcome.error
+    report = json.loads(outcome.outputs["8"]["text"][0])
+    assert report["stages"][0]["pictures"][0]["match"]["confidence"] > 0.9
+    assert report["guard_rails"][0]["contour_kept"] is None
+    assert "contour" not in outcome.text("4")
 
 
 def test_a_refined_blends_seam_is_that_of_the_plain_paste_or_unsaid(server, pictures):

@@ -104,14 +104,27 @@ def test_words_on_a_node_are_one_short_line():
     assert one_line([]) == ""
 
 
-def test_the_panels_seam_is_a_ratio():
-    pictures = [
-        {"result": {"seam": 2.0}, "paste": {"seam": 8.0}},
-        {"empty": True},
-        {"result": {"seam": None}, "paste": {"seam": None}},
-    ]
-    assert seam_of_panels({"pictures": pictures}) == "seam good: 0.25 of the plain paste's"
-    assert seam_of_panels({"pictures": pictures[1:]}) == "no seam to compare"
+def test_a_seam_that_the_texture_hides_is_good():
+    """Of a matched crop the plain paste has hardly a seam: its ratio says nothing."""
+    rails = [{"seam_ratio": 1.08, "seam_share": 0.028}, {"seam_ratio": 0.9, "seam_share": 0.4}]
+    (line,) = summary(report(picture(), rails=rails), "x")
+    assert "; seam good: at most 3% of the texture;" in line
+    rails.append({"seam_ratio": 1.2, "seam_share": 0.3})
+    (line,) = summary(report(picture(), rails=rails), "x")
+    assert "; seam look: 0.90 to 1.20 of x;" in line
+
+
+def panels(peak, of_paste, share=0.5):
+    return {"result": {"seam_peak": peak, "seam_share": share}, "paste": {"seam_peak": of_paste}}
+
+
+def test_the_panels_seam_is_a_ratio_and_one_to_look_at_has_a_remedy():
+    pictures = [panels(2.0, 8.0), {"empty": True}, panels(None, None)]
+    assert seam_of_panels({"pictures": pictures}) == ["seam good: 0.25 of the plain paste's"]
+    assert seam_of_panels({"pictures": pictures[1:]}) == ["no seam to compare"]
+    look, remedy = seam_of_panels({"pictures": [panels(6.0, 4.0)]})
+    assert look == "seam look: 1.50 of the plain paste's"
+    assert "placed source and placed mask" in remedy
 
 
 CLEANED = {"pixels": 900, "removed": 29.0, "removed_share": 0.032, "confidence": 0.61}

@@ -15,7 +15,7 @@ from blending.placement.place import place
 from blending.quality import belonging, guardrails, object_view
 from blending.quality.appearance import appearance
 from blending.quality.guardrails import guard_rails, seam_ratio
-from blending.quality.metrics import background_error, seam_error
+from blending.quality.metrics import background_error, gradient_error, seam_error, seam_share
 
 KEYS = {"colour_difference", "hue_flip_share", "seam_ratio", "background_difference"}
 LOOKS = {  # what an eye sees, each with its own tests
@@ -57,6 +57,17 @@ def turned(before, after, chroma=25, other_chroma=25):
     return hue_flip_share(blend, paste, ones(paste))
 
 
+def above_inside(picture, guidance, mask):
+    inside = gradient_error(picture, guidance, mask)  # NaN where all of the mask is ring
+    return max(0, seam_error(picture, guidance, mask) - np.nan_to_num(inside))
+
+
+def ratio(found, before):
+    if before == 0:
+        return None if found else 1
+    return found / before
+
+
 def plain(figures):
     """The figures that are not of the object's looks."""
     return {key: figures[key] for key in KEYS}
@@ -84,7 +95,7 @@ def whole_picture(blend, placed, sample=0):
     return {
         "colour_difference": difference[inside[0, 0].numpy()].mean(),
         "hue_flip_share": (turn[coloured] > 60).mean(),
-        "seam_ratio": seam_error(blend, guidance, mask) / seam_error(paste, guidance, mask),
+        "seam_ratio": ratio(*(above_inside(p, guidance, mask) for p in (blend, paste))),
         "background_difference": background_error(blend, target, mask),
     }
 
@@ -205,6 +216,19 @@ def test_half_of_the_step_is_a_quarter_of_the_seam(square):
     assert seam_ratio(paste, paste, guidance, mask) == 1
 
 
+def test_texture_all_over_the_object_is_no_seam_and_hides_one(square, noise):
+    """Noise on the whole mask, as strokes are, adds nothing to the step, in which it is lost."""
+    mask, paste, guidance = square
+    rough = noise(1, 3, 20, 20).double() - 0.5
+    step = 0.2 + 0.6 * mask.expand_as(paste)
+    even = seam_ratio(step + 0.05 * rough, paste, guidance, mask)
+    assert even == pytest.approx(1, abs=0.1)
+    faint = 0.5 + 0.02 * mask.expand_as(paste)
+    assert seam_share(faint, guidance, mask) == 1  # nothing but the step
+    assert seam_share(faint + rough, laplacian(rough), mask) < 0.05
+    assert seam_share(torch.full_like(paste, 0.5), guidance, mask) == 0
+
+
 def test_where_the_paste_has_no_seam_any_seam_is_infinitely_more(square):
     mask, stepped, guidance = square
     flat = torch.full_like(stepped, 0.5)
@@ -232,7 +256,7 @@ def test_a_seam_in_half_is_measured_in_float32(square, noise):
 
 def test_the_figures_are_those_of_the_whole_picture(case):
     (figures,) = guard_rails(*case)
-    assert set(figures) == KEYS | LOOKS
+    assert set(figures) == KEYS | LOOKS | {"seam_share"}
     expected = whole_picture(*case)
     assert plain(figures) == pytest.approx(expected, rel=1e-4)
     assert 0 < expected["hue_flip_share"] < 1
@@ -275,7 +299,7 @@ def test_the_seam_is_that_of_what_was_given(photo, disc):
     given, cleaned = (place(source, target, disc(48, 48, radius)) for radius in (12, 9))
     (figures,) = guard_rails(cleaned.paste, cleaned, given=given)
     wanted, other = (guard_rails(cleaned.paste, one)[0] for one in (given, cleaned))
-    assert figures == other | {"seam_ratio": wanted["seam_ratio"]}
+    assert figures == other | {name: wanted[name] for name in ("seam_ratio", "seam_share")}
     assert other["seam_ratio"] == 1 != wanted["seam_ratio"]
 
 
@@ -283,7 +307,9 @@ def test_a_source_that_is_the_target_has_no_seam_to_grow(photo, disc):
     target, mask = photo(40, 48), disc(40, 48, 9)
     placed = place(target, target, mask)
     assert guard_rails(target, placed)[0]["seam_ratio"] == 1
-    (figures,) = guard_rails(0.5 * target, placed)
+    (figures,) = guard_rails(0.5 * target, placed)  # darker everywhere: there is no seam
+    assert figures["seam_ratio"] == 1
+    (figures,) = guard_rails(target - 0.2 * placed.full_mask, placed)
     assert figures["seam_ratio"] is None
     json.dumps(figures, allow_nan=False)
 

@@ -10,7 +10,13 @@ from scipy import ndimage
 from blending import PoissonSettings, poisson_stage
 from blending.placement.place import place
 from blending.quality.laplacian_panels import laplacian_panels
-from blending.quality.metrics import background_error, gradient_error, seam_error
+from blending.quality.metrics import (
+    background_error,
+    gradient_error,
+    seam_error,
+    seam_peak,
+    seam_share,
+)
 
 ROW, COLUMN = 30, 40
 MARGIN = 24  # as documented
@@ -99,6 +105,8 @@ def test_figures_are_those_of_the_metrics_for_result_and_paste(case):
         assert figures[name] == pytest.approx(
             {
                 "seam": seam_error(picture, guidance, mask),
+                "seam_peak": seam_peak(picture, guidance, mask),
+                "seam_share": seam_share(picture, guidance, mask),
                 "gradient": gradient_error(picture, guidance, mask),
                 "background": background_error(picture, placed.target, mask),
             },

@@ -7,7 +7,14 @@ import pytest
 import torch
 from scipy import ndimage
 
-from blending.quality.metrics import background_error, gradient_error, seam_error, seam_ring
+from blending.quality.metrics import (
+    background_error,
+    gradient_error,
+    seam_error,
+    seam_peak,
+    seam_ring,
+    seam_share,
+)
 
 
 def blob(height=26, width=31):
@@ -100,8 +107,22 @@ def test_one_level_of_one_pixel_has_a_known_residual():
     assert gradient_error(blend, guidance, mask) == pytest.approx(20 / 18**2, rel=1e-9)
 
 
+def test_a_peak_is_what_the_ring_has_more_than_the_inside(case):
+    blend, guidance, mask = case
+    ring, inside = (error(blend, guidance, mask) for error in (seam_error, gradient_error))
+    assert seam_peak(blend, guidance, mask) == max(0, ring - inside)
+    stepped = blend + 3 * mask
+    ring, inside = (error(stepped, guidance, mask) for error in (seam_error, gradient_error))
+    assert seam_peak(stepped, guidance, mask) == ring - inside > 0
+    small = torch.zeros_like(mask)
+    small[..., 4, 4] = 1  # all ring, no inside
+    assert seam_peak(blend, guidance, small) == seam_error(blend, guidance, small)
+
+
 def test_an_empty_area_gives_nan():
     picture = torch.zeros(1, 3, 8, 8)
+    assert math.isnan(seam_peak(picture, picture, torch.ones(1, 1, 8, 8)))
+    assert math.isnan(seam_share(picture, picture, torch.ones(1, 1, 8, 8)))
     assert math.isnan(seam_error(picture, picture, torch.ones(1, 1, 8, 8)))
     small = torch.zeros(1, 1, 8, 8)
     small[..., 4, 4] = 1
