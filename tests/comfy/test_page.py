@@ -5,6 +5,7 @@ import re
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -123,7 +124,8 @@ def test_the_templates_have_their_thumbnails(server):
     for name in listed:
         for suffix in ("json", "jpg"):
             file = f"{name}.{suffix}"
-            sent = served(server, f"/api/workflow_templates/deep-image-blending/{file}")
+            address = f"/api/workflow_templates/deep-image-blending/{quote(file)}"  # as browsers do
+            sent = served(server, address)
             assert sent == (PACK / "example_workflows" / file).read_bytes()
 
 
