@@ -16,6 +16,7 @@ PUBLISH = (ROOT / ".github" / "workflows" / "publish.yml").read_text(encoding="u
 LARGEST_PACK = 25_000_000  # bytes
 KINDS = {
     *(".py", ".js", ".md", ".json", ".toml", ".jpg", ".png", ".safetensors", ".sha256", ".typed"),
+    ".webp",  # a film's frames in one file
     "",
 }
 

@@ -21,7 +21,7 @@ OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-WINDOW = {"width": 1600, "height": 1000}
+WINDOW = {"width": 1600, "height": 950}
 PATIENCE = 120_000  # milliseconds: the machine may be busy
 SETTLING = 700  # milliseconds that a warning may take to appear
 READY = "() => window.app?.graph && window.app.canvas && app.extensionManager"

@@ -81,8 +81,8 @@ class Server:
         ignore = shutil.ignore_patterns(".git", ".venv*", "tests", "__pycache__", ".*_cache")
         shutil.copytree(PACK, folder / "custom_nodes" / "deep-image-blending", ignore=ignore)
         shutil.copy(PACK / "tests" / "comfy" / "probes.py", folder / "custom_nodes")
-        for pictures in (PACK / "blending" / "demo", PACK / "example_workflows" / "inputs"):
-            shutil.copytree(pictures, folder / "input", dirs_exist_ok=True)
+        # What files of 0.1.0 load; what the examples load is the pack's own work.
+        shutil.copytree(PACK / "blending" / "demo", folder / "input", dirs_exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -14,6 +14,9 @@ EXAMPLES = sorted((PACK / "example_workflows").glob("*.json"))
 SHARED = EXAMPLES + sorted(FIXTURES.glob("*.json"))  # a fixture is never changed, only added to
 FORMER_NAMES = {"DIB_LoadMask": {"file"}}  # of widgets that files have by position
 SECOND_WIDGETS = {"LoadImage": 1}  # the page saves one for its upload button
+SAVES = ("SaveImage", "SaveAnimatedWEBP")
+WINDOW, FILLED = (1600, 950), 0.75  # pixels; share that the newer page's fit to the view fills
+READABLE = 0.58  # zoom; below it the page draws grey boxes for texts
 
 
 def name(path: Path) -> str:
@@ -35,9 +38,12 @@ def test_every_example_runs(server, path):
             node["inputs"]["max_evaluations"] = 2
     outcome = server.run(prompt)
     assert not outcome.error
-    shown = [n for n, node in prompt.items() if node["class_type"] in ("PreviewImage", "SaveImage")]
+    shown = [n for n, node in prompt.items() if node["class_type"] in ("PreviewImage", *SAVES)]
     assert shown
     assert all(outcome.outputs[node]["images"] for node in shown)
+    if path in EXAMPLES:  # the page shows a job by the file that it saves: the result, not a mask
+        kept = {n for n, said in outcome.outputs.items() for i in said["images"] if is_saved(i)}
+        assert [prompt[node]["class_type"] in SAVES for node in kept] == [True]
 
 
 @pytest.mark.parametrize("path", SHARED, ids=name)
@@ -55,6 +61,18 @@ def test_a_note_has_no_inline_code(path):
     notes = [n for n in json.loads(path.read_text())["nodes"] if n["type"] == "MarkdownNote"]
     assert notes
     assert not [words for note in notes for words in note["widgets_values"] if "`" in words]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=name)
+def test_an_example_fits_the_window_with_readable_texts(path):
+    groups = [group["bounding"] for group in json.loads(path.read_text())["groups"]]
+    for axis in (0, 1):
+        span = max(g[axis] + g[axis + 2] for g in groups) - min(g[axis] for g in groups)
+        assert FILLED * WINDOW[axis] / span >= READABLE
+
+
+def is_saved(picture: dict) -> bool:
+    return picture["type"] == "output"
 
 
 def misfits(node: dict, described: dict) -> list[str]:
@@ -130,10 +148,9 @@ def test_a_widget_that_does_not_fit_is_found(changes, words):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name)
-def test_every_example_has_a_thumbnail_and_its_pictures(path):
+def test_every_example_has_a_thumbnail_and_the_pack_copies_its_pictures(server, path):
     assert path.with_suffix(".jpg").is_file()
-    folders = (PACK / "blending" / "demo", PACK / "example_workflows" / "inputs")
     for node in json.loads(path.read_text())["nodes"]:
         if node["type"] in ("LoadImage", "DIB_LoadMask"):
             picture = node["widgets_values"][0]
-            assert any((folder / picture).is_file() for folder in folders), picture
+            assert (server.base / "input" / picture).is_file(), picture

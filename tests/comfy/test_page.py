@@ -5,6 +5,7 @@ import re
 import urllib.error
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -91,8 +92,9 @@ def test_an_example_dropped_on_the_page_opens_runs_and_is_the_api_s(page, server
     assert page.warnings() == []
     assert path not in EXAMPLES or page.untidy() == []  # nodes grow with their pictures
     prompt = to_prompt(page.save(), server.get("/object_info"))
-    previews = [number for number, node in prompt.items() if node["class_type"] == "PreviewImage"]
-    assert previews
+    ends = {number: node["class_type"] for number, node in prompt.items()}
+    assert {"PreviewImage", "SaveImage", "SaveAnimatedWEBP"} & set(ends.values())
+    previews = [number for number, kind in ends.items() if kind in ("PreviewImage", "SaveImage")]
     shown = {number: page.shown(number) for number in previews}
     page.screenshot(f"{path.stem}-ran")
     forget(server)
@@ -122,7 +124,8 @@ def test_the_templates_have_their_thumbnails(server):
     for name in listed:
         for suffix in ("json", "jpg"):
             file = f"{name}.{suffix}"
-            sent = served(server, f"/api/workflow_templates/deep-image-blending/{file}")
+            address = f"/api/workflow_templates/deep-image-blending/{quote(file)}"  # as browsers do
+            sent = served(server, address)
             assert sent == (PACK / "example_workflows" / file).read_bytes()
 
 

@@ -13,7 +13,7 @@ from tests.comfy.graphs import MUTED, look, to_prompt
 from tests.comfy.server import PACK, Server
 
 pytestmark = pytest.mark.comfy
-EXAMPLE = PACK / "example_workflows" / "seam_repair_after_a_sampler.json"
+EXAMPLE = PACK / "example_workflows" / "4 Repair a part after a sampler.json"
 PICTURE, CROP = 1, 2  # ids of its nodes
 WIDTH = 128  # pixels of the crop, in place of the example's 768
 
