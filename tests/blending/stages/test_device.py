@@ -103,6 +103,7 @@ def test_where_memory_cannot_be_asked_for_there_is_no_end_of_it():
         ("meta", "Cannot copy out of meta tensor"),
         ("", ""),
         ("cuda:99", ""),
+        ("mkldnn", "deprecated"),  # torch warns of it, in two lines
     ],
 )
 def test_a_device_that_cannot_compute_is_refused_in_one_line(device, reason):
