@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -123,7 +124,9 @@ def in_layer_dtype(x: Tensor, layer: nn.Module) -> Tensor:
     return x.to(layer.weight.dtype) if isinstance(layer, Convolution) else x
 
 
-def load_features(weights: str | Path | None = None, input_scale: str = BUNDLED_SCALE) -> Features:
+def load_features(
+    weights: str | PathLike[str] | None = None, input_scale: str = BUNDLED_SCALE
+) -> Features:
     """VGG16 with the bundled weights or another file's; nothing is ever downloaded.
 
     Args:

@@ -115,7 +115,7 @@ class StageResult:
 
     @property
     def mask(self) -> Tensor:
-        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed."""
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed; N is 1 where one came."""
         return self.placed.full_mask
 
     @property
