@@ -81,6 +81,7 @@ class Server:
         ignore = shutil.ignore_patterns(".git", ".venv*", "tests", "__pycache__", ".*_cache")
         shutil.copytree(PACK, folder / "custom_nodes" / "deep-image-blending", ignore=ignore)
         shutil.copy(PACK / "tests" / "comfy" / "probes.py", folder / "custom_nodes")
+        shutil.copy(PACK / "tests" / "guard.py", folder)
         for pictures in (PACK / "blending" / "demo", PACK / "example_workflows" / "inputs"):
             shutil.copytree(pictures, folder / "input", dirs_exist_ok=True)
         with socket.socket() as free:
