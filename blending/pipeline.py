@@ -119,7 +119,7 @@ def blend(
             network,
             compute,
             on_evaluation,
-            source=result.source if is_refined else None,
+            source=result.held_source if is_refined else None,
         )
         stages.append(result.report)
     rails = guard_rails(result.image, blended, settings.poisson.gradients)
