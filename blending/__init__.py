@@ -4,10 +4,14 @@
 >>> result = blend(source, target, mask, row=40, column=120)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False  # as type checkers know it; to load `typing` takes a while
 if TYPE_CHECKING:
+    from typing import Any
+
     from .network.vgg16 import load_features
     from .pipeline import BlendResult, blend
     from .placement.place import Placed, place

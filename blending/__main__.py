@@ -3,15 +3,29 @@
 import gc
 import sys
 
-from .cli.main import main
+
+def start() -> int:
+    """Load the command line and run it; an interrupt while it is loaded is told in one line, too.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        try:
+            from .cli.waiting import wait_briefly
+        except ModuleNotFoundError:  # the registry's set is without it
+            pass
+        else:
+            wait_briefly()
+        from .cli.main import main
+
+        return main()
+    except KeyboardInterrupt:  # before `main` listens
+        sys.stderr.write("blending: interrupted, nothing written\n")
+        return 130
+
 
 if __name__ == "__main__":
-    try:
-        from .cli.waiting import wait_briefly
-    except ModuleNotFoundError:  # the registry's set is without it
-        pass
-    else:
-        wait_briefly()
-    status = main()
+    status = start()
     gc.freeze()  # the process ends: nobody needs to look for cycles in all of torch before it does
     sys.exit(status)

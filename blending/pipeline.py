@@ -40,7 +40,7 @@ class BlendResult:
 
     @property
     def mask(self) -> Tensor:
-        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source."""
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = source; N is 1 where one came."""
         return self.placed.full_mask
 
     @property
@@ -119,7 +119,7 @@ def blend(
             network,
             compute,
             on_evaluation,
-            source=result.source if is_refined else None,
+            source=result.held_source if is_refined else None,
         )
         stages.append(result.report)
     rails = guard_rails(result.image, blended, settings.poisson.gradients)

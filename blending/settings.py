@@ -1,6 +1,7 @@
 """Settings of the stages: frozen, validated, free of torch so that they load at once."""
 
 from dataclasses import asdict, dataclass, field
+from os import PathLike, fspath
 
 from .checks import check_choice, check_range, check_type
 
@@ -330,7 +331,7 @@ class BlendSettings:
     Attributes:
         poisson: of the Poisson stage.
         refine: of the style refine stage; None: the blend ends with the Poisson stage.
-        weights_file: path of another VGG16 safetensors file; None: the bundled one.
+        weights_file: path of another VGG16 safetensors file, kept as text; None: the bundled one.
         input_scale: the input that this file's weights expect: "caffe" or "standardised", see
             `load_features`.
         compute: device, precision and memory.
@@ -338,7 +339,7 @@ class BlendSettings:
 
     poisson: PoissonSettings = field(default_factory=PoissonSettings)
     refine: RefineSettings | None = field(default_factory=RefineSettings)
-    weights_file: str | None = None
+    weights_file: str | PathLike[str] | None = None
     input_scale: str = "caffe"
     compute: Compute = field(default_factory=Compute)
 
@@ -346,6 +347,9 @@ class BlendSettings:
         """Raise TypeError or ValueError on a value that is not allowed."""
         check_type("poisson", self.poisson, PoissonSettings)
         check_type("refine", self.refine, RefineSettings, type(None))
+        check_type("weights_file", self.weights_file, str, PathLike, type(None))
+        if self.weights_file is not None:
+            object.__setattr__(self, "weights_file", fspath(self.weights_file))
         check_input_scale(self.input_scale, self.weights_file)
         check_type("compute", self.compute, Compute)
 

@@ -2,10 +2,12 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 # Resampling overshoots [0, 1] a little; a picture on 0..255 is a mistake that must not pass.
 LOWEST, HIGHEST = -1.0, 2.0
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # torch computes with these
 
 
 def check_image(name: str, image: Tensor) -> None:
@@ -13,13 +15,13 @@ def check_image(name: str, image: Tensor) -> None:
 
     Args:
         name: the argument's name, for the message.
-        image: (B, 3 or 4, H, W), any float dtype, finite, nominally in [0, 1]; overshoot down to -1
-            and up to 2 is accepted.
+        image: (B, 3 or 4, H, W), float of 16 to 64 bits, finite, nominally in [0, 1]; overshoot
+            down to -1 and up to 2 is accepted.
 
     Raises:
         ValueError: another shape, no pixels, NaN or infinity, or values that are not on the 0..1
             scale.
-        TypeError: not a float tensor.
+        TypeError: not a float tensor, or one of 8 bits or less.
     """
     low, high = _extremes(name, image, (3, 4), "3 or 4")
     if low < LOWEST or high > HIGHEST:
@@ -33,11 +35,11 @@ def check_mask(name: str, mask: Tensor) -> None:
 
     Args:
         name: the argument's name, for the message.
-        mask: (B, 1, H, W), any float dtype, finite, in [0, 1].
+        mask: (B, 1, H, W), float of 16 to 64 bits, finite, in [0, 1].
 
     Raises:
         ValueError: another shape, no pixels, NaN or infinity, or values outside [0, 1].
-        TypeError: not a float tensor.
+        TypeError: not a float tensor, or one of 8 bits or less.
     """
     low, high = _extremes(name, mask, (1,), "1")
     if low < 0 or high > 1:
@@ -94,6 +96,9 @@ def _extremes(
         raise ValueError(f"{name} must be (B, {words}, H, W) and not empty, got {shape}")
     if not tensor.is_floating_point():
         raise TypeError(f"{name} must be a float tensor in [0, 1], got {tensor.dtype}")
+    if tensor.dtype not in FLOATS:
+        names = ", ".join(str(kind).removeprefix("torch.") for kind in FLOATS)
+        raise TypeError(f"{name} must be one of {names}, got {tensor.dtype}")
     low, high = (value.item() for value in tensor.detach().aminmax())  # NaN passes through
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")

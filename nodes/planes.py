@@ -15,7 +15,7 @@ def image_planes(name: str, image: Tensor) -> Tensor:
     check_given(name, image, "an IMAGE")
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
-            f"{name} must be an IMAGE (batch, height, width, 3 or 4 channels), got "
+            f"{name} must be an IMAGE (batch, height, width, 1 (grey), 3 or 4 channels), got "
             f"{tuple(image.shape)}: link a picture, such as Load Image's IMAGE"
         )
     _check_finite(name, image)

@@ -1,7 +1,9 @@
 """Standard streams that take any words: these never decide how the program ends."""
 
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 STAND_INS = {"Δ": "d", "−": "-"}  # for letters that most Windows consoles lack
@@ -54,6 +56,27 @@ class Console:
             except OSError:  # a full disk, a pipe without a reader
                 with suppress(OSError):
                     _lead_to_nowhere(self.fileno())
+
+
+@contextmanager
+def without_library_words() -> Iterator[None]:
+    """Let what libraries in C write on descriptor 2 vanish: libtiff tells each fault there, too.
+
+    For the command line alone, while no other thread writes there: a server's own words would
+    vanish with them. What is wrong is told by the error that the library's caller raises.
+    """
+    saved = None
+    with suppress(OSError, *NO_STREAM):  # closed, or no descriptor 2
+        if sys.__stderr__ is not None and sys.__stderr__.fileno() == 2:
+            saved = os.dup(2)
+    try:
+        if saved is not None:
+            _lead_to_nowhere(2)
+        yield
+    finally:
+        if saved is not None:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def _lead_to_nowhere(descriptor: int) -> None:

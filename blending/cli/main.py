@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from ..presets import PRESETS
 from ..settings import BlendSettings, Compute
-from .console import Console
+from .console import Console, without_library_words
 from .loading import without_collector
 from .options import EXIT_USAGE, parse_options
+from .outputs import Outputs
 
 if TYPE_CHECKING:  # torch, which --help does without
     from ..pictures.read import Picture
     from ..pipeline import BlendResult
 
 MEGABYTE = 2**20
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,10 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status(arguments: list[str]) -> int:
+    outputs = Outputs()
     try:
-        _run(parse_options(arguments))
+        options = parse_options(arguments)
+        outputs = Outputs(filter(None, (options.out, options.save_cutout, options.report)))
+        _run(options)
     except (ValueError, TypeError, OSError) as error:
-        sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
+        so_far = f"; {outputs.words}" if outputs.written else ""
+        sys.stderr.write(f"blending: error: {' '.join(str(error).split())}{so_far}\n")
         return EXIT_USAGE
     except (MemoryError, RuntimeError) as error:
         from ..stages.device import is_out_of_memory
@@ -52,11 +58,11 @@ def _status(arguments: list[str]) -> int:
         if not is_out_of_memory(error):
             raise
         words = "--memory must be less, or more be free: the run took more memory than there is"
-        sys.stderr.write(f"blending: error: {words}; nothing was written\n")
+        sys.stderr.write(f"blending: error: {words}; {outputs.words}\n")
         return EXIT_USAGE
     except KeyboardInterrupt:
-        sys.stderr.write("blending: interrupted, nothing written\n")
-        return 130
+        sys.stderr.write(f"blending: interrupted, {outputs.words}\n")
+        return EXIT_INTERRUPTED
     return 0
 
 
@@ -71,18 +77,21 @@ def _run(options: argparse.Namespace) -> None:
 
     for path in filter(None, (options.out, options.save_cutout, options.report)):
         check_output(path, overwrite=options.overwrite)
-    target = read_picture(options.target)
+    with without_library_words():
+        target = read_picture(options.target)
     check_format(options.out, target.pixels.shape[1], target.bits)
     if options.save_cutout:
         check_format(options.save_cutout, 4, target.bits)
-    source = read_picture(options.source, icc=target.icc or srgb_profile())
+    with without_library_words():
+        source = read_picture(options.source, icc=target.icc or srgb_profile())
+        mask = _mask(options)
     settings = _settings(options)
     column, row = options.at
     with Progress(settings) as progress:
         result = blend(
             source.pixels,
             target.pixels,
-            _mask(options),
+            mask,
             row=row,
             column=column,
             scale=options.scale,
@@ -98,9 +107,10 @@ def _write(options: argparse.Namespace, result: BlendResult, target: Picture) ->
     from ..pictures.write import write_picture, write_text
 
     how = {"bits": target.bits, "icc": target.icc, "overwrite": options.overwrite}
-    write_picture(options.out, result.image, **how)
-    if options.save_cutout:
-        write_picture(options.save_cutout, result.cutout, **how)
+    with without_library_words():
+        write_picture(options.out, result.image, **how)
+        if options.save_cutout:
+            write_picture(options.save_cutout, result.cutout, **how)
     if options.report:
         report = {"files": _files(options), **result.report}
         text = json.dumps(report, indent=2) + "\n"

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -123,7 +124,9 @@ def in_layer_dtype(x: Tensor, layer: nn.Module) -> Tensor:
     return x.to(layer.weight.dtype) if isinstance(layer, Convolution) else x
 
 
-def load_features(weights: str | Path | None = None, input_scale: str = BUNDLED_SCALE) -> Features:
+def load_features(
+    weights: str | PathLike[str] | None = None, input_scale: str = BUNDLED_SCALE
+) -> Features:
     """VGG16 with the bundled weights or another file's; nothing is ever downloaded.
 
     Args:
@@ -139,8 +142,9 @@ def load_features(weights: str | Path | None = None, input_scale: str = BUNDLED_
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape;
-            an unknown input scale, or another one than the bundled weights' without a file.
+        ValueError: not a safetensors file, truncated, changed, tensors missing or of another shape,
+            NaN or infinity, in the weights or by them; an unknown input scale, or another one than
+            the bundled weights' without a file.
     """
     check_input_scale(input_scale, weights)
     path = BUNDLED if weights is None else Path(weights)
@@ -149,7 +153,10 @@ def load_features(weights: str | Path | None = None, input_scale: str = BUNDLED_
     if weights is None:
         _check_digest(path)
     with torch.inference_mode(False):
-        return Features(_read(path), input_scale)
+        network = Features(_read(path), input_scale)
+        if weights is not None:
+            _check_finite(path, network)
+        return network
 
 
 def _check_digest(path: Path) -> None:
@@ -157,6 +164,26 @@ def _check_digest(path: Path) -> None:
     got = hashlib.sha256(path.read_bytes()).hexdigest()
     if got != expected:
         raise ValueError(f"weights file {path} must have SHA-256 {expected}, got {got}; restore it")
+
+
+def _check_finite(path: Path, network: Features) -> None:
+    """Raise on weights that are not numbers, or so large that a grey picture's features are not.
+
+    With them no evaluation is finite, and each stage would hand on what it began with.
+    """
+    for name, plane in network.features.named_parameters():
+        if not plane.isfinite().all():
+            raise ValueError(
+                f"weights file {path} must have finite numbers, got NaN or infinity (in float32) "
+                f"in features.{name}"
+            )
+    grey = torch.full((1, 3, 8, 8), 0.5)
+    for layer, activation in network(grey, STYLE_LAYERS).items():
+        if not activation.isfinite().all():
+            raise ValueError(
+                f"weights file {path} must give finite features, got NaN or infinity at {layer}: "
+                "the numbers are too large to be VGG16's"
+            )
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -19,6 +19,18 @@ def is_rgb(profile: bytes) -> bool:
     return profile[COLOUR_SPACE] == b"RGB "
 
 
+def check_profile(profile: bytes) -> None:
+    """Raise unless colours can be converted to a profile.
+
+    Args:
+        profile: that describes RGB values.
+
+    Raises:
+        ValueError: it is damaged, or made for the other direction alone, as a scanner's may be.
+    """
+    convert_profile(Image.new("RGB", (1, 1)), None, profile)
+
+
 def convert_profile(image: Image.Image, own: bytes | None, wanted: bytes) -> Image.Image:
     """Convert an image's colours to another RGB profile.
 

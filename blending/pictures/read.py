@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from ..checks import check_choice
 from ..settings import LUMA, MASK_CHANNELS
-from .icc import convert_profile, is_rgb, srgb_profile
+from .icc import check_profile, convert_profile, is_rgb, srgb_profile
 from .png16 import SIGNATURE, decode_png16, is_png16, png_size
 
 # Still pictures, by Pillow's names; JPEG has MPO in it, HEIF is there where a plugin registers it.
@@ -25,6 +25,7 @@ FORMATS = (
 )
 # What decoders say, in errors of any kind, where memory is short: Pillow, zlib, kornia_rs.
 SHORT_OF_MEMORY = r"allocat|out of memory|decoder error -9\b|Error -4 while"
+LARGEST_TEXT = "MAX_TEXT_CHUNK"  # what Pillow says of a PNG's profile or text beyond its bound
 ORIENTATION_TAG, BITS_TAG = 0x0112, 258  # of EXIF, of TIFF
 # How to turn an (H, W, C) array upright, by EXIF orientation.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -71,9 +72,15 @@ def read_picture(path: str | Path, icc: bytes | None = None) -> Picture:
     Raises:
         FileNotFoundError, IsADirectoryError: no such file.
         ValueError: not a picture, truncated, animated, too large, another depth, or a profile that
-            fails.
+            fails, be it the file's own that is handed on.
     """
-    return _read(Path(path), lambda image: _managed(image, icc), icc)
+    picture = _read(Path(path), lambda image: _managed(image, icc), icc)
+    if icc is None and picture.icc:  # else the fault is told of the picture that is converted to it
+        try:
+            check_profile(picture.icc)
+        except ValueError as error:
+            raise ValueError(f"{path} {error}") from error
+    return picture
 
 
 def read_mask(path: str | Path, channel: str = "luminance") -> Tensor:
@@ -177,6 +184,12 @@ def _fault(error: Exception, size: str) -> str:
         )
     if isinstance(error, MemoryError) or re.search(SHORT_OF_MEMORY, str(error)):
         return f"must fit into the free memory, got {size} that does not"
+    if LARGEST_TEXT in str(error):
+        largest = PngImagePlugin.MAX_TEXT_CHUNK
+        return (
+            f"must have a colour profile and texts of at most {largest} bytes each (Pillow's "
+            "limit), got more: save it without, or with another profile"
+        )
     if isinstance(error, UnidentifiedImageError):
         names = ", ".join(_formats())
         return f"must be a whole picture file, got no picture (of the kinds {names})"
@@ -187,6 +200,8 @@ def _plain(image: Image.Image, to_rgb: ToRgb) -> Picture:
     """A picture of 8 bits a channel."""
     if getattr(image, "is_animated", False) and image.format != "MPO":  # phones add previews
         raise _RefusedError(f"must be one picture, got {getattr(image, 'n_frames', 2)} frames")
+    if image.mode == "LAB":
+        raise _RefusedError("must be grey, RGB, CMYK or a palette's colours, got CIELAB")
     bits = max(getattr(image, "tag_v2", {}).get(BITS_TAG, (8,)))
     if bits > 8 or image.mode in ("I", "F"):
         raise _RefusedError(
@@ -207,6 +222,7 @@ def _deep(data: bytes, image: Image.Image, icc: bytes | None) -> Picture:
     own = image.info.get("icc_profile")
     if is_png16(data):
         array = decode_png16(data)
+        array = _with_transparency(array, image.info.get("transparency"))
         array = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1), lambda same: same)(array)
     else:
         array = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)[..., None]
@@ -219,6 +235,17 @@ def _deep(data: bytes, image: Image.Image, icc: bytes | None) -> Picture:
         values[..., :3] = np.asarray(_converted(rounded, own, icc)) / np.float32(255)
         own = icc
     return Picture(_planes(values), 16, own)
+
+
+def _with_transparency(array: np.ndarray, key: int | tuple[int, int, int] | None) -> np.ndarray:
+    """(H, W, 1 or 3) with an alpha that is 0 where a PNG's one transparent value lies, else full.
+
+    Source: W3C, Portable Network Graphics (third edition), section 11.3.1.1, tRNS.
+    """
+    if key is None or array.shape[2] not in (1, 3):
+        return array
+    is_key = (array == np.array(key, np.uint16)).all(2)
+    return np.dstack((array, np.where(is_key, 0, 65535).astype(np.uint16)))
 
 
 def _managed(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:

@@ -55,7 +55,7 @@ class Placed:
 
     @cached_property
     def full_mask(self) -> Tensor:
-        """The mask on the whole target, (N, 1, H, W), 1 = source, in the target's dtype."""
+        """The mask on the target, (N, 1, H, W), N as its own, 1 = source; in its dtype."""
         frame = full_box(self.target.shape)
         mask = self.mask if self.box == frame else lay_out(self.mask, self.box, frame)
         return mask.to(self.target.dtype)
@@ -128,6 +128,8 @@ def place(
     """
     check_image("source", source)
     check_image("target", target)
+    source, target = source.detach(), target.detach()  # what is handed back has no gradients
+    mask = mask.detach() if isinstance(mask, Tensor) else mask
     check_range("row", row, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
     check_range("column", column, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
     check_range("scale", scale, 1e-3, 1e3)

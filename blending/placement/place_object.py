@@ -35,6 +35,7 @@ class PlacedObject:
     words: str
 
 
+@torch.no_grad()
 def place_object(
     source: Tensor, target: Tensor, mask: Tensor | None, layout: Layout, trim: bool = False
 ) -> PlacedObject:

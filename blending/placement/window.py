@@ -1,14 +1,18 @@
 """The window of the target that a stage works on, and compositing in it."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..settings import RefineSettings
-from .box import Box, full_box
+from .box import Box, crop, full_box
+
+SPARSE = 4  # times the area from which a part is laid out without touching the rest
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,22 @@ def lay_out(tensor: Tensor, at: Box, box: Box) -> Tensor:
     Returns:
         (B, C, H, W), of the size of `box`.
     """
+    if tensor.device.type == "cpu" and SPARSE * at.height * at.width < box.height * box.width:
+        plane = _untouched_zeros(tensor, (*tensor.shape[:2], *box.size))
+        common = at.intersection(box)
+        part = crop(tensor, common.relative_to(at))
+        crop(plane, common.relative_to(box)).copy_(part)
+        return plane
     before, above = at.left - box.left, at.top - box.top
     return F.pad(
         tensor, (before, box.width - before - at.width, above, box.height - above - at.height)
     )
+
+
+def _untouched_zeros(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Zeros on the processor whose pages take memory once they are written: torch writes all."""
+    size = math.prod(shape) * like.element_size()
+    return torch.from_numpy(np.zeros(size, np.uint8)).view(like.dtype).view(shape)
 
 
 def composite(background: Tensor, x: Tensor, mask: Tensor) -> Tensor:

@@ -182,7 +182,7 @@ def _linear_system(
     aligned with the coarse pixels, and more cycles would be needed. It is in float64 where float32
     would leave more than the tolerance, in levels, of rounding errors.
     """
-    if ROUNDING * stiffness(support, screen) > tolerance:
+    if needs_float64(support, screen, tolerance):
         device = float64_device(guidance.device)
         support, guidance = support.to(device), guidance.to(device).double()
         boundary = boundary.to(device).double()
@@ -208,6 +208,17 @@ def _linear_system(
         screen=screen,
         floating=floating if floating.any() else None,
     )
+
+
+def needs_float64(support: Tensor, screen: Tensor | None, tolerance: float = 0.1) -> bool:
+    """Whether the rounding errors of float32, in guidance or solution, would show.
+
+    Args:
+        support: (B, 1, H, W), bool.
+        screen: (B, 1, H, W), >= 0. None: 0.
+        tolerance: largest error, in grey levels (1/255).
+    """
+    return ROUNDING * stiffness(support, screen) > tolerance
 
 
 def stiffness(support: Tensor, screen: Tensor | None) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
 from ..placement.box import Box, crop, full_box
 from ..placement.place import Placed, pasted
-from ..placement.window import Window, composite, pick
+from ..placement.window import Window, composite, lay_out, pick
 from ..report import OnPicture
 from ..settings import PoissonSettings, RefineSettings
 
@@ -115,8 +115,14 @@ class StageResult:
 
     @property
     def mask(self) -> Tensor:
-        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed."""
+        """The mask on the target, (N, 1, H, W), in [0, 1], 1 = changed; N is 1 where one came."""
         return self.placed.full_mask
+
+    @property
+    def held_source(self) -> Tensor:
+        """`source` under the mask, 0 far from it, which takes next to no memory: (N, 3, H, W)."""
+        held = self.held.clamp(0, 1).to(self.placed.target)
+        return lay_out(held, self.placed.box, full_box(self.placed.target.shape))
 
     @property
     def source(self) -> Tensor:

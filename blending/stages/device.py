@@ -1,5 +1,7 @@
 """Device, precision and free memory, as the machine offers them."""
 
+import warnings
+
 import torch
 
 from ..settings import Compute
@@ -26,7 +28,9 @@ def resolve_device(compute: Compute, otherwise: torch.device) -> torch.device:
     if name is None:
         return otherwise
     try:
-        torch.zeros(1, device=name).tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is wrong with the device is told by an error
+            torch.zeros(1, device=name).tolist()
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).split(".")[0].splitlines()[0]
         raise ValueError(f"device must be one to compute on, got {name!r}: {reason}") from error

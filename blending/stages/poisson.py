@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import Tensor
 
+from ..checks import check_type
 from ..harmonise.place_colours import PlaceColours
 from ..harmonise.placed import colours_at_place, placed_colours
 from ..network.vgg16 import Features, load_features
@@ -48,7 +49,7 @@ def poisson_stage(
         the mask.
 
     Raises:
-        TypeError: `placed` is something else.
+        TypeError: `placed`, settings or compute are something else.
         FileNotFoundError, ValueError: the bundled weights are missing or changed; the device cannot
             be used.
 
@@ -57,6 +58,8 @@ def poisson_stage(
     if not isinstance(placed, Placed):
         raise TypeError(f"placed must be what place() returns, got {type(placed).__name__}")
     settings, compute = settings or PoissonSettings(), compute or Compute()
+    check_type("settings", settings, PoissonSettings)
+    check_type("compute", compute, Compute)
     device = resolve_device(compute, placed.target.device)
     on_picture = announcing("poisson", placed, settings.max_evaluations, on_evaluation)
     placed, figures = cleaned(placed, settings, on_picture)

@@ -10,12 +10,13 @@ from torch import Tensor
 from ..deep.contours import contour_share
 from ..deep.fidelity import edge_emphasis, edge_ramp, raised
 from ..deep.problem import Painted, Problem
+from ..float64 import float64_device
 from ..harmonise.place_colours import PlaceColours, harmonised
 from ..image.filters import laplacian
 from ..placement.window import Window, composite
 from ..poisson.boundary_match import match_boundary, matched_source
 from ..poisson.guidance import guidance_field, without_contours
-from ..poisson.solver import solve_poisson
+from ..poisson.solver import needs_float64, solve_poisson
 from ..settings import LARGEST_WEIGHT, PoissonSettings, RefineSettings, Weights
 from .continuity import Relation, relation
 
@@ -39,6 +40,7 @@ class Prepared:
             match.
         figures: for the report.
         pasted: from 0 to 1, how surely the source is an object that was pasted there before.
+        gradients: the guidance's rule, see `guidance_field`.
     """
 
     window: Window
@@ -47,6 +49,7 @@ class Prepared:
     match_confidence: float
     figures: dict
     pasted: float = 0.0
+    gradients: str = "import"
 
     @cached_property
     def exact(self) -> Tensor:
@@ -54,9 +57,21 @@ class Prepared:
         window = self.window
         boundary = torch.where(window.support, window.source, window.target)
         screen = window.support.to(window.source) * (self.fidelity_scale / SEEP**2)
+        guidance = self.guidance
+        if needs_float64(window.support, screen if self.fidelity_scale else None):
+            guidance = self._guidance_in_float64()
         return solve_poisson(
-            self.guidance, window.support, boundary, screen=screen, anchor=window.source
+            guidance, window.support, boundary, screen=screen, anchor=window.source
         )
+
+    def _guidance_in_float64(self) -> Tensor:
+        """The guidance without float32's rounding, which a solve on a long strip would enlarge."""
+        window, device = self.window, float64_device(self.guidance.device)
+        source, valid, target = (
+            plane.to(device).double()
+            for plane in (window.source, window.source_valid, window.target)
+        )
+        return guidance_field(source, valid, target, window.support.to(device), self.gradients)
 
     def joint_guidance(self) -> Tensor:
         """The guidance for the joint objective, without contours on the mask's edge.
@@ -149,7 +164,8 @@ def prepare(
         window.source, window.source_valid, window.target, window.support, settings.gradients
     )
     figures["bleed"] = bleed
-    return Prepared(window, guidance, fidelity_scale(bleed), confidence, figures, known.pasted)
+    scale = fidelity_scale(bleed)
+    return Prepared(window, guidance, scale, confidence, figures, known.pasted, settings.gradients)
 
 
 def fidelity_scale(bleed: float) -> float:

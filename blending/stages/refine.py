@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..checks import check_type
 from ..image.mask import adjust_mask
 from ..network.vgg16 import Features, load_features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
@@ -59,13 +60,15 @@ def refine_stage(  # noqa: PLR0913 - four pictures, and how
 
     Raises:
         ValueError: shapes, ranges, sizes or batches; a mask that is 0 everywhere.
-        TypeError: not float tensors.
+        TypeError: not float tensors; settings or compute are something else.
         FileNotFoundError: the bundled weights are missing.
 
     Source: Zhang et al. 2020, second stage. Differs: a content term that compares with the input,
     not with itself.
     """
     settings, compute = settings or RefineSettings(), compute or Compute()
+    check_type("settings", settings, RefineSettings)
+    check_type("compute", compute, Compute)
     placed, image = _checked(image, target, mask, settings, style, source)
     device = resolve_device(compute, target.device)
     rows = rows_at_once(settings, device)
@@ -146,8 +149,8 @@ def _checked(
     more = {"style": style, "source": source}
     given = {name: tensor for name, tensor in more.items() if tensor is not None}
     batch = common_batch(image=image, target=target, mask=mask, **given)
-    image = image.expand(batch, -1, -1, -1)
-    mask = region_mask(mask, settings)
+    image, target = image.detach().expand(batch, -1, -1, -1), target.detach()
+    mask = region_mask(mask.detach(), settings)
     check_taken(mask)
     everywhere = mask.new_ones(()).expand_as(mask)
     return Placed(image[:, :3], solved_mask(mask), everywhere, target, row=0, column=0), image

@@ -196,6 +196,38 @@ def test_naming_the_targets_device_changes_nothing(scenery):
     assert torch.equal(result.image, blend(source, target, mask, settings=EXACT).image)
 
 
+def test_what_asks_for_gradients_gets_a_blend_without(scenery):
+    source, target, mask = (plane.requires_grad_() for plane in scenery)
+    result = blend(source, target, mask, settings=EXACT)
+    for name in ("image", "mask", "paste", "cutout"):
+        assert not getattr(result, name).requires_grad, name
+    result = refine_stage(target, target, result.mask, RefineSettings(strength=0))
+    assert not result.image.requires_grad
+
+
+def test_the_refine_stage_is_told_the_source_under_the_mask(scenery, quick):
+    source, _, mask = scenery
+    target = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(0))
+    settings = quick()
+    found = blend(source, target, mask, row=30, column=50, settings=settings).image
+    network = vgg16.load_features(settings.weights_file, settings.input_scale)
+    first = poisson_stage(place(source, target, mask, 30, 50), settings.poisson, network)
+    second = refine_stage(
+        first.image, target, first.mask, settings.refine, network, source=first.source
+    )
+    assert torch.equal(found, second.image)
+
+
+@pytest.mark.parametrize("kind", ["settings", "compute"])
+def test_a_stages_settings_of_another_kind_are_named(kind, scenery):
+    source, target, mask = scenery
+    placed = place(source, target, mask)
+    with pytest.raises(TypeError, match=f"{kind} must be .*, got 'painting'"):
+        poisson_stage(placed, **{kind: "painting"})
+    with pytest.raises(TypeError, match=f"{kind} must be .*, got 'painting'"):
+        refine_stage(target, target, placed.full_mask, **{kind: "painting"})
+
+
 @pytest.mark.parametrize("device", ["nonsense", "", "meta", "cuda:99", "hpu"])
 def test_a_device_that_cannot_compute_is_named(device, scenery):
     source, target, mask = scenery

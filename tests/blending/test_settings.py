@@ -295,6 +295,12 @@ def test_settings_within_settings_are_of_their_kind(settings, name, kind):
             settings(**{name: wrong})
 
 
+def test_a_weights_file_is_a_path_kept_as_text():
+    assert BlendSettings(weights_file=Path("a") / "b").weights_file == str(Path("a") / "b")
+    with pytest.raises(TypeError, match="weights_file must be str or PathLike or NoneType, got 3"):
+        BlendSettings(weights_file=3)
+
+
 def test_the_settings_load_without_torch():
     code = "import sys, blending.settings; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[2]

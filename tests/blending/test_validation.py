@@ -90,6 +90,14 @@ def test_integers_are_refused(check, channels, dtype):
         check("this", torch.ones(1, channels, 2, 2, dtype=dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+@pytest.mark.parametrize(("check", "channels"), [(check_image, 3), (check_mask, 1)])
+def test_floats_that_torch_does_not_compute_with_are_refused(check, channels, dtype):
+    words = f"this must be one of float16, bfloat16, float32, float64, got {dtype}"
+    with pytest.raises(TypeError, match=words):
+        check("this", torch.ones(1, channels, 2, 2).to(dtype))
+
+
 @pytest.mark.parametrize("check", [check_image, check_mask])
 def test_an_array_is_not_a_tensor(check):
     with pytest.raises(TypeError, match=r"this must be a torch\.Tensor, got ndarray"):

@@ -1,9 +1,11 @@
 """Nodes for the tests alone: tensors that no file gives, and a look at what a socket carries.
 
-The test server has a copy of this file among its custom nodes.
+The test server has a copy of this file among its custom nodes. It also takes network, other
+programs and pickle from the pack, so that every test here fails where a node wants one of them.
 """
 
 import gc
+import importlib.util
 import json
 import uuid
 from pathlib import Path
@@ -12,6 +14,12 @@ import folder_paths  # noqa: TID251 - this file runs inside ComfyUI
 import numpy as np
 import torch
 from comfy import model_management  # noqa: TID251
+
+PACK = Path(__file__).with_name("deep-image-blending")
+_spec = importlib.util.spec_from_file_location("guard", Path(__file__).parents[1] / "guard.py")
+_guard = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_guard)
+_guard.guard(f"{PACK}")
 
 
 def _noise(*shape):
@@ -125,9 +133,24 @@ class ProbeModels:
         return {"ui": {"text": [json.dumps({"known": known, "alive": len(alive)})]}}
 
 
+class ProbeGuard:
+    """Do what is forbidden as if it were written in one of the pack's files."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "do", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"code": ("STRING",)}}
+
+    def do(self, code):
+        exec(compile(code, str(PACK / "nodes" / "any.py"), "exec"), {})
+        return {"ui": {"text": ["done"]}}
+
+
 NODE_CLASS_MAPPINGS = {
     "PROBE_Tensor": ProbeTensor,
     "PROBE_Name": ProbeName,
     "PROBE_Look": ProbeLook,
     "PROBE_Models": ProbeModels,
+    "PROBE_Guard": ProbeGuard,
 }

@@ -26,7 +26,7 @@ def test_one_channel_is_grey():
 
 @pytest.mark.parametrize("shape", [(20, 24, 3), (1, 20, 24, 2), (1, 20, 24, 5), (1, 0, 24, 3)])
 def test_a_picture_of_another_shape_is_named(shape):
-    with pytest.raises(ValueError, match=r"source must be an IMAGE .* 3 or 4 channels"):
+    with pytest.raises(ValueError, match=r"source must be an IMAGE .* 1 \(grey\), 3 or 4 channels"):
         image_planes("source", torch.rand(shape))
 
 

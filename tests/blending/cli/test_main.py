@@ -18,10 +18,10 @@ import torch
 from PIL import Image, ImageCms
 from skimage import data
 
-from blending import __main__ as entry
 from blending import pipeline
 from blending.cli import options
 from blending.cli.main import _summary, main
+from blending.pictures import write
 from blending.placement.place import place
 from blending.settings import Compute, PoissonSettings
 from blending.stages import memory
@@ -500,6 +500,56 @@ def test_an_interrupt_writes_nothing_and_has_its_own_status(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "blending: interrupted, out.png written\n"),
+        (OSError("disk full"), 2, "blending: error: disk full; out.png written\n"),
+        (MemoryError(), 2, "more memory than there is; out.png written\n"),
+    ],
+)
+def test_what_ends_a_run_after_the_picture_says_that_it_is_there(
+    error, status, words, run, monkeypatch
+):
+    def ended(*_, **__):
+        raise error
+
+    monkeypatch.setattr(write, "write_text", ended)
+    got, output, errors = run(arguments(report="report.json"))
+    assert (got, output) == (status, "")
+    assert errors.endswith(words)
+    assert Path("out.png").exists()
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+def test_libtiffs_own_lines_are_not_shown_beside_the_error(where, folder):
+    with Image.open("target.png") as image:
+        image.save("target.tif", compression="tiff_lzw")
+    words, limit = ["-m", "blending", *arguments(target="target.tif")], "true"
+    if where == "reading":
+        data = bytearray(Path("target.tif").read_bytes())
+        data[100:200] = bytes(byte ^ 0x5A for byte in data[100:200])
+        Path("target.tif").write_bytes(data)
+    else:
+        limit, words = "ulimit -f 2", [*words, "--out", "large.tif", "--at", "10,10"]
+    command = ["bash", "-c", f'{limit}; exec "$0" "$@"', sys.executable, *words]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("blending: error: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_told_in_one_line(tmp_path):
+    """As a signal in the first moment does; one in Python's own start is not ours to meet."""
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    command = [sys.executable, "-m", "blending", "--help"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (130, "")
+    assert run.stderr == "blending: interrupted, nothing written\n"
+
+
+@pytest.mark.parametrize(
     "error",
     [
         MemoryError(),
@@ -550,7 +600,6 @@ def test_help_is_fast_because_torch_is_not_imported(tmp_path):
 
 
 def test_the_module_runs_as_a_program(folder):
-    assert entry.main is main
     done = subprocess_run(["-m", "blending", *arguments()], cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("out.png: poisson ")

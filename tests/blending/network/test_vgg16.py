@@ -1,6 +1,7 @@
 """VGG16's activations against a chain of plain torch functions, and every refusal of a file."""
 
 import hashlib
+import math
 import re
 import shutil
 
@@ -254,6 +255,23 @@ def test_whole_numbers_are_no_weights(tmp_path, random_tensors):
     wrong = torch.zeros(64, dtype=torch.int32)
     save_file(random_tensors | {"features.0.bias": wrong}, path)
     assert "features.0.bias as float (64,), got torch.int32" in refusal(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300])
+def test_weights_that_are_no_numbers_are_named(value, random_tensors, tmp_path):
+    path = tmp_path / "a.safetensors"
+    bias = random_tensors["features.17.bias"].double()
+    bias[5] = value
+    save_file(random_tensors | {"features.17.bias": bias}, path)
+    message = refusal(path)
+    assert "must have finite numbers, got NaN or infinity (in float32) in features.17." in message
+
+
+def test_weights_too_large_for_finite_features_are_refused(random_tensors, tmp_path):
+    path = tmp_path / "a.safetensors"
+    tensors = {name: 1e12 * tensor for name, tensor in random_tensors.items()}
+    save_file(tensors, path)  # relu1_2 is 1e24 times itself, relu2_2 would be 1e48 times
+    assert "must give finite features, got NaN or infinity at relu2_2" in refusal(path)
 
 
 def test_the_bundled_weights_have_their_own_input_scale_unless_they_are_named_as_a_file():

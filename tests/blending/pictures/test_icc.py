@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from blending.pictures.icc import convert_profile, is_rgb, srgb_profile
+from blending.pictures.icc import check_profile, convert_profile, is_rgb, srgb_profile
 
 
 def rgb(seed=0):
@@ -83,6 +83,13 @@ def test_grey_becomes_rgb_along_its_own_curve(grey_profile):
 def test_a_profile_that_is_none_is_refused(own, wanted):
     with pytest.raises(ValueError, match=r"^must have a usable ICC profile, got: "):
         convert_profile(rgb(), own, wanted or srgb_profile())
+
+
+def test_a_profile_that_colours_can_be_converted_to_is_told_from_one_that_is_damaged(swapped):
+    check_profile(swapped)
+    for damaged in (b"nonsense", swapped[:400], swapped.replace(b"gTRC", b"none")):
+        with pytest.raises(ValueError, match=r"^must have a usable ICC profile, got: "):
+            check_profile(damaged)
 
 
 def test_a_profile_of_another_kind_than_the_image_is_refused(grey_profile):

@@ -73,7 +73,7 @@ def test_a_16_bit_png_is_told_by_its_signature_and_depth(data, expected):
 
 
 @pytest.mark.parametrize(("channels", "kind"), [(1, 0), (2, 4), (3, 2), (4, 6)])
-@pytest.mark.parametrize("size", [(1, 1), (5, 3), (2, 9)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (2, 9), (7, 1), (1, 7)])
 def test_every_colour_type_is_decoded_exactly(channels, kind, size):
     array = noise(*size, channels)
     found = decode_png16(unfiltered(array, kind))
@@ -179,7 +179,7 @@ def raising(error):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("size", [(1, 1), (6, 5), (33, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (6, 5), (33, 2), (9, 1), (1, 9)])
 def test_what_is_encoded_is_read_exactly_by_another_program(channels, size):
     array = noise(*size, channels)
     data = np.frombuffer(encode_png16(array, None), np.uint8)

@@ -334,6 +334,43 @@ def test_a_profile_that_cannot_be_used_is_named_with_the_file(tmp_path):
         read_picture(tmp_path / "a.png", icc=srgb_profile())
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_profile_that_is_handed_on_must_be_one_that_others_can_be_converted_to(depth, tmp_path):
+    broken = srgb_profile().replace(b"rXYZ", b"none")  # a primary lacks
+    if depth == 8:
+        Image.fromarray(rgb()).save(tmp_path / "a.png", icc_profile=broken)
+    else:
+        profile = chunk(b"iCCP", b"icc\0\0" + zlib.compress(broken))
+        (tmp_path / "a.png").write_bytes(png16(rgb16(), 2, profile))
+    with pytest.raises(ValueError, match=r"a\.png must have a usable ICC profile"):
+        read_picture(tmp_path / "a.png")
+    assert read_raw(tmp_path / "a.png").shape == (1, 3, 4, 6)  # a mask's is not looked at
+
+
+def test_cielab_is_refused_as_what_it_is(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", rgb(), photometric="cielab")
+    for call in (read_picture, read_mask):
+        with pytest.raises(ValueError, match=r"a\.tif must be grey, RGB, .*, got CIELAB$"):
+            call(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("orientation", [None, 6])
+def test_the_one_transparent_value_of_a_16_bit_png_becomes_alpha(orientation, channels, tmp_path):
+    array = rgb16(channels=channels)
+    array[:2, 1:3] = 0x1234
+    array[3, 0] = 0x1235  # the same in its upper byte
+    extra = [chunk(b"tRNS", struct.pack(">H", 0x1234) * channels)]
+    if orientation:
+        extra.append(chunk(b"eXIf", exif(orientation).tobytes().removeprefix(b"Exif\0\0")))
+    (tmp_path / "a.png").write_bytes(png16(array, {1: 0, 3: 2}[channels], *extra))
+    alpha = np.full((4, 6, 1), 65535)
+    alpha[:2, 1:3] = 0
+    wanted = np.dstack((array[..., [0] * 3] if channels == 1 else array, alpha))
+    found = read_picture(tmp_path / "a.png").pixels
+    assert torch.equal(found, pixels(UPRIGHT[orientation or 1](wanted), 65535))
+
+
 def test_an_animation_is_refused(tmp_path):
     frames = [Image.fromarray(rgb(seed=seed)) for seed in (0, 1, 2)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -702,11 +739,11 @@ def test_every_codecs_word_for_short_memory_is_called_that(error, tmp_path, monk
         read_raw(tmp_path / "a.png")
 
 
-def test_pillows_bound_on_text_is_damage_and_not_short_memory(tmp_path):
+def test_pillows_bound_on_profiles_and_text_is_told_as_that(tmp_path):
     profile = b"icc\0\0" + zlib.compress(bytes(2_000_000))  # twice what Pillow unpacks
     data = png(header(2, 2, 8), chunk(b"iCCP", profile), packed(2, 2, depth=8))
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(ValueError, match=r"a whole picture file, got a damaged one$"):
+    with pytest.raises(ValueError, match=r"a\.png must have a colour profile and texts of at most"):
         read_raw(tmp_path / "a.png")
 
 

@@ -1,6 +1,7 @@
 """Windows: their boxes, what is laid out in them, compositing."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -107,7 +108,7 @@ def laid_out_by_loop(tensor, at, box):
 
 def test_what_is_laid_out_lies_where_it_belongs_and_what_sticks_out_is_cut_off():
     tensor = 1 + random(2, 3, 4, 5)
-    for top, left, height, width in itertools.product((1, 3, 5), (0, 4, 6), (1, 3, 8), (2, 9)):
+    for top, left, height, width in itertools.product((1, 3, 5), (0, 4, 6), (1, 3, 12), (2, 11)):
         at, box = Box(3, 4, 4, 5), Box(top, left, height, width)
         if all(at.intersection(box).size):
             assert torch.equal(lay_out(tensor, at, box), laid_out_by_loop(tensor, at, box))
@@ -117,6 +118,29 @@ def test_laid_out_on_a_frame_all_of_it_is_seen():
     tensor = torch.tensor([[[[1.0, 2.0]]]])
     found = lay_out(tensor, Box(1, 0, 1, 2), Box(0, 0, 3, 3))
     assert found.tolist() == [[[[0, 0, 0], [1, 2, 0], [0, 0, 0]]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.bool])
+def test_on_a_much_larger_frame_it_keeps_its_type(dtype):
+    tensor = (random(2, 1, 2, 2) > 0.5).to(dtype)
+    found = lay_out(tensor, Box(7, 6, 2, 2), Box(0, 0, 9, 8))
+    assert found.dtype == dtype
+    assert torch.equal(found[..., 7:, 6:], tensor)
+    assert not found[..., :7, :].any()
+    assert not found[..., :6].any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what is resident")
+def test_on_a_large_frame_a_small_part_takes_little_memory():
+    def resident():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+    part, before = torch.ones(1, 3, 8, 8), resident()
+    found = lay_out(part, Box(3000, 2000, 8, 8), Box(0, 0, 4000, 4000))
+    assert found.numel() * found.element_size() == 192e6
+    assert found.max() == 1  # reading takes none, either
+    assert resident() - before < 20e6
 
 
 def test_a_windows_support_and_paste_follow_its_mask():

@@ -12,9 +12,11 @@ from skimage import data
 from blending.poisson import stencil
 from blending.poisson.multigrid import Multigrid, multigrid
 from blending.poisson.solver import (
+    ROUNDING,
     LinearSystem,
     conjugate_gradients,
     inner_product,
+    needs_float64,
     pixel_sum,
     solve_poisson,
     stiffness,
@@ -735,3 +737,5 @@ def test_stiffness_is_the_squared_way_to_what_holds_over_the_root_of_the_pixels(
     assert stiffness(torch.ones_like(support), None) == 0  # nothing holds it: its mean is given
     both = torch.cat((support, torch.ones_like(support)))
     assert stiffness(both, None) == stiffness(support, None)
+    for share, needs in ((0.99, True), (1.01, False)):
+        assert needs_float64(support, None, share * ROUNDING * 50**2 / 100**0.5) is needs

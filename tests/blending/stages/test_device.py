@@ -1,6 +1,7 @@
 """Device and precision that are chosen, memory that may be taken, and what its lack looks like."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -115,6 +116,19 @@ def test_a_device_that_cannot_compute_is_refused_in_one_line(device, reason):
     assert reason in told
     assert "." not in told  # the first sentence of what torch says
     assert isinstance(caught.value.__cause__, RuntimeError | AssertionError | ImportError)
+
+
+def test_what_torch_warns_of_is_told_by_the_error_alone():
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else once a process
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            with pytest.raises(ValueError, match="got 'mkldnn': The 'mkldnn' device type is dep"):
+                resolve_device(Compute("mkldnn"), CPU)
+    finally:
+        torch.set_warn_always(before)
+    assert told == []
 
 
 @pytest.mark.parametrize(

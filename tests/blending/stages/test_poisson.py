@@ -346,6 +346,8 @@ def test_the_stage_hands_out_what_it_blended_and_touches_nothing_beside_it(rough
     found, figures = cleaned(placed, PoissonSettings(clean=10))
     assert result.report["clean"] == figures
     assert torch.equal(result.mask, found.full_mask)
+    inside = (found.full_mask > 0).expand_as(result.image)
+    assert torch.equal(result.held_source[inside], result.source[inside])
     outside = (found.full_mask == 0).expand_as(result.image)
     assert torch.equal(result.image[outside], placed.target[outside])
 

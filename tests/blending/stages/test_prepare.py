@@ -86,6 +86,18 @@ def test_an_exact_blend_with_a_bleed_of_1_is_the_plain_solve_bit_for_bit(gradien
     assert torch.equal(prepared.exact, solve_poisson(guidance, window.support, boundary))
 
 
+@pytest.mark.parametrize("gradients", ["import", "monochrome"])
+def test_a_long_strip_held_at_one_end_is_the_source_and_the_step_at_that_end(gradients, noise):
+    # Beside the first column the frame ends, so that nothing but the target there, 0.1 above the
+    # source, decides the constant by which the solution differs from the (grey) source.
+    source = noise(1, 1, 2, 2048).expand(-1, 3, -1, -1)
+    mask = torch.ones(1, 1, 2, 2048)
+    mask[..., 0] = 0
+    strip = make_window(source, source + 0.1, mask)
+    found = prepare(strip, replace(EXACT, gradients=gradients)).exact
+    assert 255 * (found - source - 0.1).abs().max() < 0.1  # levels, the solve's tolerance
+
+
 @pytest.mark.parametrize(("bleed", "screen"), [(0.5, 1 / 256), (0, 66 / 256), (0.9, None)])
 def test_the_targets_colours_seep_in_as_a_chains_solution_says(bleed, screen):
     # A band over the whole height of a flat source, 0.3 brighter than its flat target: each row is
