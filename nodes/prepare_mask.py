@@ -12,6 +12,7 @@ from . import fields, mask_tools
 from .adapters import planes_to_image, planes_to_mask, show_text
 from .mask_files import picture_path, read_edited, share_taken
 from .planes import image_planes, mask_planes
+from .traps import PLACEHOLDER
 
 POLARITIES = ("auto", "as is")
 MOST_SHOWN = 4  # pictures on the node; each is a file for the page
@@ -131,9 +132,15 @@ def _checked(mask: Tensor | None, may_be_empty: bool) -> tuple[Tensor, tuple[str
     empty = int((planes.amax((1, 2, 3)) == 0).sum())
     if empty == len(planes) and not may_be_empty:
         size = f"{planes.shape[3]} x {planes.shape[2]}"
+        paint = "paint on it with Open in MaskEditor, or link Load Mask"
+        cause = (
+            f"Load Image emits those for a picture without alpha: {paint}"
+            if planes.shape == PLACEHOLDER
+            else "link a mask that marks something"
+        )
         raise ValueError(
-            f"mask must be above 0 somewhere, got only zeros, {size} pixels: Load Image emits "
-            "those for a picture without alpha (use Load Mask); to take everything switch invert on"
+            f"mask must be above 0 somewhere, got only zeros, {size} pixels: {cause}; for all of "
+            "the picture switch invert on"
         )
     if empty:
         notes += (f"{empty} of {len(planes)} masks are empty",)

@@ -16,7 +16,6 @@ OWN_MASK = (  # the remedy for a mask of another size
     "link the mask that was painted on this source; or let Load Mask resize it (resize, with the "
     "source as reference)"
 )
-LEFT_OUT_FROM = 0.01  # share of the pixels; less is a speck, not an object
 
 
 @dataclass(frozen=True)
@@ -291,12 +290,10 @@ def _check_batches(**tensors: Tensor) -> None:
 
 
 def _looks_inverted(mask: Tensor) -> tuple[str, ...]:
-    """A mask that takes the whole border and leaves something inside: Load Image's 1 - alpha."""
-    taken = mask >= 0.5
-    edges = (taken[..., 0, :], taken[..., -1, :], taken[..., 0], taken[..., -1])
-    has_border = torch.stack([edge.flatten(1).all(1) for edge in edges]).all(0)
-    left_out = (~taken).flatten(1).float().mean(1) >= LEFT_OUT_FROM
-    if not bool((has_border & left_out).any()):
+    """A mask that takes the surroundings and leaves an object out: Load Image's 1 - alpha."""
+    from ..blending.image.polarity import WRONG, find_polarity
+
+    if all(one.verdict != WRONG for one in find_polarity(mask)):
         return ()
     return (
         "mask looks inverted: put Prepare Mask before it (polarity, invert), or use Load Mask (it "

@@ -161,18 +161,19 @@ def solved_mask(mask: Tensor) -> Tensor:
     return torch.where(mask >= SOLVED_FROM, mask, 0)
 
 
-def check_taken(mask: Tensor) -> None:
-    """Raise unless a mask takes at least one pixel of the source.
+def check_taken(mask: Tensor, marked: str = "take the source") -> None:
+    """Raise unless a mask takes at least one pixel.
 
     Args:
-        mask: (N, 1, h, w), in [0, 1], 1 = take the source.
+        mask: (N, 1, h, w), in [0, 1].
+        marked: what 1 means in it, for the message.
 
     Raises:
         ValueError: it reaches 1/256 in none of its pictures.
     """
     if not bool((mask >= SOLVED_FROM).any()):
         raise ValueError(
-            "mask must be above 0 somewhere (1 = take the source), "
+            f"mask must be above 0 somewhere (1 = {marked}), "
             f"got at most {mask.max().item():.3g}; is it empty, inverted, or another channel?"
         )
 

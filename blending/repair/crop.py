@@ -88,7 +88,7 @@ def crop_for_repair(image: Tensor, mask: Tensor, settings: CropSettings | None =
     check_mask("mask", mask)
     check_same_size("mask", mask, "image", image)
     common_batch(image=image, mask=mask)
-    check_taken(mask)
+    check_taken(mask, "repair")
     mask = mask.to(image.device)
     frame = image.shape[2], image.shape[3]
     parts, empty = masked_parts(mask, settings, len(image))

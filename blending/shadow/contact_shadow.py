@@ -102,7 +102,7 @@ def contact_shadow(
     check_image("target", target)
     check_mask("mask", mask)
     check_same_size("mask", mask, "target", target)
-    check_taken(mask)
+    check_taken(mask, "the object")
     batch = common_batch(target=target, mask=mask)
     image = target.expand(batch, -1, -1, -1).clone()
     shadow = image.new_zeros(batch, 1, *image.shape[2:])

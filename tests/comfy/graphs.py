@@ -21,6 +21,13 @@ def square(height: int, width: int, border: int = 8) -> np.ndarray:
     return mask
 
 
+def disc(height: int, width: int, radius: int = 12) -> np.ndarray:
+    """A mask that takes a disc in the middle, uint8."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    inside = (rows - height // 2) ** 2 + (columns - width // 2) ** 2 <= radius**2
+    return 255 * inside.astype(np.uint8)
+
+
 def node(class_type: str, **inputs) -> dict:
     return {"class_type": class_type, "inputs": inputs}
 

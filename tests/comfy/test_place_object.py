@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.comfy.graphs import (
+    disc,
     graph,
     laplacian_preview,
     look,
@@ -237,6 +238,7 @@ def test_an_odd_target_is_named(server, pictures, kind, words):
 
 
 def test_an_inverted_mask_is_named_on_the_node(server, pictures):
+    server.put("m.png", disc(40, 48))
     nodes = {"20": node("InvertMask", mask=["3", 0])}
     outcome = placed(server, nodes, mask=["20", 0])
     assert not outcome.error

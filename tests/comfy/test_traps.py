@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.comfy.graphs import (
+    disc,
     graph,
     load,
     load_mask,
@@ -27,8 +28,8 @@ def exact(**inputs) -> dict:
 
 
 def test_an_inverted_mask_runs_and_is_named(server, pictures):
-    """The source's whole border is taken: Load Image's MASK of a cut-out with alpha."""
-    rgba = np.dstack([scene(4, 40, 48), square(40, 48)])
+    """The source's surroundings are taken: Load Image's MASK of a cut-out with alpha."""
+    rgba = np.dstack([scene(4, 40, 48), disc(40, 48)])
     server.put("rgba.png", rgba)
     nodes = {"n2": load("rgba.png"), "n4": exact(mask=["2", 1]), "n8": look("4", 3)}
     outcome = server.run(graph(**nodes))
@@ -42,7 +43,7 @@ def test_an_inverted_mask_runs_and_is_named(server, pictures):
 
 
 def test_the_same_mask_inverted_is_not_named(server, pictures):
-    server.put("rgba.png", np.dstack([scene(4, 40, 48), square(40, 48)]))
+    server.put("rgba.png", np.dstack([scene(4, 40, 48), disc(40, 48)]))
     nodes = {"n2": load("rgba.png"), "n5": node("InvertMask", mask=["2", 1])}
     outcome = server.run(graph(**nodes, n4=exact(mask=["5", 0])))
     assert not outcome.error
@@ -50,6 +51,7 @@ def test_the_same_mask_inverted_is_not_named(server, pictures):
 
 
 def test_an_inverted_placed_mask_is_named_by_the_refine_stage(server, pictures):
+    server.put("m.png", disc(40, 48))
     nodes = {"n5": node("InvertMask", mask=["4", 1]), "n9": save("6")}
     wrong = refine(mask=["5", 0], max_evaluations=1)
     outcome = server.run(graph(n4=exact(), n6=wrong, **nodes))

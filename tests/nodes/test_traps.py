@@ -1,14 +1,13 @@
 import pytest
 import torch
 
-from nodes.traps import (
-    checked_blend,
-    checked_cut_out,
-    checked_own_alpha,
-    checked_reference,
-    checked_shadow,
-    checked_source,
-)
+from tests.pack import pack_module
+
+traps = pack_module("nodes.traps")
+checked_blend, checked_cut_out = traps.checked_blend, traps.checked_cut_out
+checked_own_alpha, checked_reference = traps.checked_own_alpha, traps.checked_reference
+checked_repair, checked_shadow = traps.checked_repair, traps.checked_shadow
+checked_source = traps.checked_source
 
 SOURCE, TARGET = torch.rand(1, 20, 24, 3), torch.rand(1, 40, 50, 3)
 
@@ -17,6 +16,11 @@ def framed(height=20, width=24, border=4, batch=1):
     mask = torch.zeros(batch, height, width)
     mask[:, border:-border, border:-border] = 1
     return mask
+
+
+def disc(row=10, column=12, radius=6):
+    rows, columns = torch.arange(20)[:, None], torch.arange(24)
+    return ((rows - row) ** 2 + (columns - column) ** 2 <= radius**2).float()[None]
 
 
 def test_good_inputs_become_planes_without_a_word():
@@ -54,13 +58,18 @@ class TestInverted:
         source = torch.rand(mask.shape[0], *mask.shape[1:], 3)
         return [w for w in checked_cut_out(source, TARGET, mask).warnings if "inverted" in w]
 
-    def test_a_hole_in_a_mask_with_the_whole_border_is_said(self):
-        assert self.said(1 - framed())
+    """What is inverted says blending.image.polarity; here: that it is asked, of each mask."""
+
+    def test_the_surroundings_of_an_object_are_said(self):
+        assert self.said(1 - disc())
 
     def test_the_object_may_be_off_the_middle(self):
-        mask = torch.ones(1, 20, 24)
-        mask[:, 1:6, 1:6] = 0
-        assert self.said(mask)
+        assert self.said(1 - disc(5, 5, 4))
+
+    def test_the_surroundings_of_a_rectangle_are_meant(self):
+        """As a mask for outpainting, which goes to Crop for Repair."""
+        assert not self.said(1 - framed())
+        assert checked_repair(SOURCE, 1 - framed())[2] == ()
 
     def test_a_whole_mask_is_meant(self):
         assert not self.said(torch.ones(1, 20, 24))
@@ -70,16 +79,16 @@ class TestInverted:
         mask[:, 10, 10] = 0
         assert not self.said(mask)
 
-    def test_a_mask_that_leaves_one_pixel_of_the_border_is_meant(self):
-        mask = 1 - framed()
+    def test_one_pixel_of_the_border_does_not_make_it_right(self):
+        mask = 1 - disc()
         mask[:, 0, 7] = 0
-        assert not self.said(mask)
+        assert self.said(mask)
 
     def test_one_of_a_batch_is_enough(self):
-        assert self.said(torch.cat((framed(), 1 - framed())))
+        assert self.said(torch.cat((framed(), 1 - disc())))
 
     def test_a_batch_whose_border_and_hole_are_of_two_pictures_is_not(self):
-        mask = torch.cat((torch.ones(1, 20, 24), framed()))
+        mask = torch.cat((torch.ones(1, 20, 24), disc()))
         assert not self.said(mask)
 
 
@@ -210,7 +219,7 @@ class TestSourceAlone:
 
     def test_what_looks_wrong_is_said(self):
         wide = SOURCE * 1.5
-        _, _, warnings = checked_source(wide, 1.04 * (1 - framed()) - 0.02)
+        _, _, warnings = checked_source(wide, 1.04 * (1 - disc()) - 0.02)
         assert len(warnings) == 3
         assert "mask reached from" in warnings[0]
         assert "mask looks inverted" in warnings[1]

@@ -1,10 +1,13 @@
 """Repainted crops put back: the seam, the place, the scale; every other pixel its own bits."""
 
+import doctest
+
 import pytest
 import torch
 import torch.nn.functional as F
 from skimage import data
 
+import blending.repair
 from blending.image.filters import gaussian_blur
 from blending.placement.box import Box
 from blending.repair.crop import Crops, crop_for_repair
@@ -33,6 +36,12 @@ def cut(picture: torch.Tensor, *boxes: Box, **settings) -> Crops:
 def ramp(crops: torch.Tensor) -> torch.Tensor:
     rows = torch.linspace(-0.08, 0.08, crops.shape[2])[:, None]
     return rows + torch.linspace(0.05, -0.05, crops.shape[3])
+
+
+def test_the_example_in_the_package_s_help_runs():
+    done = doctest.testmod(blending.repair)
+    assert done.attempted > 5
+    assert done.failed == 0
 
 
 DRIFTS = {
