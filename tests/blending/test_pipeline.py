@@ -148,7 +148,13 @@ def test_the_report_is_json_with_sizes_place_stages_and_machine(scenery, quick):
         assert set(picture["terms_start"]) >= {"gradient", "luminance", "chroma"}
         assert set(picture["terms_end"]) == set(picture["terms_start"])
     (rails,) = report["guard_rails"]
-    figures = {"colour_difference", "hue_flip_share", "seam_ratio", "background_difference"}
+    figures = {
+        "colour_difference",
+        "hue_flip_share",
+        "seam_ratio",
+        "seam_share",
+        "background_difference",
+    }
     looks = {"see_through_rim", "see_through_inside", "contour_kept", "tone_kept"}
     assert set(rails) == figures | looks | {"foreign_colours", "highlights"}
     assert report["verdicts"] == [verdicts(rails)]
