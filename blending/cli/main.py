@@ -17,6 +17,8 @@ from .options import EXIT_USAGE, parse_options
 from .outputs import Outputs
 
 if TYPE_CHECKING:  # torch, which --help does without
+    from torch import Tensor
+
     from ..pictures.read import Picture
     from ..pipeline import BlendResult
 
@@ -84,7 +86,7 @@ def _run(options: argparse.Namespace) -> None:
         check_format(options.save_cutout, 4, target.bits)
     with without_library_words():
         source = read_picture(options.source, icc=target.icc or srgb_profile())
-        mask = _mask(options)
+        mask, doubt = _mask(options)
     settings = _settings(options)
     column, row = options.at
     with Progress(settings) as progress:
@@ -99,7 +101,7 @@ def _run(options: argparse.Namespace) -> None:
             on_evaluation=progress,
         )
     _write(options, result, target)
-    sys.stdout.write(f"{options.out}: {_summary(result.report)}\n")
+    sys.stdout.write(f"{options.out}: {_summary(result.report)}{doubt}\n")
 
 
 def _write(options: argparse.Namespace, result: BlendResult, target: Picture) -> None:
@@ -117,14 +119,18 @@ def _write(options: argparse.Namespace, result: BlendResult, target: Picture) ->
         write_text(options.report, text, overwrite=options.overwrite)
 
 
-def _mask(options: argparse.Namespace):
+def _mask(options: argparse.Namespace) -> tuple[Tensor | None, str]:
+    """The mask, and words about one that seems to take all but the object."""
     from ..image.mask import adjust_mask
+    from ..image.polarity import WRONG, find_polarity
     from ..pictures.read import read_mask
 
     if options.mask is None:
-        return None
+        return None, ""
     mask = read_mask(options.mask, options.mask_channel or "luminance")
-    return adjust_mask(mask, invert=options.invert_mask)
+    mask = adjust_mask(mask, invert=options.invert_mask)
+    is_odd = find_polarity(mask)[0].verdict == WRONG
+    return mask, "; look: mask looks inverted (see --invert-mask)" if is_odd else ""
 
 
 def _settings(options: argparse.Namespace) -> BlendSettings:

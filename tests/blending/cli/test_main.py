@@ -212,6 +212,19 @@ def test_an_inverted_mask_takes_what_was_black(run):
     assert np.array_equal(result(), result("other.png"))
 
 
+def test_a_mask_that_takes_all_but_the_object_is_told(run):
+    rows, columns = np.ogrid[:24, :26]
+    round_object = np.where((rows - 11) ** 2 + (columns - 12) ** 2 < 64, 255, 0).astype(np.uint8)
+    told = []
+    for name, mask in (("disc.png", round_object), ("around.png", 255 - round_object)):
+        Image.fromarray(mask).save(name)
+        for more in ({}, {"invert_mask": True}):
+            status, output, _ = run(arguments(mask=name, overwrite=True, **more))
+            assert status == 0
+            told.append("mask looks inverted (see --invert-mask)" in output)
+    assert told == [False, True, True, False]
+
+
 def test_a_mask_may_be_a_channel(run):
     Image.fromarray(np.dstack((np.zeros_like(MASK), MASK, np.zeros_like(MASK)))).save("rgb.png")
     assert run(arguments())[0] == 0
