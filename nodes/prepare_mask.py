@@ -132,19 +132,23 @@ def _checked(mask: Tensor | None, may_be_empty: bool) -> tuple[Tensor, tuple[str
     empty = int((planes.amax((1, 2, 3)) == 0).sum())
     if empty == len(planes) and not may_be_empty:
         size = f"{planes.shape[3]} x {planes.shape[2]}"
-        paint = "paint on it with Open in MaskEditor, or link Load Mask"
-        cause = (
-            f"Load Image emits those for a picture without alpha: {paint}"
-            if planes.shape == PLACEHOLDER
-            else "link a mask that marks something"
-        )
         raise ValueError(
-            f"mask must be above 0 somewhere, got only zeros, {size} pixels: {cause}; for all of "
-            "the picture switch invert on"
+            f"mask must be above 0 somewhere, got only zeros, {size} pixels: {_remedy(planes)}; "
+            "for all of the picture switch invert on"
         )
     if empty:
         notes += (f"{empty} of {len(planes)} masks are empty",)
     return planes.float(), notes
+
+
+def _remedy(planes: Tensor) -> str:
+    """What to do about a mask of zeros."""
+    if planes.shape != PLACEHOLDER:
+        return "link a mask that marks something"
+    return (
+        "Load Image emits those for a picture without alpha: paint on it with Open in MaskEditor, "
+        "or link Load Mask"
+    )
 
 
 def _turned(planes: Tensor, polarity: str) -> tuple[Tensor, str]:

@@ -1,6 +1,6 @@
 // The few words of the placing view, in the page's language.
 
-import { app } from "../../scripts/app.js"
+import { language } from "./language.js"
 
 const WORDS = {
   en: {
@@ -37,6 +37,5 @@ const WORDS = {
 }
 
 export function words() {
-  const locale = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en"
-  return WORDS[String(locale).slice(0, 2)] ?? WORDS.en
+  return WORDS[language()] ?? WORDS.en
 }

@@ -1,5 +1,8 @@
-// The lines on our nodes keep whole words: the page breaks the text of a node at any letter.
+// The lines on our nodes keep whole words (the page breaks the text of a node at any letter), and
+// speak the page's language.
 import { app } from "../../scripts/app.js"
+import { language } from "./language.js"
+import { table, translated } from "./lines.js"
 
 const OURS = "DIB_"
 const LINE = "$$node-text-preview" // the page's name for the widget of a progress text
@@ -17,9 +20,16 @@ app.registerExtension({
     if (!nodeData.name.startsWith(OURS)) return
     const add = nodeType.prototype.addCustomWidget
     nodeType.prototype.addCustomWidget = function (widget) {
-      // What a component widget has in `props`, the page hands to its outermost element.
-      if (widget?.name === LINE) widget.props = { ...widget.props, class: CLASS }
+      if (widget?.name === LINE) changeLine(widget)
       return add.call(this, widget)
     }
   },
 })
+
+function changeLine(widget) {
+  // What a component widget has in `props`, the page hands to its outermost element.
+  widget.props = { ...widget.props, class: CLASS }
+  const set = widget.options?.setValue
+  if (!set) return
+  widget.options.setValue = (line) => set(translated(String(line), table(language())))
+}
