@@ -8,7 +8,7 @@ from torch import Tensor
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 LAYOUTS = ("contiguous", "channels last", "strided", "transposed", "expanded")
 SOUND = ("noise", "flat", "black", "white", "ramp", "overshoot", "levels")
-WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
+WHOLE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 UNSOUND = ("far", "nan", "inf", "-inf")
 SHAPES = (
     *("full", "disc", "pixel", "line", "frame", "holes"),
