@@ -184,8 +184,10 @@ def _summary(report: dict) -> str:
 def _guard_rails(figures: dict[str, float | None], is_exact: bool) -> str:
     from ..quality.verdicts import in_words
 
-    seam, looks = figures["seam_ratio"], in_words([figures])
-    words = [f"colour difference {figures['colour_difference']:.1f} ΔE"]
+    colours, seam = figures["colour_difference"], figures["seam_ratio"]
+    looks = in_words([figures])
+    # Too faint a mask has no pixel whose colours are the object's.
+    words = [] if colours is None else [f"colour difference {colours:.1f} ΔE"]
     if is_exact and seam is not None:  # a contour that is kept would count as one
         words.append(f"seam {seam:.1%} of the paste's")
     words.append(f"background changed by {figures['background_difference']:.0f} levels")

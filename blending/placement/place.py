@@ -83,16 +83,18 @@ class Placed:
             device: where to compute; None: where the target is.
 
         Returns:
-            The window's planes, (1, C, h, w), at least float32; its target is a copy.
+            The window's planes, (1, C, h, w), at least float32, contiguous: in another layout sums
+            are rounded otherwise. Its target is a copy.
         """
         box = window_box(self.object_box(sample), margin, self.target.shape)
         dtype = torch.promote_types(self.target.dtype, torch.float32)
         device = device or self.target.device
 
         def cut(tensor: Tensor) -> Tensor:
-            return lay_out(pick(tensor, sample), self.box, box).to(device, dtype)
+            return lay_out(pick(tensor, sample), self.box, box).to(device, dtype).contiguous()
 
-        target = crop(pick(self.target, sample)[:, :3], box).to(device, dtype, copy=True)
+        target = crop(pick(self.target, sample)[:, :3], box)
+        target = target.to(device, dtype, copy=True, memory_format=torch.contiguous_format)
         return Window(cut(self.source), cut(self.mask), cut(self.source_valid), target, box)
 
 

@@ -16,6 +16,9 @@ from .stencil import Stencil, band, framed, mask_laplacian, unframed
 # two on all masks that were tried, and it is added to the solution in the end.
 SAFETY = 0.8
 MAX_ITERATIONS = 60  # most masks need 6
+LONGEST_STEP = (
+    1e4  # about 1 with this preconditioner; 1e14 where rounding errors are all that is left
+)
 TINY = 1e-30  # smaller than any sum that is not 0
 # Levels of error that float32 leaves by unit of stiffness: twice what was measured against float64
 # on strips that are held at a short end, 0.16 level at 2 x 512, 0.6 at 64 x 4096, 5 at 3 x 8192.
@@ -110,8 +113,8 @@ class LinearSystem:
         laplacian: the operator of the support's Laplacian.
         grids: the preconditioner.
         screen: (B, 1, H + 2, W + 2), framed, >= 0, 0 off the support; None: 0.
-        floating: (B, 1, 1, 1), 1 for a support that is a whole frame, whose mean nothing but a
-            screen fixes, else 0. None: there is no such support.
+        floating: (B, 1, 1, 1), 1 for a support that is a whole frame without a screen, whose mean
+            nothing fixes, else 0. None: there is no such support.
     """
 
     rhs: Tensor
@@ -131,7 +134,7 @@ class LinearSystem:
 
     def without_free_mean(self, w: Tensor) -> Tensor:
         """Subtract from w, (B, C, H + 2, W + 2), in place, a mean that nothing fixes; returns w."""
-        if self.floating is None or self.screen is not None:
+        if self.floating is None:
             return w
         free = self.grids.grids[0].free
         mean = inner_product(free.expand_as(w), w) / pixel_sum(free)
@@ -201,6 +204,8 @@ def _linear_system(
     screen = None if screen is None else framed(crop(screen, box), *shape)
     laplacian = mask_laplacian(wide, degree)
     floating = free.amin((2, 3), keepdim=True)
+    if screen is not None:  # of each picture of a batch by itself
+        floating = floating * (screen.amax((2, 3), keepdim=True) == 0)
     return LinearSystem(
         rhs=rhs,
         laplacian=laplacian,
@@ -268,8 +273,9 @@ def conjugate_gradients(system: LinearSystem, limit: float) -> Tensor:
             break
         slope = inner_product(residual, preconditioned)
         curvature = operator()
-        # Where rounding has eaten either, the precision is used up: that channel stays as it is.
-        goes_on = (slope > 0) & (curvature > 0)
+        # Where rounding has eaten either, the precision is used up: that channel stays as it is. It
+        # would end in NaN where it is solved to the last bit, beside others that are not.
+        goes_on = (slope > 0) & (curvature > slope / LONGEST_STEP)
         if not goes_on.any():
             break
         step = torch.where(goes_on, slope / curvature.clamp_min(TINY), 0)

@@ -173,6 +173,16 @@ def test_both_stages_report_what_they_did(run):
     assert np.array_equal(result()[~INSIDE], TARGET[~INSIDE])
 
 
+def test_a_mask_that_is_nowhere_half_as_strong_is_told_of_without_its_colours(run):
+    """It ended with status 2 after the picture was written: there was no number to tell."""
+    Image.fromarray((MASK > 0).astype(np.uint8) * 100).save("mask.png")
+    status, output, errors = run(arguments())
+    assert (status, errors) == (0, "")
+    assert "colour difference" not in output
+    assert "background changed by 0 levels" in output
+    assert (result()[INSIDE] != TARGET[INSIDE]).any()
+
+
 def test_a_negative_place_may_follow_at(run):
     assert run(arguments(at="-20,30"))[0] == 2  # the mask lies off the target there
     assert run(arguments(at="-6,-7"))[0] == 0

@@ -274,6 +274,16 @@ def test_a_window_is_computed_in_float32_or_the_targets_float64(dtype, computed)
     }
 
 
+def test_a_window_lies_in_memory_the_same_way_wherever_its_pictures_come_from():
+    """Sums over another layout are rounded otherwise, those of a batch than those of one."""
+    pictures = random(2, 3, 6, 7), random(2, 3, 8, 9, seed=1), random(2, 1, 6, 7, seed=2)
+    nodes = (tensor.contiguous(memory_format=torch.channels_last) for tensor in pictures)
+    for source, target, mask in (pictures, nodes):
+        window = place(source, target, mask).window(1, 16)
+        for plane in (window.source, window.mask, window.source_valid, window.target):
+            assert plane.is_contiguous()
+
+
 def test_each_sample_has_its_own_window():
     masks = torch.zeros(2, 1, 30, 30)
     masks[0, 0, 2, 2] = masks[1, 0, 28, 27] = 1

@@ -335,6 +335,35 @@ def test_a_screened_solution_of_the_whole_frame_is_the_direct_one(name, screen):
     assert screened_error_in_levels(WHOLE[name], screen, dtype) < TOLERANCE
 
 
+def test_a_whole_frame_without_a_screen_keeps_its_mean_beside_one_that_has_a_screen():
+    source, target = pictures(16, 19)
+    planes = [np.stack([plane, plane]) for plane in (laplacian(source), target)]
+    screen = np.zeros((2, 1, 16, 19))
+    screen[1, 0, 5, 7] = 1
+    guidance, boundary = (torch.from_numpy(plane).float() for plane in planes)
+    held, support = torch.from_numpy(screen).float(), torch.ones(2, 1, 16, 19, dtype=torch.bool)
+    solved = solve_poisson(guidance, support, boundary, screen=held, anchor=1 - boundary).double()
+    assert (solved[0] - boundary[0]).mean((1, 2)).abs().max() < TOLERANCE * LEVEL
+    wanted = direct_solution(planes[0][1], ~blank(16, 19), target, screen[1, 0], 1 - target)
+    assert np.abs(solved[1].numpy() - wanted).max() < TOLERANCE * LEVEL
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_picture_that_is_solved_at_once_waits_for_the_others_of_its_batch(seed):
+    """A single pixel is solved to the last bit; what went on from there ended in NaN."""
+    draw = np.random.default_rng(seed)
+    source, target = draw.random((2, 2, 3, 1, 16))
+    supports = np.zeros((2, 1, 16), bool)
+    supports[0, 0, [1, 2, 10, 12]] = supports[1, 0, 3] = True
+    guidance = np.stack([laplacian(picture) for picture in source])
+    planes = (torch.from_numpy(plane) for plane in (guidance, supports[:, None], target))
+    guides, inside, boundary = planes
+    solved = solve_poisson(guides.float(), inside, boundary.float()).double().numpy()
+    for row in range(2):
+        wanted = direct_solution(guidance[row], supports[row], target[row])
+        assert np.abs(solved[row] - wanted).max() < TOLERANCE * LEVEL
+
+
 def test_a_screen_that_is_weak_on_one_side_and_very_strong_on_the_other_is_solved_in_float32():
     source, target = pictures(96, 96)
     screen, guidance = 1e6 * (across(96, 96) > 0.5), laplacian(source)
@@ -632,7 +661,7 @@ def test_a_free_mean_is_taken_out_in_place_and_a_screened_one_is_not():
     rhs, whole = np.zeros((1, 5, 6)), np.ones((5, 6), bool)
     values = np.arange(30.0).reshape(5, 6)
     w = wide(values)
-    held = linear_system(whole, rhs, np.full((5, 6), 0.1), floating=1)
+    held = linear_system(whole, rhs, np.full((5, 6), 0.1), floating=0)
     assert held.without_free_mean(w.clone()).sum() == 435
     freed = linear_system(whole, rhs, None, floating=1).without_free_mean(w)
     assert freed is w
