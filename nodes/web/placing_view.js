@@ -48,10 +48,10 @@ export class PlacingView {
   remove() {
     clearInterval(this.timer)
     this.pictures.remove()
-    if (document.activeElement !== this.root) return
+    if (!this.hadFocus && !this.takesFocus) return
     const { graph, id } = this.node
     queueMicrotask(() => {
-      // Undo has made the node anew by then.
+      // Undo has made the node anew by then. A node that is only removed has no heir.
       const heir = graph?.getNodeById(id)?.widgets?.find((widget) => widget.view)?.view
       if (heir) heir.takesFocus = true
     })
@@ -109,7 +109,9 @@ export class PlacingView {
   /** Draws again where a value, the size, the zoom or the pictures are others than before. */
   look() {
     this.replaceFormer()
-    if (!this.root.isConnected || !this.root.clientWidth) return
+    if (!this.root.isConnected) return // by Undo, before the node is removed
+    this.hadFocus = document.activeElement === this.root
+    if (!this.root.clientWidth) return
     if (this.takesFocus) this.takeFocus()
     this.pictures.update()
     const seen = JSON.stringify([this.layout(), this.size(), this.linkedLine()])

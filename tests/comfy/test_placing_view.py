@@ -153,6 +153,12 @@ def test_mouse_wheel_and_keys_place_what_the_server_places(page, plain):
     page.tab.wait_for_timeout(300)
     assert page.tab.evaluate(VALUES, place)["scale"] == pytest.approx(0.5 * 1.05**5, abs=0.02)
 
+    page.tab.keyboard.down("Shift")
+    for _ in range(2):
+        page.tab.mouse.wheel(0, 120)  # a notch where the system's is not 100
+    page.tab.keyboard.up("Shift")
+    assert page.tab.evaluate(VALUES, place)["rotation"] == 2
+
     marks = page.tab.evaluate(HANDLES)
     away = [marks["middle"][0] + 300, marks["middle"][1]]
     pull(page, marks["round"], tuple(a - b for a, b in zip(away, marks["round"], strict=True)))
