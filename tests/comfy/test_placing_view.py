@@ -45,6 +45,12 @@ HANDLES = """async () => {
         middle: onScreen(found.middle), pixel: place.scale * box.width / width,
     }
 }"""
+ENLARGE = """id => {
+    app.graph.nodes.find(node => node.id == id).setSize([500, 1100])
+    app.canvas.setDirty(true, true)
+}"""
+HEIGHTS = """id => ['placing', '$$node-text-preview'].map(name => app.graph.nodes
+    .find(node => node.id == id).widgets.find(widget => widget.name == name)?.computedHeight)"""
 SENT = "async () => (await app.graphToPrompt()).output"
 
 
@@ -236,6 +242,19 @@ def test_undo_and_redo_leave_the_view_alive_and_in_focus(page, plain):
     assert values["column"] == pytest.approx(40, abs=0.7)
     assert values["row"] == pytest.approx(60, abs=0.9)
     assert drawn(page, "alive") == pytest.approx([20, 27, 44, 45], abs=1)
+
+
+def test_the_room_of_an_enlarged_node_is_the_view_s(page, plain):
+    if page.renderer != "canvas":
+        pytest.skip("Nodes 2.0 asks no widget for its greatest height")
+    place, seen = built(page, column=40, row=50)
+    page.tab.evaluate(ENLARGE, place)
+    page.tab.wait_for_timeout(700)
+    alone, _ = page.tab.evaluate(HEIGHTS, place)
+    run(page, seen)
+    view, line = page.tab.evaluate(HEIGHTS, place)
+    assert line <= 90
+    assert view == pytest.approx(alone - line, abs=1)
 
 
 def test_a_linked_value_is_not_dragged_and_the_view_says_so(page, plain):
