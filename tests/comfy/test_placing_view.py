@@ -247,7 +247,7 @@ def test_undo_and_redo_leave_the_view_alive_and_in_focus(page, plain):
 def test_the_room_of_an_enlarged_node_is_the_view_s(page, plain):
     if page.renderer != "canvas":
         pytest.skip("Nodes 2.0 asks no widget for its greatest height")
-    place, seen = built(page, column=40, row=50)
+    place, seen = built(page, column=40, row=50, scale=1.5)  # not run before: it tells a line
     page.tab.evaluate(ENLARGE, place)
     page.tab.wait_for_timeout(700)
     alone, _ = page.tab.evaluate(HEIGHTS, place)
