@@ -18,6 +18,7 @@ function addView(node) {
   const options = { serialize: false, hideOnZoom: false, getMinHeight: () => LEAST_HEIGHT }
   if (!showsElements()) options.canvasOnly = true
   const widget = node.addDOMWidget("placing", "dib_placing", view.root, options)
+  widget.view = view
   widget.serialize = false // else files would get a value more
   const [width, height] = node.computeSize()
   node.setSize([Math.max(NEW_WIDTH, width), height + NEW_ROOM])

@@ -3,7 +3,7 @@
 import { moved, nudged, scaled, turned } from "./placing_changes.js"
 import { outline } from "./placing_geometry.js"
 
-const NOTCH = 100 // of a wheel's delta
+const NOTCH = 100 // of a wheel's delta, at least; 120 on some systems
 const PER_NOTCH = 1.05 // of size
 const SNAP = 15 // degrees, with Shift
 
@@ -33,12 +33,18 @@ export function drag(found, layout, pictures, start, isFree) {
   return ways[found.kind]
 }
 
+/** Notches of a wheel, whole ones; a touch pad's many small steps are parts of one. */
+function notchesOf({ deltaX, deltaY }) {
+  const notches = (deltaY || deltaX) / NOTCH // some systems swap them with Shift
+  return Math.abs(notches) < 1 ? notches : Math.round(notches)
+}
+
 /** The wheel: sizes and angles finer than a widget's step are summed up until they make one. */
 export class Wheel {
   /** What a wheel event makes of a layout. */
   turn(event, layout, pictures, isFree) {
     const name = event.shiftKey ? "rotation" : "scale"
-    const notches = (event.deltaY || event.deltaX) / NOTCH // some systems swap them with Shift
+    const notches = notchesOf(event)
     const isOurs = this.sum?.name === name && this.sum.shown === layout[name]
     const exact = isOurs ? this.sum.value : layout[name]
     const value = event.shiftKey ? exact + notches : exact * PER_NOTCH ** -notches

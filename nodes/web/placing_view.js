@@ -48,6 +48,26 @@ export class PlacingView {
   remove() {
     clearInterval(this.timer)
     this.pictures.remove()
+    if (!this.hadFocus && !this.takesFocus) return
+    const { graph, id } = this.node
+    queueMicrotask(() => {
+      // Undo has made the node anew by then. A node that is only removed has no heir.
+      const heir = graph?.getNodeById(id)?.widgets?.find((widget) => widget.view)?.view
+      if (heir) heir.takesFocus = true
+    })
+  }
+
+  /** Undo makes the node anew, and Nodes 2.0 leaves the former node's view in its place. */
+  replaceFormer() {
+    if (this.root.isConnected || this.node.graph !== app.canvas.graph) return
+    const former = document.querySelector(`[data-node-id="${this.node.id}"] .dib-placing`)
+    former?.replaceWith(this.root)
+  }
+
+  /** The focus that the former view had, once this one is shown, unless it went elsewhere. */
+  takeFocus() {
+    if (document.activeElement === document.body) this.root.focus({ preventScroll: true })
+    this.takesFocus = false
   }
 
   listen() {
@@ -88,7 +108,11 @@ export class PlacingView {
 
   /** Draws again where a value, the size, the zoom or the pictures are others than before. */
   look() {
-    if (!this.root.isConnected || !this.root.clientWidth) return
+    this.replaceFormer()
+    if (!this.root.isConnected) return // by Undo, before the node is removed
+    this.hadFocus = document.activeElement === this.root
+    if (!this.root.clientWidth) return
+    if (this.takesFocus) this.takeFocus()
     this.pictures.update()
     const seen = JSON.stringify([this.layout(), this.size(), this.linkedLine()])
     if (seen !== this.seen) this.refresh()
