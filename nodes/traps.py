@@ -17,6 +17,14 @@ OWN_MASK = (  # the remedy for a mask of another size
     "source as reference)"
 )
 
+# The remedies for pictures and masks of another size than a stage's or a shadow's.
+BLENDS_TARGET = (
+    "link the Poisson Stage's target; for another picture's style link that picture to style"
+)
+BLENDS_MASK = "link the Poisson Stage's placed mask, not the source's own mask"
+PLACED_MASK = "link Place Object's placed mask, not the source's own mask"
+PLACED_SOURCE = "link Place Object's placed source, or nothing"
+
 
 @dataclass(frozen=True)
 class CutOut:
@@ -98,12 +106,7 @@ def checked_repair(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, tuple[s
             "mask must be a mask, got Load Image's 64 x 64 stand-in for a picture without alpha "
             "(all 0): paint one with Open in MaskEditor on Load Image, or link Load Mask"
         )
-    if planes.shape[2:] != size:
-        raise ValueError(
-            f"mask must have the image's size, {_words(size)}, got {_words(planes.shape[2:])}: "
-            "paint it on this image; or let Load Mask resize it (resize, with the image as "
-            "reference)"
-        )
+    _check_size("mask", planes, "image", size, _painted_on("image", "this"))
     _check_batches(image=picture, mask=planes)
     beyond = _beyond_range({"image": picture}, "cut out as they are")
     return picture, planes, (*said, *alpha_said, *_looks_inverted(planes), *beyond)
@@ -176,18 +179,9 @@ def checked_blend(
     pictures = {"blend": image_planes("blend", blend), "target": image_planes("target", target)}
     planes, said = mask_planes("mask", mask)
     size = pictures["blend"].shape[2:]
-    if pictures["target"].shape[2:] != size:
-        raise ValueError(
-            f"target must have the blend's size, {_words(size)}, got "
-            f"{_words(pictures['target'].shape[2:])}: link the Poisson Stage's target; for another "
-            "picture's style link that picture to style"
-        )
+    _check_size("target", pictures["target"], "blend", size, BLENDS_TARGET)
     _check_placeholder(planes, size)
-    if planes.shape[2:] != size:
-        raise ValueError(
-            f"mask must have the blend's size, {_words(size)}, got {_words(planes.shape[2:])}: "
-            "link the Poisson Stage's placed mask, not the source's own mask"
-        )
+    _check_size("mask", planes, "blend", size, BLENDS_MASK)
     _check_batches(mask=planes, **pictures)
     warnings = (*said, *_looks_inverted(planes), *_beyond_range(pictures))
     return pictures["blend"], pictures["target"], planes, warnings
@@ -212,16 +206,9 @@ def checked_shadow(
     planes, said = mask_planes("mask", mask)
     size = pictures["target"].shape[2:]
     _check_placeholder(planes, size)
-    if planes.shape[2:] != size:
-        raise ValueError(
-            f"mask must have the target's size, {_words(size)}, got {_words(planes.shape[2:])}: "
-            "link Place Object's placed mask, not the source's own mask"
-        )
-    if source is not None and pictures["source"].shape[2:] != size:
-        raise ValueError(
-            f"source must have the target's size, {_words(size)}, got "
-            f"{_words(pictures['source'].shape[2:])}: link Place Object's placed source, or nothing"
-        )
+    _check_size("mask", planes, "target", size, PLACED_MASK)
+    if source is not None:
+        _check_size("source", pictures["source"], "target", size, PLACED_SOURCE)
     _check_batches(mask=planes, **pictures)
     beyond = _beyond_range({"target": pictures["target"]}, "kept as they are")
     warnings = (*said, *_looks_inverted(planes), *beyond)
@@ -229,22 +216,30 @@ def checked_shadow(
 
 
 def _check_result(target: Tensor, result: Tensor | None = None) -> None:
-    size = target.shape[2:]
-    if result is not None and result.shape[2:] != size:
-        raise ValueError(
-            f"result must have the target's size, {_words(size)}, got "
-            f"{_words(result.shape[2:])}: link the blend that a stage made of this target"
-        )
+    if result is not None:
+        remedy = "link the blend that a stage made of this target"
+        _check_size("result", result, "target", target.shape[2:], remedy)
 
 
 def _check_area(area: Tensor, owner: str, picture: Tensor) -> None:
-    size = picture.shape[2:]
-    if area.shape[2:] != size:
+    _check_size("area", area, owner, picture.shape[2:], _painted_on(owner))
+
+
+def _check_size(name: str, planes: Tensor, owner: str, wanted: torch.Size, remedy: str) -> None:
+    """Raise unless planes have the height and width of those of another input."""
+    size = planes.shape[2:]
+    if size != wanted:
         raise ValueError(
-            f"area must have the {owner}'s size, {_words(size)}, got {_words(area.shape[2:])}: "
-            f"paint it on the {owner}; or let Load Mask resize it (resize, with the {owner} as "
-            "reference)"
+            f"{name} must have the {owner}'s size, {_words(wanted)}, got {_words(size)}: {remedy}"
         )
+
+
+def _painted_on(owner: str, which: str = "the") -> str:
+    """The remedy for a mask that was not painted on a picture."""
+    return (
+        f"paint it on {which} {owner}; or let Load Mask resize it (resize, with the {owner} as "
+        "reference)"
+    )
 
 
 def _check_source_mask(
@@ -264,9 +259,7 @@ def _check_source_mask(
             f"{_words(size)}, as a placed mask is: {remedy}"
         )
     remedy = remedy or f"{OWN_MASK}; or place source and mask with Place Object"
-    raise ValueError(
-        f"mask must have the source's size, {_words(wanted)}, got {_words(size)}: {remedy}"
-    )
+    _check_size("mask", mask, "source", wanted, remedy)
 
 
 def _check_placeholder(mask: Tensor, wanted: torch.Size, name: str = "mask") -> None:

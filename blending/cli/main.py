@@ -48,7 +48,7 @@ def _status(arguments: list[str]) -> int:
     outputs = Outputs()
     try:
         options = parse_options(arguments)
-        outputs = Outputs(filter(None, (options.out, options.save_cutout, options.report)))
+        outputs = Outputs(_outputs(options))
         _run(options)
     except (ValueError, TypeError, OSError) as error:
         so_far = f"; {outputs.words}" if outputs.written else ""
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
         from ..pipeline import blend
         from .progress import Progress
 
-    for path in filter(None, (options.out, options.save_cutout, options.report)):
+    for path in _outputs(options):
         check_output(path, overwrite=options.overwrite)
     with without_library_words():
         target = read_picture(options.target)
@@ -102,6 +102,11 @@ def _run(options: argparse.Namespace) -> None:
         )
     _write(options, result, target)
     sys.stdout.write(f"{options.out}: {_summary(result.report)}{doubt}\n")
+
+
+def _outputs(options: argparse.Namespace) -> list[str]:
+    """The files that the run is to write."""
+    return [path for path in (options.out, options.save_cutout, options.report) if path]
 
 
 def _write(options: argparse.Namespace, result: BlendResult, target: Picture) -> None:

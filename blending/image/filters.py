@@ -1,5 +1,7 @@
 """The 5-point Laplacian, free edges at the frame and the source's border; blur; a smooth step."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -78,29 +80,41 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _blurred_in_bands(padded: Tensor, kernel: Tensor) -> Tensor:
-    """The same by sums of shifted pictures, in rows that stay in the cache: much faster.
-
-    The kernel is symmetric, so that two neighbours share a product.
-    """
+    """The same by `convolved`, in rows that stay in the cache: much faster."""
     weights, reach = kernel[0].tolist(), kernel.shape[1] // 2
     height, width = padded.shape[2] - 2 * reach, padded.shape[3] - 2 * reach
     found = padded.new_empty(*padded.shape[:2], height, width)
     step = max(8, BAND * padded.shape[2] // padded.numel())
 
-    def summed(plane: Tensor, dim: int, length: int) -> Tensor:
-        total = plane.narrow(dim, reach, length) * weights[reach]
-        pair = torch.empty_like(total)
-        for near in range(reach):
-            far = plane.narrow(dim, 2 * reach - near, length)
-            torch.add(plane.narrow(dim, near, length), far, out=pair)
-            total.add_(pair, alpha=weights[near])
-        return total
-
     for top in range(0, height, step):
         rows = min(step, height - top)
-        along = summed(padded.narrow(2, top, rows + 2 * reach), 3, width)
-        found[:, :, top : top + rows] = summed(along, 2, rows)
+        along = convolved(padded.narrow(2, top, rows + 2 * reach), weights, 3)
+        found[:, :, top : top + rows] = convolved(along, weights, 2)
     return found
+
+
+def convolved(padded: Tensor, weights: Sequence[float], dim: int) -> Tensor:
+    """Convolve along one axis, by sums of shifted planes: on a processor faster than `conv2d`.
+
+    Two neighbours share a product.
+
+    Args:
+        padded: (B, C, H, W), float, by K // 2 on either side of the axis.
+        weights: K, odd, a symmetric kernel.
+        dim: the axis.
+
+    Returns:
+        (B, C, H, W), its padding gone.
+    """
+    reach = len(weights) // 2
+    length = padded.shape[dim] - 2 * reach
+    total = padded.narrow(dim, reach, length) * weights[reach]
+    pair = torch.empty_like(total)
+    for near in range(reach):
+        far = padded.narrow(dim, 2 * reach - near, length)
+        torch.add(padded.narrow(dim, near, length), far, out=pair)
+        total.add_(pair, alpha=weights[near])
+    return total
 
 
 def gaussian_blur(image: Tensor, sigma: float, reach: int) -> Tensor:

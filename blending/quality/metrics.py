@@ -39,7 +39,7 @@ def seam_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
     Returns:
         Levels² (0..255 scale); NaN where the ring is empty.
     """
-    return _residual(blend, guidance, seam_ring(mask))
+    return _mean(_residual(blend, guidance), seam_ring(mask))
 
 
 def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
@@ -53,8 +53,7 @@ def gradient_error(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
     Returns:
         Levels² (0..255 scale); NaN where there is no such pixel.
     """
-    inside = (mask >= 0.5) & ~seam_ring(mask) & _off_the_frame(mask)
-    return _residual(blend, guidance, inside)
+    return _mean(_residual(blend, guidance), _inside(mask, seam_ring(mask)))
 
 
 def seam_peak(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
@@ -71,8 +70,9 @@ def seam_peak(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
         `seam_error` less `gradient_error`, at least 0, in levels² (0..255 scale); NaN where the
         ring is empty.
     """
-    inside = gradient_error(blend, guidance, mask)
-    peak = seam_error(blend, guidance, mask) - (0.0 if math.isnan(inside) else inside)
+    ring, squared = seam_ring(mask), _residual(blend, guidance)
+    inside = _mean(squared, _inside(mask, ring))
+    peak = _mean(squared, ring) - (0.0 if math.isnan(inside) else inside)
     return peak if math.isnan(peak) else max(0.0, peak)
 
 
@@ -108,9 +108,17 @@ def background_error(blend: Tensor, target: Tensor, mask: Tensor) -> float:
     return LEVELS * difference.max().item()
 
 
-def _residual(blend: Tensor, guidance: Tensor, where: Tensor) -> float:
-    squared = (LEVELS * (laplacian(blend) - guidance)).square().mean(1, keepdim=True)
+def _residual(blend: Tensor, guidance: Tensor) -> Tensor:
+    """The squared residual of the Laplacian, the mean of the channels, (B, 1, H, W), levels²."""
+    return (LEVELS * (laplacian(blend) - guidance)).square().mean(1, keepdim=True)
+
+
+def _mean(squared: Tensor, where: Tensor) -> float:
     return squared[where].mean().item()
+
+
+def _inside(mask: Tensor, ring: Tensor) -> Tensor:
+    return (mask >= 0.5) & ~ring & _off_the_frame(mask)
 
 
 def _off_the_frame(mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..image.filters import smoothstep
 from .canvas import object_size
 
 STEEPEST = 0.5  # rows a column, of the line of support: 27 degrees
@@ -149,5 +150,4 @@ def _is_inside(first: tuple, middle: tuple, last: tuple) -> bool:
 
 def _falling(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """1 up to `low`, 0 from `high` on, smooth between them."""
-    t = np.clip((values - low) / (high - low), 0, 1)
-    return 1 - t * t * (3 - 2 * t)
+    return 1 - smoothstep(torch.from_numpy(values), low, high).numpy()
