@@ -17,6 +17,7 @@ from .manifest import Manifest, Row, RowError, read_rows
 INPUTS = ("source", "mask", "target", "weights")
 OUTPUTS = ("out", "save_cutout")
 FLAGS = ("invert_mask",)
+PLACING = ("at", "scale", "mask_channel", "invert_mask")
 # Options of the command line that no row may have, and why.
 NOT_OF_A_ROW = {
     "report": "each row's report stands in results.jsonl",
@@ -48,6 +49,11 @@ class Job:
         """SHA-256 of the settings and the names of the files that are asked for."""
         words = [self.settings, *(str(self.options[name]) for name in INPUTS)]
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+    @property
+    def told(self) -> dict:
+        """What a record says of the options: from these and the files the plain paste is made."""
+        return {name: self.options[name] for name in (*PLACING, "preset")}
 
     @property
     def namespace(self) -> argparse.Namespace:
@@ -141,10 +147,9 @@ class Jobs:
     def _settings(self, options: argparse.Namespace) -> str:
         """The digest of what decides a result beside its files."""
         settings = asdict(settings_of(options)) | {"weights_file": bool(options.weights)}
-        kept = ("at", "scale", "mask_channel", "invert_mask")
         words = {
             "settings": settings,
-            "placing": [getattr(options, name) for name in kept],
+            "placing": [getattr(options, name) for name in PLACING],
             "suffix": [Path(path).suffix if path else None for path in _outputs(options)],
             "threads": self.threads,
             "versions": [_version(name) for name in ("deep-image-blending", "torch")],
