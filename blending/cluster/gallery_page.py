@@ -218,7 +218,7 @@ def _row(one: Shown, values: dict[str, float], names: list[str], base: str, fold
         int(one.seen["is_changed"]),
         one.seen["before"],
         one.seen["after"],
-        _link(one.path, base, folder),
+        "" if record["status"] == FAILED else _link(one.path, base, folder),
         *(_link(files.get(name), base, folder) for name in ("source", "mask", "target")),
         [*options.get("at", ()), options.get("scale", 1)],
         [options.get("mask_channel") or "luminance", int(options.get("invert_mask", False))],

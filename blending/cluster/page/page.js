@@ -48,7 +48,8 @@ function verdict(row) {
   const isBad = new Set(row.looks)
   const known = rails.flatMap((rail, n) => (row.values[n] === null ? [] : [n]))
   const told = n => `${rails[n].words} ${number(rails[n], row.values[n])}`
-  const bad = row.looks.map(n => row.values[n] === null ? rails[n].words
+  const far = n => (row.values[n] === null ? 0 : excess(rails[n], row.values[n]))
+  const bad = [...row.looks].sort((a, b) => far(b) - far(a)).map(n => row.values[n] === null ? rails[n].words
     : `${told(n)} (${limit(rails[n], row.values[n])})`)
   const good = known.filter(n => !isBad.has(n) && limit(rails[n], row.values[n])).map(told)
   return [bad.length ? `look: ${bad.join(', ')}` : '', good.length ? `good: ${good.join(', ')}` : '']
@@ -156,7 +157,7 @@ const picture = (row, name) => {
 
 function thumbnail(row, name) {
   const why = name == 'before' ? row.noBefore : row.noAfter
-  const words = name == 'before' ? 'no plain paste: ' : row.state == FAILED ? '' : 'no result: '
+  const words = name == 'before' ? 'no plain paste: ' : 'no result: '
   if (why) return element('span', {class: 'gone'}, words + why)
   const shown = element('img', {loading: 'lazy', decoding: 'async', alt: name})
   shown.onerror = () => shown.replaceWith(
@@ -166,18 +167,27 @@ function thumbnail(row, name) {
 }
 
 function frame(row, first, second) {
+  if (row.state == FAILED && first == 'after') {
+    const why = element('span', {class: 'gone'}, `not blended: ${row.error}`)
+    return element('span', {class: 'frame alone'}, why)
+  }
   const words = {before: 'before', after: row.isChanged ? 'after, changed since' : 'after'}
   const labels = {'data-first': words[first], 'data-second': words[second]}
   return element('span', {class: 'frame', ...labels}, thumbnail(row, first), thumbnail(row, second))
 }
 
+// Many rows begin with the same folders: what tells them apart comes first.
+const folderOf = out => out.split(/[\\/]/).slice(0, -1).join('/')
+const nameOf = out => out.split(/[\\/]/).pop()
+
 function facts(row) {
   const {rail} = SORTS[view.sort] ?? {}
-  const parts = [`line ${row.line}`, row.preset, row.seconds ? `${row.seconds.toFixed(1)} s` : '']
+  const took = row.seconds ? `${row.seconds.toFixed(1)} s` : ''
+  const parts = [`line ${row.line}`, row.preset, took, folderOf(row.out)]
   const line = element('div', {class: 'facts'}, parts.filter(Boolean).join(' · '))
   if (rail !== undefined && row.values[rail] !== null) {
     const value = number(rails[rail], row.values[rail])
-    line.append(' · ', element('b', {}, `${rails[rail].words} ${value}`))
+    line.prepend(element('b', {}, `${rails[rail].words} ${value}`), ' · ')
   }
   return line
 }
@@ -199,7 +209,7 @@ function card(row, index) {
   })
   link.href = row.result || '#'
   const frames = [frame(row, 'after', 'before')]
-  if (view.pair) frames.unshift(frame(row, 'before', 'after'))
+  if (view.pair && !(row.state == FAILED && row.noBefore)) frames.unshift(frame(row, 'before', 'after'))
   link.append(...frames)
   link.onclick = event => {
     if (row.result && (event.ctrlKey || event.metaKey || event.shiftKey)) return
@@ -208,8 +218,9 @@ function card(row, index) {
   }
   link.onfocus = () => become(index)
   const text = element('div', {class: 'text'},
-    element('div', {class: 'out', title: row.out}, row.out), facts(row),
-    element('div', {class: 'words', title: verdict(row)}, verdict(row)), star(row))
+    element('div', {class: 'out', title: row.out}, nameOf(row.out)), facts(row),
+    element('div', {class: 'words', title: verdict(row)},
+      row.state == FAILED ? 'failed' : verdict(row)), star(row))
   const kind = row.state > LOOK && row.badness == -Infinity ? 'none' : STATES[row.state]
   const place = {'aria-posinset': index + 1, 'aria-setsize': list.length}
   return element('article', {class: `card ${kind}`, role: 'listitem', ...place}, link, text)
@@ -309,7 +320,7 @@ async function copy() {
 
 const viewer = $('viewer'), stage = $('stage')
 const SVG = 'http://www.w3.org/2000/svg'
-let size = [1, 1], turn = 0
+let size = [1, 1], turn = 0, opened = 0
 
 function svg(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name)
@@ -368,8 +379,10 @@ async function show(row) {
     shown.src = `thumbnails/${row.key.slice(0, 2)}/${row.key}-${name}.jpg`
     return shown
   }
+  const paper = row.noBefore ? element('p', {class: 'paste'}, `no plain paste: ${row.noBefore}`)
+    : thumb('before', 'paste')
   fill(row)
-  stage.querySelector('p')?.remove()
+  stage.querySelector(':scope > p')?.remove()
   $('picture').replaceChildren()
   $('picture').hidden = false
   let result = null, before = null, words = ''
@@ -377,8 +390,8 @@ async function show(row) {
     if (row.state != FAILED) result = await loaded(row.result || 'none:')
   } catch {
     if (!row.noAfter) result = await loaded(thumb('after').src).catch(() => null)
-    words = result ? 'The browser cannot open the file: its thumbnail.' : row.noAfter ||
-      'The result is gone.'
+    words = result ? 'The browser cannot show the file: its thumbnail.'
+      : `no result: ${row.noAfter || 'the file is gone'}`
   }
   if (mine != turn) return
   if (result) size = [result.naturalWidth, result.naturalHeight]
@@ -387,11 +400,11 @@ async function show(row) {
     if (before) size = [before.naturalWidth, before.naturalHeight]
   }
   if (mine != turn) return
-  tell(result || before ? words : words || row.error || row.noAfter)
+  tell(row.state == FAILED ? `not blended${before ? ': the plain paste' : ''}` : words)
   $('picture').hidden = !result && !before
   if (result) result.alt = 'after'
   fit()
-  ours(result ?? thumb('before'), thumb('before', 'paste'))
+  ours(result ?? before ?? '', paper)
   try {
     const drawn = await paste(row)
     if (result) ours(result, drawn)
@@ -429,6 +442,15 @@ function fact(rail, n, row) {
   return line
 }
 
+function fileName(address) {
+  const last = address.split('/').pop()
+  try {
+    return decodeURIComponent(last)
+  } catch { // bytes that are no UTF-8
+    return last
+  }
+}
+
 function fill(row) {
   $('name').textContent = row.out
   $('mark').setAttribute('aria-pressed', marks.has(row.out))
@@ -443,9 +465,9 @@ function fill(row) {
   const about = [`line ${row.line}, ${current + 1} of ${list.length}`, row.preset, place,
     row.seconds ? `${row.seconds.toFixed(2)} s` : ''].filter(Boolean).join(' · ')
   const files = ['source', 'mask', 'target', 'result'].filter(name => row[name]).map(name => {
-    const link = element('a', {target: '_blank', rel: 'noopener'}, name)
+    const link = element('a', {target: '_blank', rel: 'noopener'}, fileName(row[name]))
     link.href = row[name]
-    return element('p', {}, link)
+    return element('p', {}, `${name} `, link)
   })
   const table = element('table', {}, ...rails.map((rail, n) => fact(rail, n, row)))
   const known = row.values.some(value => value !== null)
@@ -457,6 +479,7 @@ function fill(row) {
 
 function open(index) {
   become(index)
+  opened = index
   stage.classList.remove('full')
   $('zoom').setAttribute('aria-pressed', false)
   if (!viewer.open) viewer.showModal()
@@ -512,7 +535,7 @@ $('mark').onclick = () => mark(list[current])
 $('leave').onclick = () => viewer.close()
 viewer.addEventListener('close', () => {
   turn += 1
-  go(current)
+  go(opened) // the browser has given the focus back to the card that was opened first
 })
 $('copy').onclick = copy
 $('help').onclick = () => $('keys').showModal()
@@ -555,7 +578,7 @@ function before(isDown) {
 
 document.addEventListener('keyup', event => event.key.toLowerCase() == 'b' && before(false))
 document.addEventListener('keydown', event => {
-  const isTyping = event.target.matches('input, select, textarea')
+  const isTyping = event.target.matches('input:not([type=range]), select, textarea')
   if (event.ctrlKey || event.metaKey || event.altKey || $('keys').open) return
   const key = event.key.length == 1 ? event.key.toLowerCase() : event.key
   if (isTyping) {
@@ -563,6 +586,7 @@ document.addEventListener('keydown', event => {
     if (key == 'Enter' && event.target === $('text')) go(0)
     return
   }
+  if (event.target.matches('[type=range]') && key in STEPS) return
   const row = list[current]
   const isFull = stage.classList.contains('full')
   const actions = {'/': () => $('text').focus(), c: () => change({close: !view.close}),
