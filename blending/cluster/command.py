@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ..cli.console import Console
 from ..cli.options import Parser, add_blend_options, join_place
+from ..quality.verdicts import WANTED
 from .gallery import MOST_ROWS, Gallery, make_gallery
 from .rehearsal import rehearse
 from .results import FAILED
@@ -24,6 +25,7 @@ they are sorted by any guard rail, line, name or seconds, found by their text, c
 and marked for a list. Small pictures lie beside the page; run again, also while the batch is under
 way, only those of new results are made. No other file is touched.
 """
+RETRY = " (--retry-failed tries them again)"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 DESCRIPTION = """\
 Blend every row of a manifest: JSON Lines (.jsonl) or CSV with a heading, a blend a row.
@@ -78,7 +80,7 @@ def _told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
         except WrongManifestError as error:
             sys.stderr.write(f"blending: error: {error}\n")
             return EXIT_USAGE
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
             sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
             return EXIT_USAGE
         except KeyboardInterrupt:
@@ -220,7 +222,7 @@ def in_words(summary: Summary) -> str:
         ("rows", f"{summary.rows}"),
         ("blended", f"{summary.done}"),
         ("kept", f"{summary.kept}" + (" (blended before)" if summary.kept else "")),
-        ("failed", f"{summary.failed}"),
+        ("failed", f"{summary.failed}" + (RETRY if summary.failed else "")),
         ("time", f"{summary.seconds:.1f} s, {rate:.2f} rows/s, {summary.workers} workers"),
         ("look at", _looks(summary)),
         ("records", str(Path(summary.results))),
@@ -252,4 +254,5 @@ def gallery_in_words(made: Gallery) -> str:
 
 def _looks(summary: Summary) -> str:
     ordered = sorted(summary.looks.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {count}" for name, count in ordered) or "nothing"
+    words = [f"{WANTED[name].words} {count}" for name, count in ordered]
+    return ", ".join(words) or "nothing"

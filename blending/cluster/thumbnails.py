@@ -83,7 +83,7 @@ def begin() -> None:
 
 
 def make_thumbnails(wanted: Wanted, folder: Path) -> dict:
-    """Make the thumbnails of a row; what cannot be made is told, not raised.
+    """Make the thumbnails of a row; why one cannot be made, a ValueError too, is told, not raised.
 
     Args:
         wanted: the row.
