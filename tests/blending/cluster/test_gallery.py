@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -150,21 +151,25 @@ def test_a_folder_of_the_user_s_is_left_alone(batch, tmp_path):
         make_gallery(batch, batch)
 
 
-def test_a_gallery_that_was_killed_goes_on(batch, monkeypatch):
-    count = []
+def test_a_gallery_that_was_killed_goes_on_and_once_more(batch):
+    def run_until(row):
+        told = []
 
-    def stop():
-        count.append(1)
-        if len(count) == 2:
-            raise KeyboardInterrupt
+        def stop():
+            told.append(1)
+            if len(told) == row:
+                raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        make_gallery(batch, workers=1, on_row=stop)
+        with pytest.raises(KeyboardInterrupt):
+            make_gallery(batch, workers=1, on_row=stop)
+
+    run_until(2)
     assert not (batch / "gallery" / PAGE).exists()
     with (batch / "gallery" / LOG).open("a") as log:
         log.write('{"key": "half a li')
+    run_until(1)
     made = make_gallery(batch)
-    assert (made.made, made.kept) == (2, 2)
+    assert (made.made, made.kept) == (1, 3)
     assert make_gallery(batch).kept == 4
 
 
@@ -179,7 +184,7 @@ def test_the_worst_rows_alone_are_shown_and_the_others_thumbnails_stay(batch):
 
 
 def test_a_row_that_ends_its_process_takes_no_other_with_it(batch, monkeypatch):
-    class Dying(ThreadPoolExecutor):
+    class Dying:
         """A pool that breaks, as processes do: with all that is under way, for good."""
 
         broken = False
@@ -187,14 +192,19 @@ def test_a_row_that_ends_its_process_takes_no_other_with_it(batch, monkeypatch):
         def submit(self, function, wanted, folder):
             if self.broken:
                 raise BrokenProcessPool
-            self.broken = wanted.files["out"].endswith("2.png")
-            if not self.broken:
-                return super().submit(function, wanted, folder)
-            future = Future()
-            future.set_exception(BrokenProcessPool())
-            return future
 
-    monkeypatch.setattr(gallery, "ProcessPoolExecutor", lambda count, *_, **__: Dying(count))
+            def result():
+                self.broken |= wanted.files["out"].endswith("2.png")
+                if self.broken:
+                    raise BrokenProcessPool
+                return function(wanted, folder)
+
+            return SimpleNamespace(result=result)
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(gallery, "ProcessPoolExecutor", lambda count, *_, **__: Dying())
     told = []
     made = make_gallery(batch, workers=2, on_row=lambda: told.append(1))
     assert (made.made, made.lacking, len(told)) == (4, 1, 4)
