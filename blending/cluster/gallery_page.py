@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from ..quality.verdicts import LOOK, WANTED
+from ..quality.verdicts import LOOK, WANTED, removal_in_words
 from .files import is_uri
 from .results import FAILED
 
@@ -127,7 +127,22 @@ def _badness(record: dict) -> tuple[int, float]:
         return 0, 0.0
     known = {name: value for name, value in figures(record).items() if name in WANTED}
     worst = max((excess(name, value) for name, value in known.items()), default=-math.inf)
-    return 1 if looks(record) else 2, -worst
+    return 1 if looks(record) or record.get("doubt") else 2, -worst
+
+
+def notes(record: dict) -> list[str]:
+    """What else a person should know of a row.
+
+    Args:
+        record: of the row.
+
+    Returns:
+        What its stages say, and what was cleaned away where that is much.
+    """
+    found = []
+    for stage in record.get("report", {}).get("stages", []):
+        found += [*stage.get("notes", ()), removal_in_words(stage.get("clean"))]
+    return [words for words in dict.fromkeys(found) if words]
 
 
 def page(shown: list[Shown], results: Path, folder: Path, count: int) -> str:
@@ -202,12 +217,13 @@ def _rail(name: str) -> dict:
 def _row(one: Shown, values: dict[str, float], names: list[str], base: str, folder: Path) -> list:
     """A row as the page's script reads it, in its order."""
     record, said = one.record, looks(one.record)
+    doubt = record.get("doubt") or ""
     files = record.get("files", {})
     options = record.get("options") or {}
     return [
         record["line"],
         record["out"],
-        0 if record["status"] == FAILED else 1 if said else 2,
+        0 if record["status"] == FAILED else 1 if said or doubt else 2,
         round(sum(record.get("seconds", {}).values()), 2),
         record.get("error", ""),
         [_short(values.get(name)) for name in names],
@@ -223,6 +239,8 @@ def _row(one: Shown, values: dict[str, float], names: list[str], base: str, fold
         [*options.get("at", ()), options.get("scale", 1)],
         [options.get("mask_channel") or "luminance", int(options.get("invert_mask", False))],
         options.get("preset", ""),
+        doubt,
+        notes(record),
     ]
 
 

@@ -3,7 +3,7 @@
 const FIELDS = [
   'line', 'out', 'state', 'seconds', 'error', 'values', 'looks', 'key', 'box', 'hasCloseUp',
   'isChanged', 'noBefore', 'noAfter', 'result', 'source', 'mask', 'target', 'place', 'channel',
-  'preset',
+  'preset', 'doubt', 'notes',
 ]
 const STATES = ['failed', 'look', 'good'], FAILED = 0, LOOK = 1
 const TEXT = 86 + 6, GAP = 10 // pixels: the card's words and its frame, between cards
@@ -52,15 +52,18 @@ function verdict(row) {
   const bad = [...row.looks].sort((a, b) => far(b) - far(a)).map(n => row.values[n] === null ? rails[n].words
     : `${told(n)} (${limit(rails[n], row.values[n])})`)
   const good = known.filter(n => !isBad.has(n) && limit(rails[n], row.values[n])).map(told)
-  return [bad.length ? `look: ${bad.join(', ')}` : '', good.length ? `good: ${good.join(', ')}` : '']
-    .filter(Boolean).join('; ') || 'no guard rails'
+  if (row.doubt) bad.unshift(row.doubt)
+  const said = [bad.length ? `look: ${bad.join(', ')}` : '', ...row.notes,
+    good.length ? `good: ${good.join(', ')}` : '']
+  return said.filter(Boolean).join('; ') || 'no guard rails'
 }
 
 const badness = row => Math.max(-Infinity, ...rails.map((rail, n) =>
   row.values[n] === null || limit(rail, 0) == '' ? -Infinity : excess(rail, row.values[n])))
 for (const row of rows) {
   row.badness = badness(row)
-  row.found = `${row.line}\n${row.out}\n${row.preset}\n${row.error}`.toLowerCase()
+  row.found = `${row.line}\n${row.out}\n${row.preset}\n${row.error}\n${row.doubt}\n${row.notes}`
+    .toLowerCase()
 }
 
 // ---- what is shown, in which order
@@ -473,7 +476,7 @@ function fill(row) {
   const known = row.values.some(value => value !== null)
   $('facts').className = STATES[row.state]
   $('facts').replaceChildren(element('h2', {}, STATES[row.state]), element('p', {}, about),
-    ...(said ? [element('p', {}, said)] : []), ...(known ? [table] : []),
+    ...[said, row.doubt, ...row.notes].filter(Boolean).map(one => element('p', {}, one)), ...(known ? [table] : []),
     element('h2', {}, 'files'), ...files)
 }
 

@@ -280,7 +280,7 @@ def test_it_shows_what_a_batch_has_made(batch, tmp_path):
     assert (good[2] in (1, 2), good[11], good[12]) == (True, "", "")
     assert good[8] == [30, 20, 20, 20]
     assert good[15:17] == [(tmp_path / f"{name}.png").as_uri() for name in ("mask", "target")]
-    assert good[17:] == [[30, 20, 1.0], ["luminance", 0], "seam repair"]
+    assert good[17:20] == [[30, 20, 1.0], ["luminance", 0], "seam repair"]
     assert (bad[2], bad[13]) == (0, "")
     assert "damaged" in bad[4]
     assert json.loads((tmp_path / "o" / "gallery" / LOG).read_text().splitlines()[0]) == MARK

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from blending.cluster.gallery_page import Shown, excess, figures, looks, page, worst_rows
+from blending.cluster.gallery_page import Shown, excess, figures, looks, notes, page, worst_rows
 from blending.quality.verdicts import WANTED, verdicts
 from tests.comfy.page import chromium
 
@@ -110,6 +110,18 @@ def test_of_several_pictures_the_worst_counts():
     assert figures(both) == {"contour_kept": 0.3, "tone_kept": 1.2}
     assert looks(both) == {"contour_kept", "tone_kept"}
     assert figures(record(1, error="no")) == {}
+
+
+def test_a_doubtful_mask_is_to_be_looked_at_and_much_cleaned_is_told(tmp_path):
+    doubtful, cleaned = record(1) | {"doubt": "mask looks inverted"}, record(2)
+    stage = {"notes": ["the alpha is the mask"], "clean": {"removed_share": [0.25]}}
+    cleaned["report"]["stages"] = [stage, stage]
+    assert len(notes(cleaned)) == 2
+    assert notes(cleaned)[0] == "the alpha is the mask"
+    assert "25.0%" in notes(cleaned)[1]
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(record(2)) + "\n" + json.dumps(doubtful) + "\n")
+    assert worst_rows(path, 1) == (2, [len(json.dumps(record(2))) + 1])
 
 
 def test_failed_rows_come_first_then_the_worst_and_the_last_record_counts(tmp_path):
@@ -274,6 +286,13 @@ def test_faults_are_first_and_every_order_and_filter_holds(opened, batch):
     assert tab.locator("#states [data-state=all] b").inner_text() == "4"
     tab.reload()  # what was chosen stays
     assert sorted(names(tab)) == ["2", "5"]
+
+
+def test_a_doubt_comes_first_among_the_words(opened, tmp_path):
+    doubtful = shown(record(1, contour_kept=0.4) | {"doubt": "mask looks inverted"})
+    tab = opened(written(tmp_path / "gallery", [shown(record(2)), doubtful]))
+    words = tab.locator(".card.look .words")
+    assert words.inner_text().startswith("look: mask looks inverted, contour 0.40 (0.55 at least)")
 
 
 def test_words_say_what_is_wrong(opened, batch):
