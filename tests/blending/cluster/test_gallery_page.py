@@ -378,6 +378,9 @@ def test_a_thumbnail_and_a_result_that_are_gone_are_told(opened, batch):
     tab.locator(".card.good .pictures").first.click()
     tab.wait_for_selector("#stage > p")
     assert "cannot show the file: its thumbnail" in tab.locator("#stage > p").inner_text()
+    words, picture = (tab.locator(f"#stage > {one}").bounding_box() for one in ("p", "#picture"))
+    assert words["y"] + words["height"] <= picture["y"] + 1
+    assert picture["y"] + picture["height"] <= 901
 
 
 def test_nasty_names_are_text(opened, tmp_path):
