@@ -113,16 +113,16 @@ def test_of_several_pictures_the_worst_counts():
 
 
 def test_a_doubtful_mask_is_to_be_looked_at_and_much_cleaned_is_told(tmp_path):
-    doubtful, cleaned = record(1) | {"doubt": "mask looks inverted"}, record(2)
+    cleaned, doubtful = record(1), record(2) | {"doubt": "mask looks inverted"}
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(cleaned) + "\n" + json.dumps(doubtful) + "\n")
+    with path.open("rb") as file:
+        assert worst_rows(file, 1) == (2, [len(json.dumps(cleaned)) + 1])
     stage = {"notes": ["the alpha is the mask"], "clean": {"removed_share": [0.25]}}
     cleaned["report"]["stages"] = [stage, stage]
     assert len(notes(cleaned)) == 2
     assert notes(cleaned)[0] == "the alpha is the mask"
     assert "25.0%" in notes(cleaned)[1]
-    path = tmp_path / "results.jsonl"
-    path.write_text(json.dumps(record(2)) + "\n" + json.dumps(doubtful) + "\n")
-    with path.open("rb") as file:
-        assert worst_rows(file, 1) == (2, [len(json.dumps(record(2))) + 1])
 
 
 def test_failed_rows_come_first_then_the_worst_and_the_last_record_counts(tmp_path):
