@@ -80,8 +80,8 @@ def _run(options: argparse.Namespace) -> None:
     for path in _outputs(options):
         check_output(path, overwrite=options.overwrite)
     with without_library_words():
-        target = read_picture(options.target)
-    check_format(options.out, target.pixels.shape[1], target.bits)
+        target = read_picture(options.target, in_levels=True)
+    check_format(options.out, target.levels.shape[1], target.bits)
     if options.save_cutout:
         check_format(options.save_cutout, 4, target.bits)
     with without_library_words():
@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> None:
     with Progress(settings) as progress:
         result = blend(
             source.pixels,
-            target.pixels,
+            target.levels,
             mask,
             row=row,
             column=column,

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..placement.levels import WHITE, is_levels
 from .atomic import whole_file
 from .png16 import encode_png16
 
@@ -52,34 +53,39 @@ def write_picture(
 
     Args:
         path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff.
-        pixels: (1, 3 or 4, H, W), in [0, 1]; clipped to that.
+        pixels: (1, 3 or 4, H, W), float, clipped to [0, 1], or levels of these bits.
         bits: 8, or 16 (PNG only), rounded to nearest.
         icc: colour profile to embed; None: none.
         overwrite: replace an existing file.
 
     Raises:
-        ValueError: a format that cannot hold the picture.
+        ValueError: a format that cannot hold the picture; levels of other bits.
         OSError: no place for the file, see `check_output`.
     """
     channels = pixels.shape[1]
     check_format(path, channels, bits)
-    rounded = _rounded(pixels[0], bits)
+    rows = _interleaved(pixels[0], bits)
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with whole_file(Path(path), overwrite=overwrite) as file:
         if bits == 16:
-            file.write(encode_png16(rounded, icc))
+            file.writelines(encode_png16(rows, icc))
         else:
-            Image.fromarray(rounded).save(file, name, icc_profile=icc, **options)
+            Image.fromarray(rows).save(file, name, icc_profile=icc, **options)
 
 
-def _rounded(pixels: Tensor, bits: int) -> np.ndarray:
-    """(C, H, W) in [0, 1] as (H, W, C) whole numbers; strip by strip, in double precision."""
+def _interleaved(pixels: Tensor, bits: int) -> np.ndarray:
+    """(C, H, W) in [0, 1] or in levels as (H, W, C) levels; strip by strip, in double precision."""
+    white = 2**bits - 1
+    if is_levels(pixels):
+        if WHITE[pixels.dtype] != white:
+            raise ValueError(f"pixels must be levels of {bits} bits, got {pixels.dtype}")
+        return np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
     channels, height, width = pixels.shape
     rounded = np.empty((height, width, channels), np.uint16 if bits == 16 else np.uint8)
     for top in range(0, height, STRIP):
         rows = slice(top, top + STRIP)
         strip = pixels[:, rows].permute(1, 2, 0).clamp(0, 1).cpu().double().numpy()
-        np.rint(strip * (2**bits - 1), out=rounded[rows], casting="unsafe")
+        np.rint(strip * white, out=rounded[rows], casting="unsafe")
     return rounded
 
 
