@@ -112,6 +112,7 @@ def blend(
     image, blended, stages = _staged(near, settings, compute, tell_of_whole(near, on_evaluation))
     rails = guard_rails(image, blended, settings.poisson.gradients)
     place_in_report(stages, near)
+    whole = on_whole_target(image, near)
     report = {
         "source": picture_size(source),
         "target": picture_size(target),
@@ -123,7 +124,7 @@ def blend(
         "verdicts": [verdicts(figures) for figures in rails],
         **machine_report(device, begun),
     }
-    return BlendResult(on_whole_target(image, near), blended.on_whole(), placed, report)
+    return BlendResult(whole, blended.on_whole(), placed, report)
 
 
 def _staged(

@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> None:
         from ..pictures.atomic import check_output
         from ..pictures.icc import srgb_profile
         from ..pictures.read import read_picture
-        from ..pictures.write import check_format
+        from ..pictures.write import check_encoder, check_format
         from ..pipeline import blend
         from .progress import Progress
 
@@ -82,6 +82,7 @@ def _run(options: argparse.Namespace) -> None:
     with without_library_words():
         target = read_picture(options.target, in_levels=True)
     check_format(options.out, target.levels.shape[1], target.bits)
+    check_encoder(options.out, target.levels)
     if options.save_cutout:
         check_format(options.save_cutout, 4, target.bits)
     with without_library_words():

@@ -51,7 +51,7 @@ SIDEWAYS = {5, 6, 7, 8}  # orientations whose width and height change places
 BACK = {6: 8, 8: 6}  # how to turn an upright array back; the other turns undo themselves
 
 
-BAND = 2**24  # pixels that are converted at once: no second picture of another mode is made
+BAND = 2**22  # pixels that are converted at once: no second picture of another mode is made
 
 
 @dataclass(frozen=True)

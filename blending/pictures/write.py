@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from ..placement.levels import WHITE, is_levels
 from .atomic import whole_file
+from .opening import check_room
 from .png16 import encode_png16
 
 # By suffix: Pillow's name of the format, whether it has alpha, and how it is saved.
@@ -20,6 +22,7 @@ FORMATS = {
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
 STRIP = 256  # rows that are rounded at once
+PIXEL = 4  # bytes that Pillow takes for one while it encodes
 
 
 def check_format(path: str | Path, channels: int, bits: int) -> None:
@@ -44,6 +47,24 @@ def check_format(path: str | Path, channels: int, bits: int) -> None:
         raise ValueError(
             f"{path} must be a format with alpha ({able}), as the picture has, got {suffix}"
         )
+
+
+def check_encoder(path: str | Path, like: Tensor) -> None:
+    """Raise before the work begins if the memory would not do to encode what it yields.
+
+    Args:
+        path: of the file to write.
+        like: (1, 3 or 4, H, W), levels of 8 or 16 bits; the picture to write will be as large.
+
+    Raises:
+        ValueError: less is free than that picture and its encoder take.
+    """
+    channels, height, width = like.shape[1:]
+    own = PIXEL if like.dtype == torch.uint8 else 0  # 16 bits are encoded in bands
+    try:
+        check_room((width, height), channels * like.element_size() + own)
+    except MemoryError as error:
+        raise ValueError(f"{path} must fit into the free memory, got {error}") from error
 
 
 def write_picture(
