@@ -21,7 +21,7 @@ from skimage import data
 from blending import pipeline
 from blending.cli import options
 from blending.cli.main import _summary, main
-from blending.pictures import write
+from blending.pictures import opening, write
 from blending.placement.place import place
 from blending.settings import Compute, PoissonSettings
 from blending.stages import memory
@@ -960,6 +960,27 @@ def test_a_cut_out_is_not_saved_without_alpha_or_over_what_was_read(name, messag
     status, _, errors = run(words)
     assert status == 2 and message in errors
     assert not (folder / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [
+        (2e6, "target.png must fit into the free memory, got 900 x 800 pixels, which take 5 MB"),
+        (5.041e6, "out.png must fit into the free memory, got 900 x 800 pixels, which take 5 MB"),
+    ],
+)
+def test_a_target_that_the_memory_does_not_hold_is_refused_before_the_work_begins(
+    free, words, run, monkeypatch
+):
+    Image.new("RGB", (900, 800)).save("target.png")
+    taken = iter([free, *[free - 1e4] * 9])  # 5 040 000 bytes are needed, then again
+    monkeypatch.setattr(opening, "free_main_memory", lambda: next(taken))
+    monkeypatch.setattr(pipeline, "poisson_stage", None)
+    status, output, errors = run(arguments())
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"blending: error: {words}, with ")
+    assert errors.count("\n") == 1
+    assert not Path("out.png").exists()
 
 
 def ramp(side, dtype):
