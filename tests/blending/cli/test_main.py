@@ -21,7 +21,7 @@ from skimage import data
 from blending import pipeline
 from blending.cli import options
 from blending.cli.main import _summary, main
-from blending.pictures import write
+from blending.pictures import opening, write
 from blending.placement.place import place
 from blending.settings import Compute, PoissonSettings
 from blending.stages import memory
@@ -960,3 +960,69 @@ def test_a_cut_out_is_not_saved_without_alpha_or_over_what_was_read(name, messag
     status, _, errors = run(words)
     assert status == 2 and message in errors
     assert not (folder / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [
+        (2e6, "target.png must fit into the free memory, got 900 x 800 pixels, which take 5 MB"),
+        (5.041e6, "out.png must fit into the free memory, got 900 x 800 pixels, which take 5 MB"),
+    ],
+)
+def test_a_target_that_the_memory_does_not_hold_is_refused_before_the_work_begins(
+    free, words, run, monkeypatch
+):
+    Image.new("RGB", (900, 800)).save("target.png")
+    taken = iter([free, *[free - 1e4] * 9])  # 5 040 000 bytes are needed, then again
+    monkeypatch.setattr(opening, "free_main_memory", lambda: next(taken))
+    monkeypatch.setattr(pipeline, "poisson_stage", None)
+    status, output, errors = run(arguments())
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"blending: error: {words}, with ")
+    assert errors.count("\n") == 1
+    assert not Path("out.png").exists()
+
+
+def ramp(side, dtype):
+    """A picture that files of every kind pack well, (side, side, 3)."""
+    rows = np.arange(side)[:, None] // 12
+    levels = np.stack(np.broadcast_arrays(rows, rows.T, 90), 2)
+    return (levels * (np.iinfo(dtype).max // 255)).astype(dtype)
+
+
+PEAKS = """
+import sys
+from pathlib import Path
+from blending.cli.main import main
+
+def megabytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1000
+
+for name in sys.argv[1:]:
+    options = "--source source.png --mask mask.png --at 50,60 --stage exact --overwrite"
+    words = [*options.split(), f"--out=out.{name}"]
+    assert main([*words, f"--target=small.{name}"]) == 0  # what is loaded once is not counted
+    Path("/proc/self/clear_refs").write_text("5")
+    begun = megabytes("VmRSS")
+    assert main([*words, f"--target=large.{name}"]) == 0
+    print("PEAK", name, megabytes("VmHWM") - begun)
+"""
+
+
+def test_a_large_target_takes_a_few_times_its_bytes_and_no_float_copy(folder):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("no /proc")
+    names = {"jpg": np.uint8, "png": np.uint16}
+    for name, dtype in names.items():
+        for size, side in (("small", 200), ("large", 3000)):
+            cv2.imwrite(f"{size}.{name}", ramp(side, dtype))
+    words = [sys.executable, "-c", PEAKS, *names]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    found = dict(re.findall(r"PEAK (\w+) ([\d.]+)", run.stdout))
+    for name, dtype in names.items():
+        picture = np.dtype(dtype).itemsize * 3 * 3000**2 / 1e6
+        # Read and result are 2, a decoder or encoder of 4 bytes a pixel 1.3; floats were 4 more.
+        assert float(found[name]) < 4.5 * picture, name
