@@ -4,7 +4,8 @@ Draws places in the code of AREAS, as many of each, and one mutation that cosmic
 place (`pip install cosmic-ray` beside the test dependencies). Each is made in a clone of the last
 commit; the mirrored test file runs first, then its folder, then the rest of the default tests but
 those of the code's form (test_house.py: a formatter sees each mutation). The record is JSON Lines;
-a run that ended early goes on where it was. The table at the end is Markdown's. Mutations of
+a run that ended early goes on where it was. `--near` leaves out the rest, and a run without it then
+tries what the near tests did not catch. The table at the end is Markdown's. Mutations of
 annotations are left out: Python itself refuses most, the rest change nothing; so are those that put
 an operator of bits in the place of arithmetic: numbers and tensors refuse it, which any test sees.
 """
@@ -107,9 +108,11 @@ def stages(file: str) -> dict[str, list[str]]:
     }
 
 
-def caught_by(mutation: Mutation, clone: Path) -> str:
-    """The first test that fails, or nothing."""
+def caught_by(mutation: Mutation, clone: Path, wanted: list[str]) -> str:
+    """The first test of the stages wanted that fails, or nothing."""
     for stage, tests in stages(mutation.file).items():
+        if stage not in wanted:
+            continue
         # a fault that stops a test for ever is caught by whoever waits for the run
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
         environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
@@ -126,7 +129,7 @@ def caught_by(mutation: Mutation, clone: Path) -> str:
     return ""
 
 
-def tried(mutation: Mutation, clone: Path) -> dict:
+def tried(mutation: Mutation, clone: Path, wanted: list[str]) -> dict:
     """A mutation made in the clone, tested, and taken back."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
@@ -142,7 +145,8 @@ def tried(mutation: Mutation, clone: Path) -> dict:
     ]
     path.write_text(after, encoding="utf-8")
     try:
-        return asdict(mutation) | {"changed": changed, "caught": caught_by(mutation, clone)}
+        caught = caught_by(mutation, clone, wanted)
+        return asdict(mutation) | {"changed": changed, "caught": caught, "last": wanted[-1]}
     finally:
         path.write_text(before, encoding="utf-8")
 
@@ -163,22 +167,29 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--record", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--near", action="store_true", help="the mirrored file and folder alone")
     options = parser.parse_args()
+    chosen = drawn(options.count, options.seed)
     rows = []
     if options.record.exists():
         rows = [json.loads(line) for line in options.record.read_text("utf-8").splitlines()]
-    chosen = drawn(options.count, options.seed)
     for row, mutation in zip(rows, chosen, strict=False):
         if row | asdict(mutation) != row:
             parser.error(f"the record must be of this draw, {mutation}, got {row}")
+    rows += [{"caught": "", "last": ""} for _ in chosen[len(rows) :]]
+    *near, rest = LONGEST
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        for mutation in chosen[len(rows) :]:
-            rows.append(tried(mutation, clone))
-            with options.record.open("a", encoding="utf-8") as record:
-                print(json.dumps(rows[-1]), file=record)
-            print(table(rows[-1:]).splitlines()[-1], flush=True)
+        for number, mutation in enumerate(chosen):
+            row = rows[number]
+            wanted = ([] if row["last"] else near) + ([] if options.near else [rest])
+            if row["caught"] or row["last"] == rest or not wanted:
+                continue
+            rows[number] = tried(mutation, clone, wanted)
+            done = [json.dumps(row) for row in rows if row["last"]]
+            options.record.write_text("\n".join(done) + "\n", encoding="utf-8")
+            print(table(rows[number : number + 1]).splitlines()[-1], flush=True)
     caught = sum(bool(row["caught"]) for row in rows)
     print(f"\n{table(rows)}\n\n{caught} of {len(rows)} caught")
 
