@@ -113,8 +113,8 @@ def test_a_cycle_is_near_the_inverse(name, screen):
 
 
 def farthest_from_one(product):
-    """max |λ − 1| of a matrix's eigenvalues; of a large one by ARPACK, which needs the one alone."""
-    error = (product - torch.eye(len(product), dtype=torch.float64)).numpy()
+    """max |λ − 1| of a matrix's eigenvalues; of a large one by ARPACK, for that one alone."""
+    error = product.numpy() - np.eye(len(product))
     if len(error) < 200:
         return np.abs(np.linalg.eigvals(error)).max()
     found = eigs(error, 1, v0=np.random.default_rng(0).random(len(error)), tol=1e-4)
