@@ -86,6 +86,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: as `check_output`, before the block or after it; the disk is full.
+        PermissionError: Windows refuses the name for good, another program has the file open.
     """
     check_output(path, overwrite=overwrite)
     final = Path(os.path.realpath(path))
