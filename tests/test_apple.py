@@ -12,6 +12,8 @@ CALLS = """
 from dataclasses import replace
 
 import torch
+
+torch.set_num_threads(1)
 from blending import PRESETS, ShadowSettings, blend, contact_shadow, crop_for_repair, stitch
 from blending.cutout.clean import clean_cutout
 from blending.placement.layout import Layout
@@ -44,55 +46,41 @@ def pictures(source, target, mask, part):
         yield f"stitched as a {finish}", stitch(0.9 * crops.image, crops.place, finish=finish).image
 
 
+def expect_refusals():
+    there = torch.ones(3, device=NAME)
+    for make, words in (
+        (there.double, "the device has no torch.float64"),
+        (lambda: torch.zeros(1, dtype=torch.float64, device=NAME), "the device has no"),
+        (lambda: there + torch.ones(3), "all tensors must be on one device"),
+    ):
+        try:
+            made = make()
+        except (TypeError, RuntimeError) as error:
+            assert words in str(error), error
+        else:
+            raise AssertionError(made.dtype)
+    assert (2 * there + torch.tensor(1.0)).tolist() == [3.0] * 3
+
+
 inputs = source, target, mask, part
 with device():  # torch's backward pass counts the devices when it first runs
+    expect_refusals()
     expected = dict(pictures(*inputs))
     for name, image in pictures(*(one.to(NAME) for one in inputs)):
         assert image.device.type == NAME, name
         print(name, (image.cpu() - expected[name]).abs().max().item())
 """
-PLAYED = """
-import torch
-from tests.apple import NAME, device
-
-with device():
-    there = torch.ones(3, device=NAME)
-    for make in (
-        there.double,
-        lambda: torch.zeros(1, dtype=torch.float64, device=NAME),
-        lambda: there + torch.ones(3),
-    ):
-        try:
-            make()
-        except (TypeError, RuntimeError) as error:
-            print(error)
-    print((2 * there + torch.tensor(1.0)).tolist())
-"""
-
-
-def child(code):
-    if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
-        pytest.skip("this torch has no devices of Python: NO DEVICE WITHOUT FLOAT64 WAS PLAYED")
-    command = [sys.executable, "-c", "import torch; torch.set_num_threads(1)\n" + code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_the_device_refuses_float64_and_what_lies_on_another():
-    *refused, computed = child(PLAYED)
-    assert [("no torch.float64" in line, "one device" in line) for line in refused] == [
-        (True, False),
-        (True, False),
-        (False, True),
-    ]
-    assert computed == "[3.0, 3.0, 3.0]"
 
 
 @pytest.mark.weights
 def test_every_call_computes_there_what_it_computes_on_the_processor():
     """Within 0.1 level: the sums run in another order there."""
-    told = (line.rpartition(" ") for line in child(CALLS))
+    if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+        pytest.skip("this torch has no devices of Python: NO DEVICE WITHOUT FLOAT64 WAS PLAYED")
+    command = [sys.executable, "-c", CALLS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = (line.rpartition(" ") for line in done.stdout.splitlines())
     differences = {name: float(size) for name, _, size in told}
     assert len(differences) == 8
     assert max(differences.values()) < 0.1 / 255, differences
