@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -609,17 +608,18 @@ def test_help_names_every_option_and_ends_well(run):
 
 
 def test_help_is_fast_because_torch_is_not_imported(tmp_path):
+    """torch alone takes two seconds; a bare Python 0.1."""
     code = (
         "import sys\nfrom blending.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
         "heavy = {'torch', 'numpy', 'PIL', 'kornia', 'torchvision'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+        "import time\n"
+        "busy = time.process_time()\n"  # not the clock's: other programs run beside the tests
+        "sys.exit(f'imported {heavy} in {busy} s' if heavy or busy > 1 else 0)\n"
     )
-    started = time.perf_counter()
     done = subprocess_run(["-c", code], cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage: python -m blending" in done.stdout
-    assert time.perf_counter() - started < 2  # torch alone takes that long; a bare Python 0.1 s
 
 
 def test_the_module_runs_as_a_program(folder):
