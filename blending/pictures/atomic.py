@@ -3,7 +3,8 @@
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,9 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+# Seconds after which a new name is asked for again: Windows gives none to a file, and none that a
+# file has, while a virus scanner or a viewer has it open; scanners are done within a moment.
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 MOST_SLOTS = 64  # parts of other writers in a folder that are looked at before a name is drawn
 KINDS = (
     (stat.S_ISREG, "a file"),
@@ -82,6 +86,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: as `check_output`, before the block or after it; the disk is full.
+        PermissionError: Windows refuses the name for good, another program has the file open.
     """
     check_output(path, overwrite=overwrite)
     final = Path(os.path.realpath(path))
@@ -110,9 +115,9 @@ def _publish(part: Path, final: Path, overwrite: bool) -> None:
     """Give a part its final name, in a step that no other writer can come between."""
     check_output(final, overwrite=overwrite)  # for its words; what follows decides
     if overwrite:
-        os.replace(part, final)
+        _rename(os.replace, part, final)
     elif os.name == "nt":
-        os.rename(part, final)  # replaces nothing, there
+        _rename(os.rename, part, final)  # replaces nothing, there
     else:
         try:
             os.link(part, final)
@@ -142,6 +147,23 @@ def clear_parts(folder: Path) -> None:
             elif (file := _taken_over(part)) is not None:
                 with file:
                     part.unlink()
+
+
+def _rename(step: Callable[[Path, Path], None], part: Path, final: Path) -> None:
+    """Do a step that Windows may refuse for a moment.
+
+    Raises:
+        PermissionError: it is refused for good.
+    """
+    for pause in () if fcntl else PAUSES:
+        with suppress(PermissionError):
+            return step(part, final)
+        time.sleep(pause)
+    try:
+        return step(part, final)
+    except PermissionError as error:
+        words = f"{final} must be free to be written, is it open in another program? got: {error}"
+        raise PermissionError(words) from error
 
 
 def _open_part(folder: Path) -> tuple[Path, BinaryIO]:

@@ -197,7 +197,7 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of the server's process."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * 4096
 
 

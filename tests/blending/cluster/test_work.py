@@ -122,7 +122,7 @@ def test_a_target_that_was_written_anew_is_read_anew(work, jobs, row, pictures):
 
 
 def test_targets_are_kept_within_their_bound(work, jobs, row, monkeypatch):
-    monkeypatch.setattr(module, "KEPT_TARGETS", 48 * 40 * 3 * 4)
+    monkeypatch.setattr(module, "KEPT_TARGETS", 48 * 40 * 3)
     for job in jobs([row(0), row(2)]):
         done(work, job)
     assert len(work._targets) == 1

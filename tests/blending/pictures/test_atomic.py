@@ -198,6 +198,33 @@ def test_without_locks_as_on_windows_writers_still_do_not_meet(tmp_path, monkeyp
     assert (tmp_path / "a").read_bytes() == b"one"
 
 
+@pytest.mark.parametrize("refusals", [1, 3, None])
+def test_a_name_that_windows_refuses_is_asked_for_again_for_a_moment(
+    tmp_path, monkeypatch, refusals
+):
+    """Once, as long as a virus scanner reads it, or for good: then the old file stays whole."""
+    replace, pauses = os.replace, []
+
+    def refusing(part, final):
+        if refusals is None or len(pauses) < refusals:
+            raise PermissionError(13, "Access is denied", str(part), 5, str(final))
+        replace(part, final)
+
+    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    monkeypatch.setattr(os, "replace", refusing)
+    (tmp_path / "a").write_bytes(b"old")
+    if refusals is None:
+        with pytest.raises(PermissionError, match=r"a must be free .* open in another program\?"):
+            write(tmp_path / "a", overwrite=True)
+    else:
+        write(tmp_path / "a", overwrite=True)
+    assert (tmp_path / "a").read_bytes() == (b"old" if refusals is None else b"new")
+    assert names(tmp_path) == ["a"]
+    assert len(pauses) == (refusals or len(atomic.PAUSES))
+    assert sum(pauses) < 2
+
+
 def test_of_many_threads_that_want_one_name_one_gets_it(tmp_path):
     barrier = threading.Barrier(8)
 
