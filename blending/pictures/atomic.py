@@ -93,7 +93,9 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 file.flush()
                 if fcntl:
                     _publish(part, final, overwrite)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, OSError) and error.filename is None:
+                    error.filename = str(path)  # a full disk is told without it
                 if fcntl:  # while it is still locked: afterwards it may be another's
                     part.unlink(missing_ok=True)
                 raise
@@ -117,11 +119,22 @@ def _publish(part: Path, final: Path, overwrite: bool) -> None:
             os.link(part, final)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links: take the name first
-            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            os.replace(part, final)
+        except OSError:  # a file system without hard links
+            _publish_without_links(part, final)
         else:
             part.unlink()
+
+
+def _publish_without_links(part: Path, final: Path) -> None:
+    """Take the name first, with an empty file, which does not stay if the part cannot follow."""
+    taken = os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    try:
+        os.close(taken)
+        os.replace(part, final)
+    except BaseException:
+        if not final.stat().st_size:
+            final.unlink()
+        raise
 
 
 def _open_part(folder: Path) -> tuple[Path, BinaryIO]:
@@ -150,7 +163,7 @@ def _created(part: Path) -> BinaryIO | None:
     try:
         if _is_locked(part, file):
             return file
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         file.close()
         raise
@@ -171,7 +184,7 @@ def _taken_over(part: Path) -> BinaryIO | None:
                 file.truncate()
                 return file
             part.unlink()  # a finished picture, whose writer was killed before its part went
-    except OSError:
+    except BaseException:
         file.close()
         raise
     file.close()

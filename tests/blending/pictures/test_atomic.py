@@ -187,6 +187,50 @@ def test_a_file_system_without_hard_links_or_locks_will_do(tmp_path, monkeypatch
     assert (tmp_path / "c").read_bytes() == b"new"
 
 
+@ON_POSIX
+@pytest.mark.parametrize("name", ["close", "replace"])
+def test_without_hard_links_a_name_that_was_taken_does_not_stay_empty(tmp_path, monkeypatch, name):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    def failing(*words):
+        if name == "close":
+            real(*words)
+        raise OSError(5, "Input/output error")
+
+    real = getattr(os, name)
+    monkeypatch.setattr(os, "link", unsupported)
+    monkeypatch.setattr(os, name, failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write(tmp_path / "a")
+    monkeypatch.undo()
+    assert names(tmp_path) == []
+    write(tmp_path / "a")
+
+
+@ON_POSIX
+@pytest.mark.parametrize("left", [False, True])
+def test_an_interrupt_while_a_part_is_locked_leaves_no_new_one(tmp_path, monkeypatch, left):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    part = tmp_path / ".blending-0.part"
+    if left:
+        part.write_bytes(b"left")
+    monkeypatch.setattr(atomic.fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a")
+    assert names(tmp_path) == [part.name] * left
+
+
+def test_a_full_disk_is_told_with_the_file_s_name(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*picture'"),
+        whole_file(tmp_path / "picture", overwrite=False),
+    ):
+        raise OSError(28, "No space left on device")
+
+
 def test_without_locks_as_on_windows_writers_still_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "fcntl", None)
     with whole_file(tmp_path / "a", overwrite=False) as file:
