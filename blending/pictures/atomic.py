@@ -1,5 +1,6 @@
 """Files written whole or not at all, and never in the place of something that is no file."""
 
+import errno
 import os
 import secrets
 import stat
@@ -96,10 +97,12 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             try:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())  # or a power cut may leave an empty file of this name
+                _sync(file)
                 if fcntl:
                     _publish(part, final, overwrite)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, OSError) and error.filename is None:
+                    error.filename = str(path)  # a full disk is told without it
                 if fcntl:  # while it is still locked: afterwards it may be another's
                     part.unlink(missing_ok=True)
                 raise
@@ -109,6 +112,15 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         if not fcntl:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _sync(file: BinaryIO) -> None:
+    """See that the content is on the disk, or a power cut may leave an empty file of its name."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise  # full, broken; the others are file systems without it
 
 
 def _publish(part: Path, final: Path, overwrite: bool) -> None:
@@ -123,9 +135,8 @@ def _publish(part: Path, final: Path, overwrite: bool) -> None:
             os.link(part, final)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links: take the name first
-            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            os.replace(part, final)
+        except OSError:  # a file system without hard links
+            _publish_without_links(part, final)
         else:
             part.unlink()
 
@@ -166,6 +177,18 @@ def _rename(step: Callable[[Path, Path], None], part: Path, final: Path) -> None
         raise PermissionError(words) from error
 
 
+def _publish_without_links(part: Path, final: Path) -> None:
+    """Take the name first, with an empty file, which does not stay if the part cannot follow."""
+    taken = os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    try:
+        os.close(taken)
+        os.replace(part, final)
+    except BaseException:
+        if not final.stat().st_size:
+            final.unlink()
+        raise
+
+
 def _open_part(folder: Path) -> tuple[Path, BinaryIO]:
     """A part that is this writer's alone, empty; not by mkstemp: it keeps the user's permissions.
 
@@ -192,7 +215,7 @@ def _created(part: Path) -> BinaryIO | None:
     try:
         if _is_locked(part, file):
             return file
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         file.close()
         raise
@@ -213,7 +236,7 @@ def _taken_over(part: Path) -> BinaryIO | None:
                 file.truncate()
                 return file
             part.unlink()  # a finished picture, whose writer was killed before its part went
-    except OSError:
+    except BaseException:
         file.close()
         raise
     file.close()

@@ -5,5 +5,6 @@ from .core import CORE
 from .ends import ENDS
 from .exact import EXACT
 from .files import FILES
+from .injected import INJECTED
 
-PARTS = {part.name: part for part in (CORE, EXACT, FILES, ENDS, BATCHES)}
+PARTS = {part.name: part for part in (CORE, EXACT, FILES, ENDS, BATCHES, INJECTED)}

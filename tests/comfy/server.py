@@ -200,6 +200,11 @@ class Server:
         pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * 4096
 
+    def busy(self) -> float:
+        """Seconds that the server's process has computed so far, on all cores together."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
+
 
 def _ended(link, outcomes: dict, prompt_id: str, on_message) -> bool:
     """Take in one message; whether it ends the prompt."""
