@@ -81,9 +81,9 @@ def _run(options: argparse.Namespace) -> None:
         check_output(path, overwrite=options.overwrite)
     with without_library_words():
         target = read_picture(options.target)
-    check_format(options.out, target.pixels.shape[1], target.bits)
+    check_format(options.out, target.pixels.shape[1], target.bits, target.icc)
     if options.save_cutout:
-        check_format(options.save_cutout, 4, target.bits)
+        check_format(options.save_cutout, 4, target.bits, target.icc)
     with without_library_words():
         source = read_picture(options.source, icc=target.icc or srgb_profile())
         mask, doubt = _mask(options)

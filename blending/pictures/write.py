@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from .atomic import whole_file
@@ -18,19 +18,23 @@ FORMATS = {
     ".tif": ("TIFF", True, {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
+# Bytes of a colour profile that can be read again: Pillow's own bound, 255 segments of a JPEG.
+LARGEST_PROFILES = {"PNG": PngImagePlugin.MAX_TEXT_CHUNK, "JPEG": 255 * 65519}
 STRIP = 256  # rows that are rounded at once
 
 
-def check_format(path: str | Path, channels: int, bits: int) -> None:
+def check_format(path: str | Path, channels: int, bits: int, icc: bytes | None = None) -> None:
     """Raise unless the format of a path's suffix can hold a picture.
 
     Args:
         path: of the file to write.
         channels: 3, or 4 with alpha.
         bits: 8 or 16 a channel.
+        icc: colour profile to embed; None: none.
 
     Raises:
-        ValueError: an unknown suffix, 16 bits in another format than PNG, or alpha in one without.
+        ValueError: an unknown suffix, 16 bits in another format than PNG, alpha in one without, or
+            a profile that is too large for the format to be read again.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -42,6 +46,12 @@ def check_format(path: str | Path, channels: int, bits: int) -> None:
         able = ", ".join(name for name, (_, has_alpha, _) in FORMATS.items() if has_alpha)
         raise ValueError(
             f"{path} must be a format with alpha ({able}), as the picture has, got {suffix}"
+        )
+    most = LARGEST_PROFILES.get(FORMATS[suffix][0])
+    if icc and most is not None and len(icc) > most:
+        raise ValueError(
+            f"{path} must be .tif or .webp (8 bits) for a target whose colour profile has "
+            f"{len(icc)} bytes, got {suffix}, which holds {most}; or give the target a smaller one"
         )
 
 
@@ -62,7 +72,7 @@ def write_picture(
         OSError: no place for the file, see `check_output`.
     """
     channels = pixels.shape[1]
-    check_format(path, channels, bits)
+    check_format(path, channels, bits, icc)
     rounded = _rounded(pixels[0], bits)
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with whole_file(Path(path), overwrite=overwrite) as file:

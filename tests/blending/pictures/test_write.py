@@ -210,6 +210,21 @@ def test_formats_with_alpha_are_accepted(suffix):
     check_format(f"a{suffix}", 4, 8)
 
 
+@pytest.mark.parametrize(("suffix", "most"), [(".png", 2**20), (".jpg", 255 * 65519)])
+def test_a_profile_is_written_as_long_as_it_can_be_read_again(suffix, most, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    wide = profile + bytes(most - len(profile))
+    write_picture(tmp_path / f"a{suffix}", planes(levels()), icc=wide, overwrite=False)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        image.load()
+        assert image.info["icc_profile"] == wide
+    with pytest.raises(ValueError, match=r"b\.\w+ must be \.tif or \.webp .* smaller one"):
+        write_picture(tmp_path / f"b{suffix}", planes(levels()), icc=wide + b"0", overwrite=False)
+    write_picture(tmp_path / "b.tif", planes(levels()), icc=wide + b"0", overwrite=False)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.info["icc_profile"] == wide + b"0"
+
+
 def test_a_missing_folder_is_refused_and_not_made(tmp_path):
     with pytest.raises(NotADirectoryError, match="must lie in an existing folder"):
         write_picture(tmp_path / "none" / "a.png", planes(levels()), overwrite=True)
