@@ -1,8 +1,8 @@
 """The parts of the campaign by their names."""
 
 from .core import CORE
-from .ends import ENDS
+from .ends import DISKS, KILLS, MEMORY, WRITERS
 from .exact import EXACT
 from .files import FILES
 
-PARTS = {part.name: part for part in (CORE, EXACT, FILES, ENDS)}
+PARTS = {part.name: part for part in (CORE, EXACT, FILES, KILLS, MEMORY, DISKS, WRITERS)}
