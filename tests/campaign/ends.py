@@ -207,7 +207,7 @@ def _check_end(case: dict, status: int, errors: str, folder: Path) -> None:
     end = case["end"]
     if end in ("SIGKILL", "SIGTERM", "SIGHUP") and status == -getattr(signal, end):
         return
-    if end == "SIGINT" and _is_before_us(errors):
+    if end == "SIGINT" and _is_before_us(status, errors):
         return
     wanted, start = (130, "blending: interrupted") if end == "SIGINT" else (2, "blending: error:")
     is_one_line = errors.startswith(start) and errors.count("\n") == 1
@@ -221,12 +221,13 @@ def _check_end(case: dict, status: int, errors: str, folder: Path) -> None:
         raise FaultError(f"ends: {end}: other files are there than told: {errors.strip()[-120:]}")
 
 
-def _is_before_us(errors: str) -> bool:
-    """Whether Python was interrupted before it came to the pack, or as it went, by its traceback.
+def _is_before_us(status: int, errors: str) -> bool:
+    """Whether Python was interrupted before it came to the pack, or after it.
 
-    While it starts it says "Traceback" with none of our lines, and a name of its own.
+    At first the signal's own end is its, then a traceback without a line of ours.
     """
-    return "KeyboardInterrupt" in errors and f"{REPOSITORY}" not in errors
+    is_told = "KeyboardInterrupt" in errors and f"{REPOSITORY}" not in errors
+    return is_told or (status == -signal.SIGINT and not errors)
 
 
 def _check_left(case: dict, folder: Path, status: int) -> None:

@@ -44,7 +44,7 @@ NUMBERS = ("--scale", "--bleed", "--harmonise", "--strength", "--clean", "--memo
 TEXTS = ("--at", "--preset", "--stage", "--gradients", "--device", "--mask-channel")
 NAMES = ("--out", "--report", "--save-cutout", "--weights")
 numbers = st.one_of(
-    st.floats(-2, 8).map(repr), st.integers(-3, 300).map(str), st.floats(min_value=1e5).map(repr)
+    st.floats(-2, 8).map(repr), st.integers(-3, 40).map(str), st.floats(min_value=1e5).map(repr)
 )
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
 names = st.text(

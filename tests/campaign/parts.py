@@ -4,6 +4,9 @@ from .core import CORE
 from .ends import DISKS, KILLS, MEMORY, WRITERS
 from .exact import EXACT
 from .files import FILES
+from .graphs import GRAPHS
 from .weights import WEIGHTS
 
-PARTS = {part.name: part for part in (CORE, EXACT, FILES, WEIGHTS, KILLS, MEMORY, DISKS, WRITERS)}
+PARTS = {
+    part.name: part for part in (CORE, EXACT, FILES, WEIGHTS, KILLS, MEMORY, DISKS, WRITERS, GRAPHS)
+}
