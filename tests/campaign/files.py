@@ -62,9 +62,11 @@ cases = st.fixed_dictionaries(
     {
         "source": picture,
         "target": picture,
-        "mask": st.one_of(*[picture] * 6, st.just({"format": None})),
+        "mask": picture,
+        "masked": st.sampled_from((True,) * 8 + (False,)),
         "fits": st.sampled_from((True,) * 9 + (False,)),  # the mask has the source's size
-        "options": st.one_of(st.just([]), st.lists(option, max_size=3)),
+        "options": st.lists(option, max_size=3),
+        "with_options": st.sampled_from((True, False)),
     }
 )
 
@@ -74,7 +76,7 @@ def _make(case: dict, folder: Path) -> list[str]:
     words = ["--stage", "exact", "--evaluations", "1", "--out", "out.png"]
     for role in ("source", "target", "mask"):
         own = case[role]
-        if own["format"] is None:
+        if role == "mask" and not case["masked"]:
             continue
         if role == "mask" and case["fits"]:
             own = {**own, "size": case["source"]["size"]}
@@ -84,7 +86,8 @@ def _make(case: dict, folder: Path) -> list[str]:
         path = folder / f"{role}{suffix}"
         write(path, own)
         words += [f"--{role}", path.name]
-    return words + [word for words in case["options"] for word in words]
+    options = case["options"] if case["with_options"] else []
+    return words + [word for option in options for word in option]
 
 
 @contextmanager
