@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_type
-from .network.vgg16 import load_features
+from .network.vgg16 import Features, load_features
 from .placement.place import Placed, place
 from .quality.guardrails import guard_rails
 from .quality.verdicts import verdicts
@@ -60,7 +60,7 @@ class BlendResult:
         return self.given.paste
 
 
-def blend(
+def blend(  # noqa: PLR0913 - pictures, a place, and how
     source: Tensor,
     target: Tensor,
     mask: Tensor | None = None,
@@ -70,6 +70,7 @@ def blend(
     scale: float = 1.0,
     settings: BlendSettings | None = None,
     on_evaluation: OnEvaluation | None = None,
+    network: Features | None = None,
 ) -> BlendResult:
     """Blend a cut-out of a source into a target: the Poisson stage, then the refine stage.
 
@@ -86,6 +87,8 @@ def blend(
         settings: None: the defaults.
         on_evaluation: called at every evaluation; an exception that it raises (to cancel) is passed
             on.
+        network: from `load_features`, of the settings' weights, where many blends share it; None:
+            it is loaded where it is needed.
 
     Returns:
         The blend and its report. N is 1 or the batch size for each argument. Outside the mask the
@@ -107,7 +110,8 @@ def blend(
         compute = replace(compute, memory=int(memory))
     is_refined = settings.refine is not None and settings.refine.strength > 0
     needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
-    network = load_features(settings.weights_file, settings.input_scale) if needs_network else None
+    if needs_network and network is None:
+        network = load_features(settings.weights_file, settings.input_scale)
     result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
     stages, blended = [result.report], result.placed
     if settings.refine is not None:

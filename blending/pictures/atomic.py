@@ -91,6 +91,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             try:
                 yield file
                 file.flush()
+                os.fsync(file.fileno())  # or a power cut may leave an empty file of this name
                 if fcntl:
                     _publish(part, final, overwrite)
             except BaseException:
@@ -122,6 +123,25 @@ def _publish(part: Path, final: Path, overwrite: bool) -> None:
             os.replace(part, final)
         else:
             part.unlink()
+
+
+def clear_parts(folder: Path) -> None:
+    """Delete the parts that killed writers have left in a folder; those of living ones stay.
+
+    Args:
+        folder: there or not.
+    """
+    if fcntl:
+        parts = [folder / f".blending-{slot}.part" for slot in range(MOST_SLOTS)]
+    else:
+        parts = list(folder.glob(".blending-*.part"))
+    for part in parts:
+        with suppress(OSError):  # not there, of another user; Windows deletes no open file
+            if not fcntl:
+                part.unlink()
+            elif (file := _taken_over(part)) is not None:
+                with file:
+                    part.unlink()
 
 
 def _open_part(folder: Path) -> tuple[Path, BinaryIO]:

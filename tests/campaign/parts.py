@@ -1,5 +1,6 @@
 """The parts of the campaign by their names."""
 
+from .batches import BATCHES
 from .core import CORE
 from .ends import DISKS, KILLS, MEMORY, WRITERS
 from .exact import EXACT
@@ -8,5 +9,6 @@ from .graphs import GRAPHS
 from .weights import WEIGHTS
 
 PARTS = {
-    part.name: part for part in (CORE, EXACT, FILES, WEIGHTS, KILLS, MEMORY, DISKS, WRITERS, GRAPHS)
+    part.name: part
+    for part in (CORE, EXACT, FILES, WEIGHTS, KILLS, MEMORY, DISKS, WRITERS, BATCHES, GRAPHS)
 }
