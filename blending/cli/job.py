@@ -70,10 +70,10 @@ def read_inputs(options: argparse.Namespace, target: Picture | None = None) -> I
     from ..pictures.write import check_encoder
 
     target = target or read_picture(options.target, in_levels=True)
-    check_format(options.out, target.levels.shape[1], target.bits)
+    check_format(options.out, target.levels.shape[1], target.bits, target.icc)
     check_encoder(options.out, target.levels)
     if options.save_cutout:
-        check_format(options.save_cutout, 4, target.bits)
+        check_format(options.save_cutout, 4, target.bits, target.icc)
     source = read_picture(options.source, icc=target.icc or srgb_profile())
     mask, doubt = _mask(options)
     return Inputs(source, target, mask, doubt)

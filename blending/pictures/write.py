@@ -52,7 +52,7 @@ def write_picture(
         OSError: no place for the file, see `check_output`.
     """
     channels = pixels.shape[1]
-    check_format(path, channels, bits)
+    check_format(path, channels, bits, icc)
     rows = _interleaved(pixels[0], bits)
     name, _, options = FORMATS[Path(path).suffix.lower()]
     with whole_file(Path(path), overwrite=overwrite) as file:

@@ -52,6 +52,7 @@ class Outcome:
     outputs: dict = field(default_factory=dict)
     error: str = ""
     rejection: dict = field(default_factory=dict)  # of a prompt that was not queued
+    left_out: dict = field(default_factory=dict)  # errors by node, of one that was queued in part
 
     def of(self, kind: str) -> list[dict]:
         return [message["data"] for message in self.messages if message["type"] == kind]
@@ -166,6 +167,7 @@ class Server:
             outcome.error = error.read().decode()
             outcome.rejection = json.loads(outcome.error)
             return None, outcome
+        outcome.left_out = answer.get("node_errors") or {}
         return answer["prompt_id"], outcome
 
     def _history(self, prompt_id: str) -> dict:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageCms
 
 from blending.pictures import opening, write
+from blending.pictures.formats import FORMATS, LARGEST_PROFILES
 from blending.pictures.read import read_picture
 from blending.pictures.write import check_encoder, write_picture, write_text
 from blending.placement.levels import as_kept
@@ -189,6 +190,22 @@ def test_a_format_that_cannot_hold_the_picture_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a\.jpg must be a format with alpha"):
         write_picture(tmp_path / "a.jpg", planes(levels(4)), overwrite=False)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_profile_is_written_as_long_as_it_can_be_read_again(suffix, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    most = LARGEST_PROFILES[FORMATS[suffix][0]]
+    wide = profile + bytes(most - len(profile))
+    write_picture(tmp_path / f"a{suffix}", planes(levels()), icc=wide, overwrite=False)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        image.load()
+        assert image.info["icc_profile"] == wide
+    with pytest.raises(ValueError, match=r"b\.\w+ must be \.tif or \.webp .* smaller one"):
+        write_picture(tmp_path / f"b{suffix}", planes(levels()), icc=wide + b"0", overwrite=False)
+    write_picture(tmp_path / "b.tif", planes(levels()), icc=wide + b"0", overwrite=False)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.info["icc_profile"] == wide + b"0"
 
 
 def test_a_missing_folder_is_refused_and_not_made(tmp_path):
