@@ -140,11 +140,23 @@ def join(folder: str | Path, name: str) -> str:
 
 
 def _filesystem(path: str | Path) -> tuple[Any, str]:
+    """The file system by pyarrow, and the file's name there.
+
+    Names go as they are: what stands after a bucket would have to be quoted in an address of
+    pyarrow, and after a question mark be taken for options.
+    """
     try:
         from pyarrow.fs import FileSystem
     except ImportError as error:
         raise ValueError(f"{NO_URIS}; got {path}") from error
+    scheme, _, rest = str(path).partition("://")
+    host, _, name = rest.partition("/")
+    if not name or "?" in host:
+        raise ValueError(f"an address must be SCHEME://BUCKET/NAME, got {path}")
     try:
-        return FileSystem.from_uri(str(path))
+        system, base = FileSystem.from_uri(f"{scheme}://{host or '/'}")
     except ValueError as error:  # pyarrow's own ArrowInvalid
-        raise ValueError(f"an address must be of a scheme that pyarrow knows: {error}") from error
+        raise ValueError(
+            f"an address must be of a scheme that pyarrow knows, got {path}: {error}"
+        ) from error
+    return system, f"{base.rstrip('/')}/{name}"

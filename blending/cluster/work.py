@@ -245,14 +245,18 @@ class Work:
         """
         path, target = task.job.options[name], task.inputs.target
         how = {"bits": target.bits, "icc": target.icc, "overwrite": task.options.overwrite}
-        if not is_uri(path) and (how["overwrite"] or not exists(path)):
+        if not is_uri(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            write_picture(path, picture, **how)
-            return
+            try:
+                write_picture(path, picture, **how)
+                return
+            except FileExistsError:  # it may come meanwhile, by a worker that Ray took for lost
+                if how["overwrite"] or not Path(path).is_file():
+                    raise
         with tempfile.TemporaryDirectory(prefix="blending-") as folder:
             again = Path(folder) / Path(path).name
             write_picture(again, picture, **how)
-            if not exists(path) or how["overwrite"]:
+            if is_uri(path) and (how["overwrite"] or not exists(path)):
                 upload(again, path)
             elif digest(again) != _digest_at(path):
                 raise FileExistsError(f"{path} exists; it is overwritten only with --overwrite")
