@@ -60,8 +60,8 @@ def _status(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     with without_collector():
-        from .. import pipeline  # noqa: F401 - torch and all that a blend needs
         from ..pictures.atomic import check_output
+        from ..pipeline import blend  # noqa: F401 - with torch and all that it needs
         from .progress import Progress
 
     for path in output_paths(options):

@@ -10,10 +10,12 @@ from tqdm import tqdm
 
 from ..cli.console import Console
 from ..cli.options import Parser, add_blend_options, join_place
+from ..quality.verdicts import WANTED
 from .rehearsal import rehearse
 from .results import FAILED
 from .run import BatchSettings, Summary, WrongManifestError, run
 
+RETRY = " (--retry-failed tries them again)"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 DESCRIPTION = """\
 Blend every row of a manifest: JSON Lines (.jsonl) or CSV with a heading, a blend a row.
@@ -51,7 +53,7 @@ def batch_main(arguments: list[str]) -> int:
         except WrongManifestError as error:
             sys.stderr.write(f"blending: error: {error}\n")
             return EXIT_USAGE
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
             sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
             return EXIT_USAGE
         except KeyboardInterrupt:
@@ -115,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 class Bar:
-    """A progress bar of rows, with their rate and the remaining time, and a line for each failure."""
+    """A progress bar of rows, with rate and remaining time, and a line for each failure."""
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
@@ -163,7 +165,7 @@ def in_words(summary: Summary) -> str:
         ("rows", f"{summary.rows}"),
         ("blended", f"{summary.done}"),
         ("kept", f"{summary.kept}" + (" (blended before)" if summary.kept else "")),
-        ("failed", f"{summary.failed}"),
+        ("failed", f"{summary.failed}" + (RETRY if summary.failed else "")),
         ("time", f"{summary.seconds:.1f} s, {rate:.2f} rows/s, {summary.workers} workers"),
         ("look at", _looks(summary)),
         ("records", str(Path(summary.results))),
@@ -173,4 +175,5 @@ def in_words(summary: Summary) -> str:
 
 def _looks(summary: Summary) -> str:
     ordered = sorted(summary.looks.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {count}" for name, count in ordered) or "nothing"
+    words = [f"{WANTED[name].words} {count}" for name, count in ordered]
+    return ", ".join(words) or "nothing"

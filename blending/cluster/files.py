@@ -115,8 +115,11 @@ def digest(path: str | Path) -> str:
         64 digits.
 
     Raises:
+        FileNotFoundError: no file is there.
         OSError: it cannot be read.
     """
+    if not Path(path).is_file():  # nothing, a folder, or a pipe that would never end
+        raise FileNotFoundError(f"file not found: {path}")
     found = hashlib.sha256()
     with Path(path).open("rb") as file:
         while chunk := file.read(CHUNK):

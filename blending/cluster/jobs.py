@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -88,8 +88,8 @@ class Jobs:
         self._parser = option_parser()
 
     def __iter__(self) -> Iterator[Job]:
-        """The jobs; raises a `RowError` at the first row that is none."""
-        for one in self.checked():
+        """The jobs, their files not looked at again; raises a `RowError` for a row that is none."""
+        for one in self._rows(self._job):
             if isinstance(one, RowError):
                 raise one
             yield one
@@ -97,12 +97,21 @@ class Jobs:
     def checked(self) -> Iterator[Job | RowError]:
         """The jobs, and an error, not raised, for each row that is none.
 
-        Yields:
-            In the manifest's order.
+        Returns:
+            An iterator, in the manifest's order.
 
         Raises:
             OSError, ValueError: the manifest cannot be read, see `read_rows`.
         """
+
+        def checked(row: Row) -> Job:
+            job = self._job(row)
+            _check_files(job.namespace)
+            return job
+
+        return self._rows(checked)
+
+    def _rows(self, job_of: Callable[[Row], Job]) -> Iterator[Job | RowError]:
         for number, row in enumerate(read_rows(self.manifest)):
             if self.limit is not None and number >= self.limit:
                 return
@@ -110,7 +119,7 @@ class Jobs:
                 yield row
                 continue
             try:
-                yield self._job(row)
+                yield job_of(row)
             except (ValueError, TypeError) as error:
                 yield RowError(row.line, _in_fields(str(error)))
 
@@ -123,10 +132,6 @@ class Jobs:
         options = parse_options(
             ["--overwrite"] * self.overwrite + list(_arguments(fields)), self._parser
         )
-        for name in OUTPUTS:
-            if getattr(options, name):
-                check_suffix(getattr(options, name))
-        _check_source(options)
         return Job(row.line, out, vars(options), self._settings(options))
 
     def _complete(self, fields: Mapping[str, object]) -> dict[str, object]:
@@ -242,8 +247,13 @@ def _truth(name: str, value: object) -> bool:
     return found
 
 
-def _check_source(options: argparse.Namespace) -> None:
+def _check_files(options: argparse.Namespace) -> None:
     """Raise unless a job's own files are there; of addresses nobody asks before their turn."""
+    for name in OUTPUTS:
+        try:
+            check_suffix(getattr(options, name) or "none.png")
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     for name in INPUTS:
         path = getattr(options, name)
         if path and not is_uri(path) and not Path(path).is_file():

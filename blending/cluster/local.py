@@ -163,6 +163,9 @@ class LocalPool:
 
         Yields:
             Each row's record as soon as it is done.
+
+        Raises:
+            RuntimeError: workers end before they say a word.
         """
         try:
             yield from self._work(_Queue(rows), self.workers, is_alone=False)
@@ -193,19 +196,24 @@ class LocalPool:
             self._give_leave()
             for ready in wait([hand.words for hand in self._hands]):
                 hand = next(one for one in self._hands if one.words is ready)
-                try:
-                    kind, *words = hand.words.recv()
-                except (EOFError, OSError):
-                    record = self._bury(hand, queue, is_alone=is_alone)
-                else:
-                    hand.has_spoken = True
-                    record = hand.hear(kind, words)
-                if record is None:
-                    continue
-                if record["status"] == SHORT and not is_alone:
-                    self._suspects.append(hand.past)
-                    continue
-                yield record if record["status"] != SHORT else record | {"status": FAILED}
+                record = self._heard(hand, queue, is_alone=is_alone)
+                if record is not None:
+                    yield record
+
+    def _heard(self, hand: _Hand, queue: _Queue, *, is_alone: bool) -> dict | None:
+        """What a worker says, or that it has ended; the record of a row that is through."""
+        try:
+            kind, *words = hand.words.recv()
+        except (EOFError, OSError):
+            return self._bury(hand, queue, is_alone=is_alone)
+        hand.has_spoken = True
+        record = hand.hear(kind, words)
+        if record is None or record["status"] != SHORT:
+            return record
+        if is_alone or hand.past is None:
+            return record | {"status": FAILED}
+        self._suspects.append(hand.past)
+        return None
 
     def _feed(self, queue: _Queue, workers: int) -> None:
         """See that every worker has a row beside the one that it is at, if there are any."""

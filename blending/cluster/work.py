@@ -90,13 +90,15 @@ class Work:
     def read(self, task: Task) -> None:
         """Read the pictures; or find that the row is done already, or that it must fail.
 
+        Whatever is wrong with the row, such as a FileExistsError, becomes its record.
+
         Args:
             task: from `begin`; its inputs or its record are set.
         """
         with _Step(self, task, "read"):
             self._fetch(task)
             task.digest = self._digest(task)
-            if self._is_done(task):
+            if task.former is not None and self._is_done(task, task.former):
                 task.record = self.record(task, KEPT, output=task.former.output)
                 return
             task.inputs = read_inputs(task.options, self._target(task.options.target))
@@ -115,7 +117,8 @@ class Work:
         options = task.options
         try:
             settings = settings_of(options)
-            size = tuple(max(1, round(side * options.scale)) for side in _size(task.inputs.source))
+            height, width = task.inputs.source.pixels.shape[2:]
+            size = max(1, round(height * options.scale)), max(1, round(width * options.scale))
             shape = tuple(task.inputs.target.pixels.shape)
             limit = settings.compute.memory or DEFAULT_MEMORY
             return largest_bytes(size, shape, settings, limit)
@@ -154,7 +157,7 @@ class Work:
             task: after `blend`.
 
         Returns:
-            The row's record, ready for JSON.
+            The row's record, ready for JSON; a fault, such as a FileExistsError, stands in it.
         """
         if task.record is None:
             with _Step(self, task, "write"):
@@ -200,13 +203,11 @@ class Work:
             self._weights[key] = digest(path)
         return self._weights[key]
 
-    def _is_done(self, task: Task) -> bool:
+    def _is_done(self, task: Task, former: Former) -> bool:
         """Whether the row's file is what an earlier run made of the same; raises for another's."""
-        out, former = task.job.options["out"], task.former
+        out = task.job.options["out"]
         if not exists(out):
             return False
-        if former is None:
-            return False  # a run may have ended between the file and its record: see `_publish`
         if former.inputs == task.digest:
             return _digest_at(out) == former.output
         if not task.options.overwrite:
@@ -243,6 +244,7 @@ class Work:
         A file that is there with the very bytes is the row's own: the run before ended after it was
         written and before it was recorded.
         """
+        assert task.inputs is not None
         path, target = task.job.options[name], task.inputs.target
         how = {"bits": target.bits, "icc": target.icc, "overwrite": task.options.overwrite}
         if not is_uri(path):
@@ -294,16 +296,18 @@ class _Step:
     def __enter__(self) -> None:
         self.began = time.perf_counter()
 
-    def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> bool:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         self.task.seconds[self.name] = time.perf_counter() - self.began
         if not isinstance(error, Exception):
             return False
         is_known = isinstance(error, ValueError | TypeError | OSError)
-        is_short = isinstance(error, ShortOfMemoryError) or is_out_of_memory(error)
+        is_short = isinstance(error, ShortOfMemoryError) or (
+            isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error)
+        )
         words = " ".join(str(error).split()) or "short of memory"
         if not is_known and not is_short:  # a fault of ours: where it happened is worth a line
             at = traceback.extract_tb(error.__traceback__)[-1]
-            words = f"{kind.__name__}: {words} ({Path(at.filename).name}:{at.lineno})"
+            words = f"{type(error).__name__}: {words} ({Path(at.filename).name}:{at.lineno})"
         self.task.record = self.work.record(
             self.task, SHORT if is_short else FAILED, error=words, step=self.name
         )
@@ -320,11 +324,6 @@ def _state(path: str) -> tuple:
     """What tells one file from the next at its path."""
     found = os.stat(path)
     return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _size(picture: Picture) -> tuple[int, int]:
-    height, width = picture.pixels.shape[2:]
-    return height, width
 
 
 def _bytes(picture: Picture) -> int:

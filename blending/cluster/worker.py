@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..cli.console import without_library_words
 from .jobs import Job
@@ -125,7 +125,7 @@ def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
         work_through(work, rows(), lambda record: say("record", record), begin)
 
 
-def _received(line: Connection) -> object:
+def _received(line: Connection) -> Any:
     """What comes next; where nobody is left to send it the process ends at once.
 
     A file is at its place or not there, whenever that is.

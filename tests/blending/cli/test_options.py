@@ -14,7 +14,7 @@ def parsed(*words):
 
 def ended(capsys, *words):
     """The line that a refusal of argparse's tells."""
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 - each caller looks at the words
+    with pytest.raises(ValueError) as refused:
         parsed(*words)
     assert capsys.readouterr() == ("", "")
     return str(refused.value)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from blending.pictures import atomic
-from blending.pictures.atomic import check_output, whole_file
+from blending.pictures.atomic import check_output, clear_parts, whole_file
 
 ROOT = Path(__file__).parents[3]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="pipes, links and locks of POSIX")
@@ -246,6 +246,25 @@ def test_a_killed_writer_s_part_is_taken_over_and_a_living_one_s_is_not(tmp_path
     write(tmp_path / "a", b"again")
     assert names(tmp_path) == ["a", "b"]
     assert (tmp_path / "a").read_bytes() == b"again"
+
+
+@ON_POSIX
+def test_parts_of_killed_writers_are_cleared_and_those_of_living_ones_are_not(tmp_path):
+    writers = [started(WAITING, tmp_path / name) for name in "ab"]
+    assert [writer.stdout.readline() for writer in writers] == ["begun\n"] * 2
+    assert len(names(tmp_path)) == 2
+    writers[0].send_signal(signal.SIGKILL)
+    writers[0].communicate()
+    (tmp_path / ".blending-other.png").write_bytes(b"the user's")
+    clear_parts(tmp_path)
+    assert len(names(tmp_path)) == 2
+    writers[1].send_signal(signal.SIGKILL)
+    writers[1].communicate()
+    os.link(tmp_path / ".blending-other.png", tmp_path / ".blending-5.part")  # published, then cut
+    clear_parts(tmp_path)
+    assert names(tmp_path) == [".blending-other.png"]
+    assert (tmp_path / ".blending-other.png").read_bytes() == b"the user's"
+    clear_parts(tmp_path / "missing")
 
 
 @ON_POSIX
