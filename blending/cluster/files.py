@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 NO_URIS = 'an address must come with the extra: pip install ".[cluster]"'
 CHUNK = 2**20
+MOST_COPIES = 16
 
 
 def is_uri(path: str | Path) -> bool:
@@ -23,6 +25,43 @@ def is_uri(path: str | Path) -> bool:
         True where it begins with a scheme of two letters or more and two slashes.
     """
     return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)))
+
+
+class Copies:
+    """Copies of what lies at addresses that many rows name; fetched again where that changes."""
+
+    def __init__(self) -> None:
+        """Nothing is fetched yet."""
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._kept: OrderedDict[str, tuple[tuple, Path]] = OrderedDict()
+        self._count = 0
+
+    def get(self, path: str) -> Path:
+        """The copy of a file.
+
+        Args:
+            path: an address.
+
+        Returns:
+            A file on this machine, there until `MOST_COPIES` others were asked for.
+
+        Raises:
+            FileNotFoundError, ValueError, OSError: as `fetch`.
+        """
+        system, name = _filesystem(path)
+        found = system.get_file_info(name)
+        state = (found.size, found.mtime_ns)
+        if path not in self._kept or self._kept[path][0] != state:
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="blending-")
+            self._count += 1
+            copy = Path(self._folder.name) / f"{self._count}{Path(path).suffix}"
+            fetch(path, copy)
+            self._kept[path] = state, copy
+        self._kept.move_to_end(path)
+        while len(self._kept) > MOST_COPIES:
+            _, (_, old) = self._kept.popitem(last=False)
+            old.unlink()
+        return self._kept[path][1]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +18,9 @@ from .manifest import Manifest, Row, RowError, read_rows
 INPUTS = ("source", "mask", "target", "weights")
 OUTPUTS = ("out", "save_cutout")
 FLAGS = ("invert_mask",)
+PATHS = (*INPUTS, *OUTPUTS, "report")
+PLACING = ("at", "scale", "mask_channel", "invert_mask")
+DISTINCT = 1024  # settings that are remembered while rows are read
 # Options of the command line that no row may have, and why.
 NOT_OF_A_ROW = {
     "report": "each row's report stands in results.jsonl",
@@ -86,6 +90,8 @@ class Jobs:
         self.defaults = _defaults(defaults or {})
         self.base = "" if not isinstance(manifest, str | Path) else _parent(manifest)
         self._parser = option_parser()
+        self._versions = [_version(name) for name in ("deep-image-blending", "torch")]
+        self._words = lru_cache(DISTINCT)(_settings_words)
 
     def __iter__(self) -> Iterator[Job]:
         """The jobs, their files not looked at again; raises a `RowError` for a row that is none."""
@@ -145,16 +151,21 @@ class Jobs:
 
     def _settings(self, options: argparse.Namespace) -> str:
         """The digest of what decides a result beside its files."""
-        settings = asdict(settings_of(options)) | {"weights_file": bool(options.weights)}
-        kept = ("at", "scale", "mask_channel", "invert_mask")
-        words = {
-            "settings": settings,
-            "placing": [getattr(options, name) for name in kept],
-            "suffix": [Path(path).suffix if path else None for path in _outputs(options)],
-            "threads": self.threads,
-            "versions": [_version(name) for name in ("deep-image-blending", "torch")],
+        given = {
+            name: value for name, value in vars(options).items() if name not in (*PLACING, *PATHS)
         }
-        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
+        given["weights"] = "given" if options.weights else None  # which they are, their bytes tell
+        placing = [getattr(options, name) for name in PLACING]
+        suffixes = [Path(path).suffix if path else None for path in _outputs(options)]
+        words = [placing, suffixes, self.threads, self._versions]
+        text = self._words(tuple(given.items())) + json.dumps(words)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _settings_words(given: tuple[tuple[str, object], ...]) -> str:
+    """All settings as text, of options; many rows have the same."""
+    options = argparse.Namespace(**dict(given))
+    return json.dumps(asdict(settings_of(options)), sort_keys=True)
 
 
 def _outputs(options: argparse.Namespace) -> list[str | None]:

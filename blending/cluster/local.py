@@ -165,7 +165,7 @@ class LocalPool:
             Each row's record as soon as it is done.
 
         Raises:
-            RuntimeError: workers end before they say a word.
+            RuntimeError: workers end before they say a word, or by a fault of their own.
         """
         try:
             yield from self._work(_Queue(rows), self.workers, is_alone=False)
@@ -206,6 +206,8 @@ class LocalPool:
             kind, *words = hand.words.recv()
         except (EOFError, OSError):
             return self._bury(hand, queue, is_alone=is_alone)
+        if kind == "fault":
+            raise RuntimeError(f"a worker failed: {words[0]}")
         hand.has_spoken = True
         record = hand.hear(kind, words)
         if record is None or record["status"] != SHORT:

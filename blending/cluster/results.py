@@ -125,9 +125,9 @@ class Results:
                 left = memoryview(text)
                 while left:
                     left = left[self._file.write(left) :]
-            except OSError:
+            except OSError as error:
                 self._file.truncate(self._end)
-                raise
+                raise OSError(error.errno, f"{error.strerror}: {self.path}") from error
         self._places[record["out"]] = (record["line"], self._end)
         self._end += len(text)
 

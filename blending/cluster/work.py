@@ -21,10 +21,11 @@ from ..pictures.write import write_picture
 from ..pipeline import BlendResult
 from ..stages.device import is_out_of_memory
 from ..stages.memory import DEFAULT_MEMORY, MEGABYTE, ShortOfMemoryError, largest_bytes
-from .files import digest, exists, fetch, is_uri, local_copy, upload
+from .files import Copies, digest, exists, fetch, is_uri, local_copy, upload
 from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
 
+SHARED = ("target", "weights")  # inputs that many rows have in common
 KEPT_TARGETS = 256 * MEGABYTE  # bytes of decoded targets that are kept for the next rows
 
 
@@ -71,8 +72,9 @@ class Work:
         torch.set_num_threads(threads)
         self.threads, self.is_rehearsal = threads, is_rehearsal
         self._networks: dict[tuple, Features] = {}
-        self._targets: OrderedDict[tuple, Picture] = OrderedDict()
+        self._targets: OrderedDict[str, Picture] = OrderedDict()
         self._weights: dict[tuple, str] = {}
+        self._copies = Copies()
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def begin(self, job: Job, former: Former | None = None) -> Task:
@@ -97,11 +99,13 @@ class Work:
         """
         with _Step(self, task, "read"):
             self._fetch(task)
-            task.digest = self._digest(task)
+            digests = self._digests(task)
+            task.digest = _joined([task.job.settings, *digests.values()])
             if task.former is not None and self._is_done(task, task.former):
                 task.record = self.record(task, KEPT, output=task.former.output)
                 return
-            task.inputs = read_inputs(task.options, self._target(task.options.target))
+            target = self._target(task.options.target, digests["target"])
+            task.inputs = read_inputs(task.options, target)
 
     def bytes_needed(self, task: Task) -> int:
         """The most memory that the blend of a task may take beside its pictures.
@@ -162,12 +166,17 @@ class Work:
         if task.record is None:
             with _Step(self, task, "write"):
                 assert task.result is not None and task.inputs is not None
-                made = {"out": task.result.image, "save_cutout": task.result.cutout}
+                made = {"save_cutout": task.result.cutout, "out": task.result.image}
                 for name, picture in made.items():
                     if task.job.options[name] and not self.is_rehearsal:
                         self._publish(task, name, picture)
-                output = "" if self.is_rehearsal else _digest_at(task.job.options["out"])
-                task.record = self.record(task, DONE, output=output, report=task.result.report)
+                task.record = self.record(
+                    task,
+                    DONE,
+                    output="" if self.is_rehearsal else _output_digest(task.job),
+                    doubt=task.inputs.doubt,
+                    report=task.result.report,
+                )
         if task.folder is not None:
             task.folder.cleanup()
         assert task.record is not None
@@ -183,33 +192,34 @@ class Work:
         task.folder = tempfile.TemporaryDirectory(prefix="blending-")
         for name, path in remote.items():
             here = Path(task.folder.name) / (name + Path(path).suffix)
-            if name in INPUTS:
+            if name in SHARED:
+                here = self._copies.get(path)
+            elif name in INPUTS:
                 fetch(path, here)
             setattr(task.options, name, str(here))
 
-    def _digest(self, task: Task) -> str:
-        """Of settings, versions and the bytes of all that is read."""
-        words = [task.job.settings]
+    def _digests(self, task: Task) -> dict[str, str]:
+        """The digest of each file that is read; "": it has none."""
+        found = {}
         for name in INPUTS:
             path = getattr(task.options, name)
-            words.append(self._weights_digest(path) if path and name == "weights" else "")
-            if path and name != "weights":
-                words[-1] = digest(path)
-        return hashlib.sha256("\n".join(words).encode()).hexdigest()
+            is_large = path and name == "weights"  # the same for many rows
+            found[name] = self._kept_digest(path) if is_large else digest(path) if path else ""
+        return found
 
-    def _weights_digest(self, path: str) -> str:
+    def _kept_digest(self, path: str) -> str:
         key = _state(path)
         if key not in self._weights:
             self._weights[key] = digest(path)
         return self._weights[key]
 
     def _is_done(self, task: Task, former: Former) -> bool:
-        """Whether the row's file is what an earlier run made of the same; raises for another's."""
+        """Whether the row's files are what an earlier run made of the same; raises for others."""
         out = task.job.options["out"]
-        if not exists(out):
+        if not all(exists(path) for path in _outputs(task.job)):
             return False
         if former.inputs == task.digest:
-            return _digest_at(out) == former.output
+            return _output_digest(task.job) == former.output
         if not task.options.overwrite:
             raise FileExistsError(
                 f"{out} must not be there: it was made of other files, settings or versions; it "
@@ -217,13 +227,12 @@ class Work:
             )
         return False
 
-    def _target(self, path: str) -> Picture:
-        """A target, of which many rows may have the same."""
-        key = _state(path)
-        if key in self._targets:
-            self._targets.move_to_end(key)
-            return self._targets[key]
-        picture = self._targets[key] = read_picture(path)
+    def _target(self, path: str, content: str) -> Picture:
+        """A target, of which many rows may have the same, by the digest of its content."""
+        if content in self._targets:
+            self._targets.move_to_end(content)
+            return self._targets[content]
+        picture = self._targets[content] = read_picture(path)
         while len(self._targets) > 1 and sum(map(_bytes, self._targets.values())) > KEPT_TARGETS:
             self._targets.popitem(last=False)
         return picture
@@ -313,6 +322,20 @@ class _Step:
         )
         self.task.inputs = self.task.result = None
         return True
+
+
+def _joined(words: list[str]) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+
+def _outputs(job: Job) -> list[str]:
+    return [job.options[name] for name in OUTPUTS if job.options[name]]
+
+
+def _output_digest(job: Job) -> str:
+    """Of a row's file; of all where it has several."""
+    found = [_digest_at(path) for path in _outputs(job)]
+    return found[0] if len(found) == 1 else _joined(found)
 
 
 def _digest_at(path: str) -> str:

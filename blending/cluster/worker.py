@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -104,7 +105,6 @@ def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process hears it and ends this one
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)  # before torch and numpy are loaded
-    from .work import Work
 
     lock = threading.Lock()
 
@@ -120,9 +120,14 @@ def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
         say("begins", task.job.line, work.bytes_needed(task))
         _received(lines.leave)
 
-    work = Work(threads, is_rehearsal=is_rehearsal)
-    with without_library_words():
-        work_through(work, rows(), lambda record: say("record", record), begin)
+    try:
+        from .work import Work
+
+        work = Work(threads, is_rehearsal=is_rehearsal)
+        with without_library_words():
+            work_through(work, rows(), lambda record: say("record", record), begin)
+    except Exception:  # noqa: BLE001 - a fault of ours, told where somebody reads it
+        say("fault", traceback.format_exc())
 
 
 def _received(line: Connection) -> Any:

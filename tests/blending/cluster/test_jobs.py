@@ -116,6 +116,7 @@ def test_the_settings_digest_is_of_what_decides_the_result(manifest, row):
     ]
     assert {digest(one) for one in same} == {first}
     found = [digest(one) for one in other] + [digest(row(), threads=2)]
+    found.append(digest(row(weights="mask.png", input_scale="standardised")))
     assert first not in found
     assert len(set(found)) == len(found)
 

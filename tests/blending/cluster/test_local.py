@@ -47,6 +47,11 @@ def unborn(lines, threads, is_rehearsal):
     os._exit(3)
 
 
+def faulty(lines, threads, is_rehearsal):
+    """A worker that tells its own fault."""
+    lines.words.send(("fault", "Traceback: no module named torch"))
+
+
 @pytest.fixture
 def do(tmp_path, monkeypatch):
     """do(presets, workers): records by line, and the log's lines."""
@@ -121,6 +126,11 @@ class TestPool:
     def test_workers_that_never_begin_end_the_run(self, do, monkeypatch):
         monkeypatch.setattr(local, "serve", unborn)
         with pytest.raises(RuntimeError, match="before their first row, with exit status 3"):
+            do(["done"])
+
+    def test_a_worker_s_own_fault_is_told(self, do, monkeypatch):
+        monkeypatch.setattr(local, "serve", faulty)
+        with pytest.raises(RuntimeError, match="a worker failed: Traceback: no module named"):
             do(["done"])
 
     def test_an_exception_of_the_caller_ends_the_workers(self, do, tmp_path):
