@@ -4,7 +4,6 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 NO_URIS = 'an address must come with the extra: pip install ".[cluster]"'
 CHUNK = 2**20
-MOST_COPIES = 16
 
 
 def is_uri(path: str | Path) -> bool:
@@ -25,43 +23,6 @@ def is_uri(path: str | Path) -> bool:
         True where it begins with a scheme of two letters or more and two slashes.
     """
     return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)))
-
-
-class Copies:
-    """Copies of what lies at addresses that many rows name; fetched again where that changes."""
-
-    def __init__(self) -> None:
-        """Nothing is fetched yet."""
-        self._folder: tempfile.TemporaryDirectory | None = None
-        self._kept: OrderedDict[str, tuple[tuple, Path]] = OrderedDict()
-        self._count = 0
-
-    def get(self, path: str) -> Path:
-        """The copy of a file.
-
-        Args:
-            path: an address.
-
-        Returns:
-            A file on this machine, there until `MOST_COPIES` others were asked for.
-
-        Raises:
-            FileNotFoundError, ValueError, OSError: as `fetch`.
-        """
-        system, name = _filesystem(path)
-        found = system.get_file_info(name)
-        state = (found.size, found.mtime_ns)
-        if path not in self._kept or self._kept[path][0] != state:
-            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="blending-")
-            self._count += 1
-            copy = Path(self._folder.name) / f"{self._count}{Path(path).suffix}"
-            fetch(path, copy)
-            self._kept[path] = state, copy
-        self._kept.move_to_end(path)
-        while len(self._kept) > MOST_COPIES:
-            _, (_, old) = self._kept.popitem(last=False)
-            old.unlink()
-        return self._kept[path][1]
 
 
 @contextmanager
@@ -125,6 +86,30 @@ def exists(path: str | Path) -> bool:
         return Path(path).exists()
     system, name = _filesystem(path)
     return bool(system.get_file_info(name).type)
+
+
+def state(path: str | Path) -> tuple:
+    """What tells one file from the next at its path or address, without reading it.
+
+    Args:
+        path: a path or an address.
+
+    Returns:
+        Its size, when it was written and, of a path, which file it is.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: an address without the extra, or of an unknown scheme.
+        OSError: it cannot be found out.
+    """
+    if not is_uri(path):
+        found = Path(path).stat()
+        return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
+    system, name = _filesystem(path)
+    there = system.get_file_info(name)
+    if not there.is_file:
+        raise FileNotFoundError(f"file not found: {path}")
+    return there.size, there.mtime_ns
 
 
 def upload(file: Path, path: str | Path) -> None:

@@ -8,6 +8,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections import OrderedDict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +22,10 @@ from ..pictures.write import write_picture
 from ..pipeline import BlendResult
 from ..stages.device import is_out_of_memory
 from ..stages.memory import DEFAULT_MEMORY, MEGABYTE, ShortOfMemoryError, largest_bytes
-from .files import Copies, digest, exists, fetch, is_uri, local_copy, upload
+from .files import digest, exists, fetch, is_uri, local_copy, state, upload
 from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
 
-SHARED = ("target", "weights")  # inputs that many rows have in common
 KEPT_TARGETS = 256 * MEGABYTE  # bytes of decoded targets that are kept for the next rows
 
 
@@ -74,7 +74,6 @@ class Work:
         self._networks: dict[tuple, Features] = {}
         self._targets: OrderedDict[str, Picture] = OrderedDict()
         self._weights: dict[tuple, str] = {}
-        self._copies = Copies()
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def begin(self, job: Job, former: Former | None = None) -> Task:
@@ -192,9 +191,9 @@ class Work:
         task.folder = tempfile.TemporaryDirectory(prefix="blending-")
         for name, path in remote.items():
             here = Path(task.folder.name) / (name + Path(path).suffix)
-            if name in SHARED:
-                here = self._copies.get(path)
-            elif name in INPUTS:
+            if name == "weights":  # which are fetched when they are loaded
+                continue
+            if name in INPUTS:
                 fetch(path, here)
             setattr(task.options, name, str(here))
 
@@ -208,9 +207,9 @@ class Work:
         return found
 
     def _kept_digest(self, path: str) -> str:
-        key = _state(path)
+        key = (path, *state(path))
         if key not in self._weights:
-            self._weights[key] = digest(path)
+            self._weights[key] = _digest_at(path)
         return self._weights[key]
 
     def _is_done(self, task: Task, former: Former) -> bool:
@@ -242,9 +241,11 @@ class Work:
         is_refined = settings.refine is not None and settings.refine.strength > 0
         if settings.poisson.method != "deep" and not is_refined and not options.weights:
             return None
-        key = (options.weights and _state(options.weights), options.input_scale)
+        path = options.weights
+        key = (path and self._kept_digest(path), options.input_scale)
         if key not in self._networks:
-            self._networks[key] = load_features(options.weights, options.input_scale)
+            with local_copy(path) if path else nullcontext() as here:
+                self._networks[key] = load_features(here, options.input_scale)
         return self._networks[key]
 
     def _publish(self, task: Task, name: str, picture: Tensor) -> None:
@@ -341,12 +342,6 @@ def _output_digest(job: Job) -> str:
 def _digest_at(path: str) -> str:
     with local_copy(path) as here:
         return digest(here)
-
-
-def _state(path: str) -> tuple:
-    """What tells one file from the next at its path."""
-    found = os.stat(path)
-    return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _bytes(picture: Picture) -> int:
