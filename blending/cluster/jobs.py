@@ -54,6 +54,11 @@ class Job:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @property
+    def told(self) -> dict:
+        """What a record says of the options: from these and the files the plain paste is made."""
+        return {name: self.options[name] for name in (*PLACING, "preset")}
+
+    @property
     def namespace(self) -> argparse.Namespace:
         """The options as the command line's functions take them."""
         given = dict(self.options)

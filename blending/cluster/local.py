@@ -283,6 +283,7 @@ class LocalPool:
             "out": job.out,
             "status": FAILED,
             "files": files_of(job.namespace),
+            "options": job.told,
             "request": job.request,
             "threads": self.threads,
             "error": f"its worker ended twice, the last time with {how}: the memory may be short",

@@ -296,6 +296,7 @@ class Work:
             "out": task.job.out,
             "status": status,
             "files": files_of(task.job.namespace),
+            "options": task.job.told,
             "request": task.job.request,
             "inputs": task.digest,
             "threads": self.threads,
