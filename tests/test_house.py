@@ -53,7 +53,7 @@ FLOORS = (
     ("placement",),
     ("presets",),
     ("settings",),
-    ("checks", "validation", "report", "float64", "reductions"),
+    ("checks", "validation", "report", "float64", "reductions", "free_memory"),
 )
 # A tensor's shape in a docstring: (B, 3, H, W), (N or 1, C, K), (N,), (..., H, W).
 SHAPE = re.compile(r"\((?:[^(),]+|\.\.\.)(?:, [^(),]+)+\)|\([A-Z],\)")

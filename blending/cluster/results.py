@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from ..pictures.atomic import whole_file
 
@@ -54,6 +55,7 @@ class Results:
         self.folder, self.path = folder, folder / NAME
         self._places: dict[str, tuple[int, int]] = {}  # by out: the manifest's line, the offset
         self._file: FileIO | None = None
+        self._turn = Lock()  # a cluster's pool asks for former records in another thread
         self._end = 0
         self.is_new = True
 
@@ -103,7 +105,8 @@ class Results:
         """
         if out not in self._places or self._file is None:
             return None
-        record = json.loads(_line_at(self._file, self._places[out][1]))
+        with self._turn:
+            record = json.loads(_line_at(self._file, self._places[out][1]))
         return Former(*(record.get(name, "") for name in ("inputs", "output", "error", "request")))
 
     def append(self, record: dict) -> None:
@@ -117,13 +120,14 @@ class Results:
         """
         assert self._file is not None
         text = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-        try:
-            left = memoryview(text)
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            self._file.truncate(self._end)
-            raise OSError(error.errno, f"{error.strerror}: {self.path}") from error
+        with self._turn:
+            try:
+                left = memoryview(text)
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                self._file.truncate(self._end)
+                raise OSError(error.errno, f"{error.strerror}: {self.path}") from error
         self._places[record["out"]] = (record["line"], self._end)
         self._end += len(text)
 

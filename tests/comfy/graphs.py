@@ -1,5 +1,7 @@
 """Graphs as the API takes them, and the small pictures that they work on."""
 
+import uuid
+
 import numpy as np
 
 CONTROL = "control_after_generate"  # the page's second widget of a seed, saved and not sent
@@ -86,6 +88,11 @@ def show_mask(origin: str, slot: int = 0) -> dict:
 def probe(kind: str, **inputs) -> dict:
     """A tensor that no picture file gives; the kinds are in probes.py."""
     return node("PROBE_Tensor", kind=kind, **inputs)
+
+
+def again(origin: str = "1") -> dict:
+    """A picture handed on: what hangs on it is not taken from ComfyUI's cache."""
+    return node("PROBE_Again", image=[origin, 0], nonce=uuid.uuid4().hex)
 
 
 def probe_name(name: str) -> dict:

@@ -74,6 +74,19 @@ class ProbeTensor:
         return (TENSORS[kind](),) * 2
 
 
+class ProbeAgain:
+    """A picture that is handed on, so that what hangs on it runs again."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "hand_on", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "nonce": ("STRING",)}}
+
+    def hand_on(self, image, nonce):
+        return (image,)
+
+
 class AnyType(str):
     """A type that may be linked to every socket."""
 
@@ -149,6 +162,7 @@ class ProbeGuard:
 
 NODE_CLASS_MAPPINGS = {
     "PROBE_Tensor": ProbeTensor,
+    "PROBE_Again": ProbeAgain,
     "PROBE_Name": ProbeName,
     "PROBE_Look": ProbeLook,
     "PROBE_Models": ProbeModels,
