@@ -3,6 +3,23 @@
 import gc
 import sys
 
+COMMANDS = ("batch", "gallery")
+
+
+def _command(name: str) -> int:
+    """Run what a word of its own asks for, with the arguments after it."""
+    try:
+        from .cluster import command
+    except ModuleNotFoundError as error:
+        if error.name != f"{__package__}.cluster":
+            raise
+        sys.stderr.write(
+            f"blending: error: {name} is not part of what ComfyUI's registry ships: clone the "
+            "repository\n"
+        )
+        return 2
+    return getattr(command, f"{name}_main")(sys.argv[2:])
+
 
 def start() -> int:
     """Load the command line and run it; an interrupt while it is loaded is told in one line, too.
@@ -17,6 +34,8 @@ def start() -> int:
             pass
         else:
             wait_briefly()
+        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+            return _command(sys.argv[1])
         from .cli.main import main
 
         return main()

@@ -42,7 +42,9 @@ def memory_mark(device: torch.device) -> MemoryMark:
         torch.cuda.reset_peak_memory_stats(device)
         return MemoryMark(device, torch.cuda.memory_allocated(device))
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to VmRSS
+        Path("/proc/self/clear_refs").write_text(
+            "5", encoding="ascii"
+        )  # proc(5): sets VmHWM back to VmRSS
     except OSError:
         return MemoryMark(device, None)
     return MemoryMark(device, _resident("VmRSS"))
@@ -98,7 +100,7 @@ def _peak_memory(since: MemoryMark | None) -> int | None:
 
 def _resident(line: str) -> int | None:
     """A line of Linux's account of this process, in bytes."""
-    for text in Path("/proc/self/status").read_text().splitlines():
+    for text in Path("/proc/self/status").read_text("utf-8", "replace").splitlines():
         if text.startswith(f"{line}:"):
             return 1024 * int(text.split()[1])
     return None

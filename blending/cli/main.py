@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import replace
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO, cast
 
-from ..presets import PRESETS
-from ..settings import BlendSettings, Compute
 from .console import Console, without_library_words
+from .job import blend_inputs, output_paths, read_inputs, settings_of, write_outputs
 from .loading import without_collector
 from .options import EXIT_USAGE, parse_options
 from .outputs import Outputs
 
-if TYPE_CHECKING:  # torch, which --help does without
-    from torch import Tensor
-
-    from ..pictures.read import Picture
-    from ..pipeline import BlendResult
-
-MEGABYTE = 2**20
 EXIT_INTERRUPTED = 130
 
 
@@ -48,7 +38,7 @@ def _status(arguments: list[str]) -> int:
     outputs = Outputs()
     try:
         options = parse_options(arguments)
-        outputs = Outputs(_outputs(options))
+        outputs = Outputs(output_paths(options))
         _run(options)
     except (ValueError, TypeError, OSError) as error:
         so_far = f"; {outputs.words}" if outputs.written else ""
@@ -71,104 +61,19 @@ def _status(arguments: list[str]) -> int:
 def _run(options: argparse.Namespace) -> None:
     with without_collector():
         from ..pictures.atomic import check_output
-        from ..pictures.icc import srgb_profile
-        from ..pictures.read import read_picture
-        from ..pictures.write import check_format
-        from ..pipeline import blend
+        from ..pipeline import blend  # noqa: F401 - with torch and all that it needs
         from .progress import Progress
 
-    for path in _outputs(options):
+    for path in output_paths(options):
         check_output(path, overwrite=options.overwrite)
     with without_library_words():
-        target = read_picture(options.target)
-    check_format(options.out, target.pixels.shape[1], target.bits)
-    if options.save_cutout:
-        check_format(options.save_cutout, 4, target.bits)
+        inputs = read_inputs(options)
+    with Progress(settings_of(options)) as progress:
+        result = blend_inputs(options, inputs, progress)
     with without_library_words():
-        source = read_picture(options.source, icc=target.icc or srgb_profile())
-        mask, doubt = _mask(options)
-    settings = _settings(options)
-    column, row = options.at
-    with Progress(settings) as progress:
-        result = blend(
-            source.pixels,
-            target.pixels,
-            mask,
-            row=row,
-            column=column,
-            scale=options.scale,
-            settings=settings,
-            on_evaluation=progress,
-        )
-    _write(options, result, target)
+        write_outputs(options, result, inputs.target)
+    doubt = f"; look: {inputs.doubt}" if inputs.doubt else ""
     sys.stdout.write(f"{options.out}: {_summary(result.report)}{doubt}\n")
-
-
-def _outputs(options: argparse.Namespace) -> list[str]:
-    """The files that the run is to write."""
-    return [path for path in (options.out, options.save_cutout, options.report) if path]
-
-
-def _write(options: argparse.Namespace, result: BlendResult, target: Picture) -> None:
-    """The blend and, if they are asked for, the cut-out and the report."""
-    from ..pictures.write import write_picture, write_text
-
-    how = {"bits": target.bits, "icc": target.icc, "overwrite": options.overwrite}
-    with without_library_words():
-        write_picture(options.out, result.image, **how)
-        if options.save_cutout:
-            write_picture(options.save_cutout, result.cutout, **how)
-    if options.report:
-        report = {"files": _files(options), **result.report}
-        text = json.dumps(report, indent=2) + "\n"
-        write_text(options.report, text, overwrite=options.overwrite)
-
-
-def _mask(options: argparse.Namespace) -> tuple[Tensor | None, str]:
-    """The mask, and words about one that seems to take all but the object."""
-    from ..image.mask import adjust_mask
-    from ..image.polarity import WRONG, find_polarity
-    from ..pictures.read import read_mask
-
-    if options.mask is None:
-        return None, ""
-    mask = read_mask(options.mask, options.mask_channel or "luminance")
-    mask = adjust_mask(mask, invert=options.invert_mask)
-    is_odd = find_polarity(mask)[0].verdict == WRONG
-    return mask, "; look: mask looks inverted (see --invert-mask)" if is_odd else ""
-
-
-def _settings(options: argparse.Namespace) -> BlendSettings:
-    preset = PRESETS[options.preset]
-    steps = {"max_evaluations": options.evaluations}
-    poisson = {"method": options.method, "gradients": options.gradients, "bleed": options.bleed}
-    poisson |= {"clean": options.clean, "harmonise": options.harmonise}
-    refine = {"region": options.region, "strength": options.strength}
-    return BlendSettings(
-        poisson=_changed(preset.poisson, {**poisson, **steps}),
-        refine=_changed(preset.refine, {**refine, **steps})
-        if preset.refine and options.stage == "refine"
-        else None,
-        weights_file=options.weights,
-        input_scale=options.input_scale,
-        compute=Compute(
-            options.device,
-            options.arithmetic,
-            None if options.memory is None else MEGABYTE * options.memory,
-        ),
-    )
-
-
-def _changed(settings, options: dict):
-    """The settings with the options that were given."""
-    return replace(
-        settings, **{name: value for name, value in options.items() if value is not None}
-    )
-
-
-def _files(options: argparse.Namespace) -> dict[str, str | None]:
-    names = ("source", "mask", "target", "out")
-    return {name: str(path) if (path := getattr(options, name)) else None for name in names}
 
 
 def _summary(report: dict) -> str:

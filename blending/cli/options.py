@@ -23,30 +23,39 @@ DEMO_PLACE = (330, 186)  # column, row
 EXIT_USAGE = 2
 
 
-def parse_options(arguments: list[str]) -> argparse.Namespace:
-    """Parse, check and complete the options.
-
-    What argparse refuses ends the process with status 2 and a message of one line.
+def parse_options(
+    arguments: list[str], parser: argparse.ArgumentParser | None = None
+) -> argparse.Namespace:
+    """Parse, check and complete the options; `--help` prints them and ends the process.
 
     Args:
         arguments: without the program's name.
+        parser: from `option_parser`, for one who parses many times; None: a new one.
 
     Returns:
         The options by name.
 
     Raises:
-        ValueError: options that are missing or do not go together.
+        ValueError: options that are unknown, missing, out of their range or do not go together.
     """
-    options = _parser().parse_args(_join_place(arguments))
+    options = (parser or option_parser()).parse_args(join_place(arguments))
     _complete(options)
     return options
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse with error messages of one line."""
+class Parser(argparse.ArgumentParser):
+    """argparse that raises its errors, for the caller to tell."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"blending: error: {' '.join(message.split())}\n")
+        """Raise what argparse would print.
+
+        Args:
+            message: what is wrong.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(message)
 
 
 def _add_poisson(add: Callable[..., object]) -> None:
@@ -58,12 +67,33 @@ def _add_poisson(add: Callable[..., object]) -> None:
     add("--harmonise", type=float, metavar="F", help="colours to the place's, 0..1; 0: not")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def option_parser() -> argparse.ArgumentParser:
+    """The parser of the options that a blend takes.
+
+    Returns:
+        A parser whose errors are raised as `ValueError`.
+    """
+    parser = Parser(
         prog="python -m blending",
         description="Blend a cut-out of a source picture into a target picture.",
+        epilog="Thousands of blends by a list: python -m blending batch --help",
     )
+    add_blend_options(parser.add_argument)
     add = parser.add_argument
+    add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
+    add("--save-cutout", metavar="FILE", help="write the cleaned source with its alpha, as placed")
+    add("--report", metavar="FILE", help="write what was done as JSON")
+    add("--overwrite", action="store_true", help="replace files that are there")
+    add("--demo", action="store_true", help="blend the bundled example (default out: demo.png)")
+    return parser
+
+
+def add_blend_options(add: Callable[..., object]) -> None:
+    """The options that say what to blend and how, not where to write it.
+
+    Args:
+        add: a parser's `add_argument`.
+    """
     _add_pictures(add)
     add(
         "--preset",
@@ -92,12 +122,6 @@ def _parser() -> _Parser:
         metavar="MB",
         help="most a blend may take beside its pictures (default 8192)",
     )
-    add("--out", metavar="FILE", help=".png, .jpg, .webp or .tif; the target's bits and profile")
-    add("--save-cutout", metavar="FILE", help="write the cleaned source with its alpha, as placed")
-    add("--report", metavar="FILE", help="write what was done as JSON")
-    add("--overwrite", action="store_true", help="replace files that are there")
-    add("--demo", action="store_true", help="blend the bundled example (default out: demo.png)")
-    return parser
 
 
 def _add_pictures(add: Callable[..., object]) -> None:
@@ -110,8 +134,15 @@ def _add_pictures(add: Callable[..., object]) -> None:
     add("--scale", type=float, default=1.0, help="factor for source and mask (default 1)")
 
 
-def _join_place(arguments: list[str]) -> list[str]:
-    """`--at -20,30` as `--at=-20,30`: argparse takes a leading minus for an option."""
+def join_place(arguments: list[str]) -> list[str]:
+    """`--at -20,30` as `--at=-20,30`: argparse takes a leading minus for an option.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The same, joined.
+    """
     joined, rest = [], iter(arguments)
     for argument in rest:
         joined.append(f"--at={next(rest, '')}" if argument == "--at" else argument)
@@ -198,7 +229,20 @@ def _check_outputs(options: argparse.Namespace) -> None:
         path, others = getattr(options, written.replace("-", "_")), dict(read)
         read[written] = path
         for name, other in others.items():
-            if path and other and os.path.realpath(path) == os.path.realpath(other):
+            if path and other and _is_same(path, other):
                 raise ValueError(
                     f"--{written} must be another file than --{name}, got {other} for both"
                 )
+
+
+def _is_same(path: str | Path, other: str | Path) -> bool:
+    """Whether two paths may mean one file, links followed.
+
+    Most disks of macOS and Windows do not tell `Out.png` from `out.png`. Where neither is there,
+    nobody can say without writing: such names count as one on all systems.
+    """
+    there = os.path.exists(path), os.path.exists(other)
+    if any(there):
+        return all(there) and os.path.samefile(path, other)
+    path, other = (os.path.realpath(one) for one in (path, other))
+    return path.casefold() == other.casefold()

@@ -83,7 +83,7 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     Returns:
         The gamut; None where nothing is to be seen.
     """
-    step = max(1, max(picture.shape[2:]) // READ_SIDE)
+    step = reading_step(picture.shape)
     picture, free = picture[..., ::step, ::step], free[..., ::step, ::step]
     factor = min(1.0, LARGEST_SIDE / max(picture.shape[2:]))
     size = [max(1, round(side * factor)) for side in picture.shape[2:]]
@@ -99,6 +99,14 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     pixels = seen.flatten().nonzero()[:, 0]
     ends = lightness_ends(_at(picture, pixels[:: -(-len(pixels) // PIXELS)])[:, 0])
     return PlaceGamut(colours, ends)
+
+
+def reading_step(shape: tuple[int, ...]) -> int:
+    """Every how manieth row and column of a picture of `shape`, (..., H, W), is read.
+
+    1 for what is left of a picture that was read so.
+    """
+    return max(1, max(shape[-2:]) // READ_SIDE)
 
 
 def joined(gamuts: Sequence[PlaceGamut | None]) -> PlaceGamut | None:

@@ -1,9 +1,11 @@
 """Files written whole or not at all, and never in the place of something that is no file."""
 
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +15,9 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+# Seconds after which a new name is asked for again: Windows gives none to a file, and none that a
+# file has, while a virus scanner or a viewer has it open; scanners are done within a moment.
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 MOST_SLOTS = 64  # parts of other writers in a folder that are looked at before a name is drawn
 KINDS = (
     (stat.S_ISREG, "a file"),
@@ -82,6 +87,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: as `check_output`, before the block or after it; the disk is full.
+        PermissionError: Windows refuses the name for good, another program has the file open.
     """
     check_output(path, overwrite=overwrite)
     final = Path(os.path.realpath(path))
@@ -91,6 +97,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             try:
                 yield file
                 file.flush()
+                _sync(file)
                 if fcntl:
                     _publish(part, final, overwrite)
             except BaseException as error:
@@ -107,13 +114,22 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 part.unlink(missing_ok=True)
 
 
+def _sync(file: BinaryIO) -> None:
+    """See that the content is on the disk, or a power cut may leave an empty file of its name."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise  # full, broken; the others are file systems without it
+
+
 def _publish(part: Path, final: Path, overwrite: bool) -> None:
     """Give a part its final name, in a step that no other writer can come between."""
     check_output(final, overwrite=overwrite)  # for its words; what follows decides
     if overwrite:
-        os.replace(part, final)
+        _rename(os.replace, part, final)
     elif os.name == "nt":
-        os.rename(part, final)  # replaces nothing, there
+        _rename(os.rename, part, final)  # replaces nothing, there
     else:
         try:
             os.link(part, final)
@@ -123,6 +139,42 @@ def _publish(part: Path, final: Path, overwrite: bool) -> None:
             _publish_without_links(part, final)
         else:
             part.unlink()
+
+
+def clear_parts(folder: Path) -> None:
+    """Delete the parts that killed writers have left in a folder; those of living ones stay.
+
+    Args:
+        folder: there or not.
+    """
+    if fcntl:
+        parts = [folder / f".blending-{slot}.part" for slot in range(MOST_SLOTS)]
+    else:
+        parts = list(folder.glob(".blending-*.part"))
+    for part in parts:
+        with suppress(OSError):  # not there, of another user; Windows deletes no open file
+            if not fcntl:
+                part.unlink()
+            elif (file := _taken_over(part)) is not None:
+                with file:
+                    part.unlink()
+
+
+def _rename(step: Callable[[Path, Path], None], part: Path, final: Path) -> None:
+    """Do a step that Windows may refuse for a moment.
+
+    Raises:
+        PermissionError: it is refused for good.
+    """
+    for pause in () if fcntl else PAUSES:
+        with suppress(PermissionError):
+            return step(part, final)
+        time.sleep(pause)
+    try:
+        return step(part, final)
+    except PermissionError as error:
+        words = f"{final} must be free to be written, is it open in another program? got: {error}"
+        raise PermissionError(words) from error
 
 
 def _publish_without_links(part: Path, final: Path) -> None:

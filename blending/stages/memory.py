@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..network.receptive_field import HALO, REACH
-from ..placement.box import Box
+from ..placement.box import Box, full_box
+from ..placement.levels import is_levels
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box
 from ..settings import BlendSettings, Compute, PoissonSettings, RefineSettings
@@ -39,6 +40,10 @@ EXACT = 400  # of the mask's box: the exact solve with its grids; 290 were measu
 # Planes of the target's size, of its dtype, that a blend makes beside its pictures: the mask laid
 # out; in a refine stage it, where it is solved, where it is grown, and comparisons with it.
 MASK_PLANES, REFINE_MASK_PLANES = 1.25, 3.5
+
+
+class ShortOfMemoryError(ValueError):
+    """Less memory is free at the moment than a blend needs; later there may be more."""
 
 
 @dataclass(frozen=True)
@@ -223,18 +228,25 @@ def result_bytes(placed: Placed, settings: BlendSettings) -> int:
     """The memory for what a blend makes at the target's size, beside what the stages compute with.
 
     Args:
-        placed: from `place`; its pictures are the caller's and do not count.
+        placed: from `place` or `vicinity`; its pictures are the caller's and do not count.
         settings: of all stages.
 
     Returns:
         Bytes, on the target's device, while the last stage runs: its result and the mask laid out;
         with a refine stage the Poisson stage's result, too, and the masks that it makes of that.
+        Where the target is a part of a picture, that, if it was levels, and the result on the
+        whole.
     """
     channels, height, width = placed.target.shape[1:]
-    planes = channels + MASK_PLANES
+    planes, whole = channels + MASK_PLANES, placed.picture
     if settings.refine is not None:  # the Poisson stage's result and its source, laid out
         planes = 2 * channels + 3 + REFINE_MASK_PLANES
-    return round(planes * placed.batch * height * width * placed.target.element_size())
+    if is_levels(whole):
+        planes += channels
+    size = planes * placed.batch * height * width * placed.target.element_size()
+    if is_levels(whole) or whole.shape != placed.target.shape:
+        size += placed.batch * whole[0].numel() * whole.element_size()
+    return round(size)
 
 
 def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> float:
@@ -253,8 +265,8 @@ def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) 
         Bytes that each stage is to stay within: the limit less what the blend's results take.
 
     Raises:
-        ValueError: the settings name less than the least plan needs, or the processor has less
-            free than the plan needs; says what would do.
+        ValueError: the settings name less than the least plan needs; says what would do.
+        ShortOfMemoryError: the processor has less free than the plan needs; says what would do.
     """
     stages = [stage for stage in (settings.poisson, settings.refine) if stage is not None]
     results = result_bytes(placed, settings) if placed.target.device.type == device.type else 0
@@ -277,11 +289,38 @@ def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) 
         remedy = f"{_megabytes(smaller)} MB free or a smaller object would do"
         if smaller <= free:
             remedy = f"--memory {_megabytes(smaller)} would do, in tiles"
-        raise ValueError(
+        raise ShortOfMemoryError(
             f"memory must be {_megabytes(needed(limit))} MB for this blend, got "
             f"{int(free / MEGABYTE)} MB free; {remedy}"
         )
     return max(limit - results, 0)
+
+
+def largest_bytes(
+    size: tuple[int, int], shape: tuple[int, ...], settings: BlendSettings, memory: float
+) -> int:
+    """The most memory that a blend may need beside its pictures, told from sizes alone.
+
+    Args:
+        size: (height, width) of the source as placed, pixels: no object is larger.
+        shape: of the target, (1, 3 or 4, H, W).
+        settings: of all stages.
+        memory: bytes that each stage is told to keep within.
+
+    Returns:
+        Bytes; more than `memory` where no plan is small enough.
+    """
+    height, width = (min(side, most) for side, most in zip(size, shape[2:], strict=True))
+    box = Box((shape[2] - height) // 2, (shape[3] - width) // 2, height, width)
+    most = 0
+    for stage in filter(None, (settings.poisson, settings.refine)):
+        is_whole = isinstance(stage, RefineSettings) and stage.region == "picture"
+        changing = full_box(shape) if is_whole else box
+        if isinstance(stage, RefineSettings) and not is_whole:
+            changing = region_box(box, stage, shape)
+        most = max(most, _picture_bytes(changing, stage, shape, memory))
+    channels = 2 * shape[1] + 3 + REFINE_MASK_PLANES
+    return most + round(4 * channels * math.prod(shape[2:]))
 
 
 def _megabytes(size: int) -> int:

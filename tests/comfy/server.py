@@ -52,6 +52,7 @@ class Outcome:
     outputs: dict = field(default_factory=dict)
     error: str = ""
     rejection: dict = field(default_factory=dict)  # of a prompt that was not queued
+    left_out: dict = field(default_factory=dict)  # errors by node, of one that was queued in part
 
     def of(self, kind: str) -> list[dict]:
         return [message["data"] for message in self.messages if message["type"] == kind]
@@ -167,6 +168,7 @@ class Server:
             outcome.error = error.read().decode()
             outcome.rejection = json.loads(outcome.error)
             return None, outcome
+        outcome.left_out = answer.get("node_errors") or {}
         return answer["prompt_id"], outcome
 
     def _history(self, prompt_id: str) -> dict:
@@ -198,7 +200,7 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of the server's process."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * 4096
 
     def busy(self) -> float:

@@ -112,7 +112,7 @@ def test_a_refusing_stream_does_not_touch_other_files(tmp_path):
         def write(self, _):
             raise OSError("full")
 
-    with open(tmp_path / "file", "w") as file:
+    with open(tmp_path / "file", "w", encoding="utf-8") as file:
         before = os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []
         Console(Refusing()).write("words")
         assert len(before) == len(os.listdir("/dev/fd") if before else [])

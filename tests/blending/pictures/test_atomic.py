@@ -1,7 +1,9 @@
 """Whole files: what is refused, who comes first, and what killed runs leave."""
 
+import errno
 import os
 import random
+import re
 import signal
 import socket
 import stat
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from blending.pictures import atomic
-from blending.pictures.atomic import check_output, whole_file
+from blending.pictures.atomic import check_output, clear_parts, whole_file
 
 ROOT = Path(__file__).parents[3]
 ON_POSIX = pytest.mark.skipif(os.name == "nt", reason="pipes, links and locks of POSIX")
@@ -242,6 +244,33 @@ def test_without_locks_as_on_windows_writers_still_do_not_meet(tmp_path, monkeyp
     assert (tmp_path / "a").read_bytes() == b"one"
 
 
+@pytest.mark.parametrize("refusals", [1, 3, None])
+def test_a_name_that_windows_refuses_is_asked_for_again_for_a_moment(
+    tmp_path, monkeypatch, refusals
+):
+    """Once, as long as a virus scanner reads it, or for good: then the old file stays whole."""
+    replace, pauses = os.replace, []
+
+    def refusing(part, final):
+        if refusals is None or len(pauses) < refusals:
+            raise PermissionError(13, "Access is denied", str(part), 5, str(final))
+        replace(part, final)
+
+    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    monkeypatch.setattr(os, "replace", refusing)
+    (tmp_path / "a").write_bytes(b"old")
+    if refusals is None:
+        with pytest.raises(PermissionError, match=r"a must be free .* open in another program\?"):
+            write(tmp_path / "a", overwrite=True)
+    else:
+        write(tmp_path / "a", overwrite=True)
+    assert (tmp_path / "a").read_bytes() == (b"old" if refusals is None else b"new")
+    assert names(tmp_path) == ["a"]
+    assert len(pauses) == (refusals or len(atomic.PAUSES))
+    assert sum(pauses) < 2
+
+
 def test_of_many_threads_that_want_one_name_one_gets_it(tmp_path):
     barrier = threading.Barrier(8)
 
@@ -290,6 +319,25 @@ def test_a_killed_writer_s_part_is_taken_over_and_a_living_one_s_is_not(tmp_path
     write(tmp_path / "a", b"again")
     assert names(tmp_path) == ["a", "b"]
     assert (tmp_path / "a").read_bytes() == b"again"
+
+
+@ON_POSIX
+def test_parts_of_killed_writers_are_cleared_and_those_of_living_ones_are_not(tmp_path):
+    writers = [started(WAITING, tmp_path / name) for name in "ab"]
+    assert [writer.stdout.readline() for writer in writers] == ["begun\n"] * 2
+    assert len(names(tmp_path)) == 2
+    writers[0].send_signal(signal.SIGKILL)
+    writers[0].communicate()
+    (tmp_path / ".blending-other.png").write_bytes(b"the user's")
+    clear_parts(tmp_path)
+    assert len(names(tmp_path)) == 2
+    writers[1].send_signal(signal.SIGKILL)
+    writers[1].communicate()
+    os.link(tmp_path / ".blending-other.png", tmp_path / ".blending-5.part")  # published, then cut
+    clear_parts(tmp_path)
+    assert names(tmp_path) == [".blending-other.png"]
+    assert (tmp_path / ".blending-other.png").read_bytes() == b"the user's"
+    clear_parts(tmp_path / "missing")
 
 
 @ON_POSIX
@@ -347,3 +395,21 @@ def test_a_folder_without_write_permission_is_refused(tmp_path, monkeypatch):
 def test_a_free_place_is_accepted_and_nothing_is_written(tmp_path):
     check_output(tmp_path / "a.png", overwrite=False)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"),
+    [(errno.EINVAL, False), (errno.ENOSYS, False), (errno.ENOSPC, True), (errno.EIO, True)],
+)
+def test_what_the_disk_says_when_it_is_asked_to_keep_a_file(tmp_path, monkeypatch, code, is_told):
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if is_told:
+        with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+            write(tmp_path / "a")
+        assert names(tmp_path) == []
+    else:
+        write(tmp_path / "a")
+        assert names(tmp_path) == ["a"]

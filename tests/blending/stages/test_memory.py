@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from blending.placement.place import place
+from blending.presets import PRESETS
 from blending.settings import BlendSettings, Compute, PoissonSettings, RefineSettings
 from blending.stages import memory
 from blending.stages.memory import (
@@ -29,6 +30,7 @@ from blending.stages.memory import (
     check_memory,
     estimated_memory,
     first_that_fits,
+    largest_bytes,
     pass_plans,
     planned_bytes,
     plans,
@@ -386,6 +388,20 @@ def test_results_grow_with_channels_batch_and_dtype(large):
         assert result_bytes(double, settings) == 2 * own
 
 
+@pytest.mark.parametrize("settings", [BOTH, POISSON_ALONE])
+def test_of_a_vicinity_the_result_on_the_whole_counts_once_in_its_own_bytes(large, settings):
+    near, has_refine = large.vicinity(50), settings.refine is not None
+    own = RESULTS[has_refine] * 1000**2 / 1100**2  # of 900 and twice 50 pixels
+    whole = 3 * 1100**2
+    assert result_bytes(near, settings) == own + 4 * whole
+    levels = replace(large, target=torch.zeros(1, 3, 1100, 1100, dtype=torch.uint8))
+    floats = 3 * 4 * 1000**2  # the levels of the vicinity
+    assert result_bytes(levels.vicinity(50), settings) == own + floats + whole
+    deep = replace(large, target=torch.zeros(1, 3, 1100, 1100, dtype=torch.uint16))
+    assert result_bytes(deep.vicinity(50), settings) == own + floats + 2 * whole
+    assert result_bytes(large.vicinity(None), settings) == RESULTS[has_refine]
+
+
 def test_every_stage_that_will_run_counts(large, monkeypatch):
     leave(monkeypatch, 2 * ALL_AT_ONCE)
     whole = replace(GRAM, region="picture", margin=None)
@@ -412,3 +428,24 @@ def test_the_estimate_within_a_memory_is_that_of_the_plan_that_will_be_tried(lar
     for limit in (0, 2 * 2**30, 3 * 2**30, math.inf):
         planned = planned_bytes(extent, plans(extent, 1, limit)[0])
         assert estimated_memory(large, BOTH.poisson, memory=limit) == planned
+
+
+@pytest.mark.parametrize("name", ["painting", "photograph", "seam repair"])
+@pytest.mark.parametrize("at", [(0, 0), (40, 50), (-9, 130)])
+def test_the_most_that_sizes_alone_tell_is_no_less_than_the_estimate(name, at):
+    source, target = torch.rand(1, 4, 50, 60), torch.rand(1, 3, 150, 170)
+    settings = PRESETS[name]
+    placed = place(source, target, None, *at)
+    stages = [stage for stage in (settings.poisson, settings.refine) if stage]
+    estimate = max(estimated_memory(placed, stage) for stage in stages)
+    most = largest_bytes((50, 60), tuple(target.shape), settings, math.inf)
+    assert estimate + result_bytes(placed, settings) <= most
+    larger = largest_bytes((500, 600), tuple(target.shape), settings, math.inf)
+    assert most <= larger == largest_bytes((150, 170), tuple(target.shape), settings, math.inf)
+
+
+def test_a_region_of_the_whole_picture_counts_in_what_sizes_tell():
+    settings = PRESETS["painting"]
+    whole = replace(settings, refine=replace(settings.refine, region="picture"))
+    sizes = (9, 9), (1, 3, 300, 300)
+    assert largest_bytes(*sizes, whole, math.inf) > 2 * largest_bytes(*sizes, settings, math.inf)

@@ -1,0 +1,258 @@
+"""`python -m blending batch` and `gallery`: the command lines of a batch."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TextIO, cast
+
+from tqdm import tqdm
+
+from ..cli.console import Console
+from ..cli.options import Parser, add_blend_options, join_place
+from ..quality.verdicts import WANTED
+from .gallery import MOST_ROWS, Gallery, make_gallery
+from .rehearsal import rehearse
+from .results import FAILED
+from .run import BatchSettings, Summary, WrongManifestError, run
+
+GALLERY = """\
+Show a batch on a page that opens without a server: each row before and after, faults first.
+
+Rows that failed stand on top, then those whose guard rails say "look", the worst first. On the page
+they are sorted by any guard rail, line, name or seconds, found by their text, compared at full size
+and marked for a list. Small pictures lie beside the page; run again, also while the batch is under
+way, only those of new results are made. No other file is touched.
+"""
+RETRY = " (--retry-failed tries them again)"
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+DESCRIPTION = """\
+Blend every row of a manifest: JSON Lines (.jsonl) or CSV with a heading, a blend a row.
+
+A row's fields are the options of a single blend without their hyphens (source, mask, target, at,
+scale, preset, harmonise, ...) and out, the result's name below the folder of results:
+
+  {"source": "cat.png", "mask": "m.png", "target": "room.jpg", "at": [20, 30], "out": "a.png"}
+
+Relative paths are relative to the manifest. All rows are checked before the first is blended. What
+comes of each stands in results.jsonl in the folder of results: digests, seconds, guard rails or the
+error. Run again, after any end, the command goes on: rows that are blended already, of the same
+files and settings, are kept; those that failed are tried again with --retry-failed.
+"""
+EPILOG = """\
+Options of a single blend may be given, too; they count for rows without that field.
+Exit status: 0 all rows are blended, 1 some failed, 2 nothing was begun, 130 interrupted.
+With pip install ".[cluster]": .parquet manifests, addresses (s3://...) as paths, --cluster.
+"""
+
+
+def batch_main(arguments: list[str]) -> int:
+    """Run `batch`.
+
+    Args:
+        arguments: after that word.
+
+    Returns:
+        The exit status: 0; 1 where rows failed, 2 where nothing was begun, 130 after an interrupt.
+    """
+    return _told(lambda given: _run(_parsed(given)), arguments)
+
+
+def gallery_main(arguments: list[str]) -> int:
+    """Run `gallery`.
+
+    Args:
+        arguments: after that word.
+
+    Returns:
+        The exit status: 0; 2 where no page was made, 130 after an interrupt.
+    """
+    return _told(_gallery, arguments)
+
+
+def _told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """What a command's exit status is; its errors are told in a line each."""
+    output, errors = (cast(TextIO, Console(stream)) for stream in (sys.stdout, sys.stderr))
+    with redirect_stdout(output), redirect_stderr(errors):
+        try:
+            return do(arguments)
+        except WrongManifestError as error:
+            sys.stderr.write(f"blending: error: {error}\n")
+            return EXIT_USAGE
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
+            sys.stderr.write(f"blending: error: {' '.join(str(error).split())}\n")
+            return EXIT_USAGE
+        except KeyboardInterrupt:
+            sys.stderr.write("blending: interrupted; run it again to go on\n")
+            return EXIT_INTERRUPTED
+
+
+def _gallery(arguments: list[str]) -> int:
+    parser = Parser(
+        prog="python -m blending gallery",
+        description=GALLERY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("results", metavar="RESULTS", help="results.jsonl of a batch, or its folder")
+    add("--out", metavar="FOLDER", help='of the page (default "gallery" beside the results)')
+    add("--rows", type=int, metavar="N", default=MOST_ROWS, help=f"most (default {MOST_ROWS})")
+    add("--workers", type=int, metavar="N", help="processes (default the cores)")
+    options = parser.parse_args(arguments)
+    with Bar() as bar:
+        made = make_gallery(
+            options.results,
+            options.out,
+            rows=options.rows,
+            workers=options.workers,
+            on_start=bar.start,
+            on_row=bar.step,
+        )
+    sys.stdout.write(gallery_in_words(made))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m blending batch",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("manifest", metavar="MANIFEST", help=".jsonl or .csv file")
+    add("--out", metavar="FOLDER", required=True, help="of the results; made where it is missing")
+    add("--records", metavar="FOLDER", help="of results.jsonl (default the folder of results)")
+    add("--workers", type=int, metavar="N", help="blends at one time (default the cores allow)")
+    add("--threads", type=int, metavar="N", default=1, help="that each computes with (default 1)")
+    add("--limit", type=int, metavar="N", help="take the first rows alone")
+    add("--dry-run", action="store_true", help="check, count, estimate the time; write nothing")
+    add("--retry-failed", action="store_true", help="try rows again that failed")
+    add("--overwrite", action="store_true", help="replace files that are there")
+    add("--cluster", metavar="ADDRESS", help='of a Ray cluster, or "local" (the extra)')
+    add("--cpus-per-worker", type=float, metavar="F", help="for Ray (default the threads)")
+    add("--gpus-per-worker", type=float, metavar="F", default=0, help="for Ray (default 0)")
+    blend = parser.add_argument_group("for rows without that field")
+    add_blend_options(blend.add_argument)
+    return parser
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    blend = Parser(add_help=False)
+    add_blend_options(blend.add_argument)
+    names = vars(blend.parse_args([]))
+    unset = argparse.Namespace(**dict.fromkeys(names))  # argparse fills in what is missing alone
+    options = _parser().parse_args(join_place(arguments), unset)
+    options.defaults = {name: getattr(options, name) for name in names}
+    return options
+
+
+def _run(options: argparse.Namespace) -> int:
+    names = ("workers", "threads", "overwrite", "retry_failed", "limit", "cluster")
+    names += ("cpus_per_worker", "gpus_per_worker")
+    settings = BatchSettings(**{name: getattr(options, name) for name in names})
+    given = options.manifest, options.out, settings
+    if options.dry_run:
+        sys.stdout.write(rehearse(*given, defaults=options.defaults))
+        return 0
+    with Bar() as bar:
+        summary = run(
+            *given,
+            defaults=options.defaults,
+            records=options.records,
+            on_start=bar.start,
+            on_record=bar.show,
+        )
+    sys.stdout.write(in_words(summary))
+    return EXIT_FAILED if summary.failed else 0
+
+
+class Bar:
+    """A progress bar of rows, with rate and remaining time, and a line for each failure."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def start(self, rows: int) -> None:
+        """Begin.
+
+        Args:
+            rows: how many there are.
+        """
+        self._bar = tqdm(total=rows, unit="row", disable=not sys.stderr.isatty())
+
+    def show(self, record: dict) -> None:
+        """Move on.
+
+        Args:
+            record: of a row.
+        """
+        assert self._bar is not None
+        if record["status"] == FAILED:
+            line = f"line {record['line']}: {record['out']}: {record['error']}"
+            with self._bar.external_write_mode(sys.stderr):
+                sys.stderr.write(line + "\n")
+        self.step()
+
+    def step(self) -> None:
+        """Move on by a row."""
+        assert self._bar is not None
+        self._bar.update()
+
+
+def in_words(summary: Summary) -> str:
+    """A batch's counts as a table.
+
+    Args:
+        summary: from `run`.
+
+    Returns:
+        Lines of text.
+    """
+    rate = summary.done / summary.seconds if summary.seconds else 0.0
+    lines = [
+        ("rows", f"{summary.rows}"),
+        ("blended", f"{summary.done}"),
+        ("kept", f"{summary.kept}" + (" (blended before)" if summary.kept else "")),
+        ("failed", f"{summary.failed}" + (RETRY if summary.failed else "")),
+        ("time", f"{summary.seconds:.1f} s, {rate:.2f} rows/s, {summary.workers} workers"),
+        ("look at", _looks(summary)),
+        ("records", str(Path(summary.results))),
+    ]
+    return "".join(f"{name:<8} {words}\n" for name, words in lines)
+
+
+def gallery_in_words(made: Gallery) -> str:
+    """What was made of a gallery, as a table.
+
+    Args:
+        made: from `make_gallery`.
+
+    Returns:
+        Lines of text.
+    """
+    left = made.rows - made.shown
+    more = f", the best {left} are left out (--rows)" if left else ""
+    lines = [
+        ("rows", f"{made.shown}{more}"),
+        ("failed", f"{made.failed}"),
+        ("pictures", f"of {made.made} rows made, of {made.kept} kept"),
+        ("page", str(made.page)),
+    ]
+    if made.lacking:
+        lines.insert(2, ("lacking", f"{made.lacking} results that could not be read"))
+    return "".join(f"{name:<8} {words}\n" for name, words in lines)
+
+
+def _looks(summary: Summary) -> str:
+    ordered = sorted(summary.looks.items(), key=lambda item: -item[1])
+    words = [f"{WANTED[name].words} {count}" for name, count in ordered]
+    return ", ".join(words) or "nothing"
