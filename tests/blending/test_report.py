@@ -71,7 +71,7 @@ def test_the_peak_memory_is_that_of_the_run_not_of_the_process():
 
 
 def test_where_the_system_does_not_tell_there_is_no_peak(monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "write_text", refuse)  # as on other systems
