@@ -174,7 +174,8 @@ def test_imports_run_in_no_circle():
 def test_a_longest_chain_of_imports_is_short():
     """Through rooms 9, through files 12: __main__, cli.main, pipeline, ... settings, checks.
 
-    The batch stands above the single command: what it adds of its own is counted apart.
+    The batch stands above the single command: what it adds of its own is counted apart, through
+    files 10: command, rehearsal, run, the cluster's pool and its worker, worker, ... files.
     """
 
     def longest(arrows: dict[str, set[str]]) -> int:
@@ -190,7 +191,7 @@ def test_a_longest_chain_of_imports_is_short():
     below = {name: others for name, others in ARROWS.items() if room(name) != "cluster"}
     without = {name: {o for o in others if room(o) != "cluster"} for name, others in below.items()}
     assert longest(without) <= 13
-    assert longest({name: others for name, others in ARROWS.items() if name not in below}) <= 9
+    assert longest({name: others for name, others in ARROWS.items() if name not in below}) <= 10
 
 
 HELP = """

@@ -43,7 +43,14 @@ files and settings, are kept; those that failed are tried again with --retry-fai
 EPILOG = """\
 Options of a single blend may be given, too; they count for rows without that field.
 Exit status: 0 all rows are blended, 1 some failed, 2 nothing was begun, 130 interrupted.
-With pip install ".[cluster]": .parquet manifests, addresses (s3://...) as paths, --cluster.
+With pip install ".[cluster]": .parquet manifests, addresses (s3://bucket/name) as paths, --cluster.
+
+--cluster blends on Ray: "local" starts it on this machine, on the loopback alone; HOST:PORT is a
+cluster that this machine belongs to, "auto" the one that runs on it. Every node needs the very
+version of this package and of torch that this machine has; one that has not is refused. Files must
+lie at addresses, or in folders that all nodes see by the same path; keys for addresses are each
+node's own, AWS_ENDPOINT_URL and AWS_REGION are handed on. A worker or node that is lost is
+replaced and its rows are done again. Nodes of unlike processors may differ in the last bits.
 """
 
 

@@ -226,6 +226,26 @@ def test_a_full_disk_ends_it_and_leaves_the_former_page(batch, monkeypatch):
     assert made.page.read_bytes() == page
 
 
+def test_two_do_not_make_one_gallery_at_a_time(batch):
+    with pytest.raises(BlockingIOError, match="by one gallery at a time"):
+        make_gallery(batch, on_row=lambda: make_gallery(batch))
+
+
+def test_a_batch_that_ends_meanwhile_does_no_harm(batch, monkeypatch):
+    """It puts its records in order: another file, where the same offsets mean something else."""
+    path, find = batch / "results.jsonl", gallery.worst_rows
+
+    def find_and_end(file, rows):
+        found = find(file, rows)
+        lines = path.read_text().splitlines()
+        (batch / "tidy").write_text("\n".join([lines[0] + " " * 99, *lines[1:]]) + "\n")
+        (batch / "tidy").replace(path)
+        return found
+
+    monkeypatch.setattr(gallery, "worst_rows", find_and_end)
+    assert list(rows(make_gallery(batch).page)) == ["1.png", "2.png", "3.png", "4.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -1,6 +1,7 @@
 """Rows become jobs, or errors that name their line and field."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -124,6 +125,21 @@ def test_the_settings_digest_is_of_what_decides_the_result(manifest, row):
 def test_the_request_is_of_the_names_of_files_too(jobs, row):
     first, second, third = jobs([row(0), row(0, out="b.png"), row(0, out="c.png", mask=None)])
     assert first.request == second.request != third.request
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("source", date(2026, 1, 2), 'source must be a path, got "2026-01-02"'),
+        ("scale", b"1", "scale must be a text or a number, got"),
+        ("at", [date(2026, 1, 2), 1], "at"),
+    ],
+)
+def test_values_that_json_has_not_are_told_too(row, field, value, words):
+    """Parquet has them."""
+    (error,) = Jobs([row(0, **{field: value})], "results").checked()
+    assert isinstance(error, RowError)
+    assert str(error).startswith(f"line 1: {words}")
 
 
 def test_the_first_rows_alone_are_taken(jobs, row):
