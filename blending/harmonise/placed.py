@@ -113,7 +113,7 @@ def harmonise_batch(
     for sample, own in enumerate(colours):
         if on_picture:
             on_picture(sample, batch)
-        picture, area = pick(source, sample).to(device), pick(mask, sample).to(device)
+        picture, area = (pick(p, sample).to(device).contiguous() for p in (source, mask))
         if sample and len(source) == 1 and own is colours[sample - 1]:
             result = moved[-1].to(device)  # a still picture in a film
         else:
@@ -183,19 +183,23 @@ def colours_at_place(
     if reference is None and area is not None:
         area = area[(..., *window.box.slices)]
     wide = window.target.dtype
+
+    def planes(given: Tensor | None) -> Tensor | None:  # another layout rounds sums otherwise
+        return None if given is None else given[:, :3].to(device, wide).contiguous()
+
     found = place_colours(
         window.source,
         window.mask,
         window.target,
         network=network,
-        reference=None if reference is None else reference[:, :3].to(device, wide),
-        area=None if area is None else area.to(device, wide),
+        reference=planes(reference),
+        area=planes(area),
     )
     if reference is not None or area is not None:
         return found
     # Light is the place's own, but a colour belongs that is anywhere in the picture.
     target, covered = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
-    whole = place_gamut(target.to(device), (covered == 0).to(device))
+    whole = place_gamut(target.to(device).contiguous(), (covered == 0).to(device).contiguous())
     return replace(found, gamut=joined((found.gamut, whole)))
 
 
