@@ -90,7 +90,8 @@ class Jobs:
             overwrite: whether files that are there may be replaced.
             limit: take the first rows alone; None: all.
         """
-        self.manifest, self.folder, self.limit = manifest, folder, limit
+        self.manifest, self.limit = manifest, limit
+        self.folder = folder if is_uri(folder) else str(Path(folder).absolute())
         self.threads, self.overwrite = threads, overwrite
         self.defaults = _defaults(defaults or {})
         self.base = "" if not isinstance(manifest, str | Path) else _parent(manifest)

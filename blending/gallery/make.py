@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..checks import check_range
+from ..cluster.local import workers_here
+from ..cluster.results import FAILED, NAME, locked
 from ..pictures.atomic import clear_parts, whole_file
-from .gallery_page import Shown, page, worst_rows
-from .local import workers_here
-from .results import FAILED, NAME, locked
+from .page import Shown, page, worst_rows
 
 if TYPE_CHECKING:  # torch, which a gallery whose thumbnails are there does without
     from .thumbnails import Wanted

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from ..cluster.files import is_uri
+from ..cluster.results import FAILED
 from ..quality.verdicts import LOOK, WANTED, removal_in_words
-from .files import is_uri
-from .results import FAILED
 
-PARTS = Path(__file__).parent / "page"
+PARTS = Path(__file__).parent / "parts"
 POLICY = (  # of the page: whatever its data say, nothing is loaded but pictures, nothing else runs
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
     "style-src 'sha256-{style}'; script-src 'sha256-{script}'"

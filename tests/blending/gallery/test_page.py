@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from blending.cluster.gallery_page import Shown, excess, figures, looks, notes, page, worst_rows
+from blending.gallery.page import Shown, excess, figures, looks, notes, page, worst_rows
 from blending.quality.verdicts import WANTED, verdicts
 from tests.comfy.page import chromium
 
