@@ -1,4 +1,4 @@
-"""`python -m blending batch` and `gallery`: the command lines of a batch."""
+"""`python -m blending batch`: the command line of a batch."""
 
 import argparse
 import sys
@@ -12,19 +12,10 @@ from tqdm import tqdm
 from ..cli.console import Console
 from ..cli.options import Parser, add_blend_options, join_place
 from ..quality.verdicts import WANTED
-from .gallery import MOST_ROWS, Gallery, make_gallery
 from .rehearsal import rehearse
 from .results import FAILED
 from .run import BatchSettings, Summary, WrongManifestError, run
 
-GALLERY = """\
-Show a batch on a page that opens without a server: each row before and after, faults first.
-
-Rows that failed stand on top, then those whose guard rails say "look", the worst first. On the page
-they are sorted by any guard rail, line, name or seconds, found by their text, compared at full size
-and marked for a list. Small pictures lie beside the page; run again, also while the batch is under
-way, only those of new results are made. No other file is touched.
-"""
 RETRY = " (--retry-failed tries them again)"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 DESCRIPTION = """\
@@ -43,7 +34,14 @@ files and settings, are kept; those that failed are tried again with --retry-fai
 EPILOG = """\
 Options of a single blend may be given, too; they count for rows without that field.
 Exit status: 0 all rows are blended, 1 some failed, 2 nothing was begun, 130 interrupted.
-With pip install ".[cluster]": .parquet manifests, addresses (s3://...) as paths, --cluster.
+With pip install ".[cluster]": .parquet manifests, addresses (s3://bucket/name) as paths, --cluster.
+
+--cluster blends on Ray: "local" starts it on this machine, on the loopback alone; HOST:PORT is a
+cluster that this machine belongs to, "auto" the one that runs on it. Every node needs the very
+version of this package and of torch that this machine has; one that has not is refused. Files must
+lie at addresses, or in folders that all nodes see by the same path; keys for addresses are each
+node's own, AWS_ENDPOINT_URL and AWS_REGION are handed on. A worker or node that is lost is
+replaced and its rows are done again. Nodes of unlike processors may differ in the last bits.
 """
 
 
@@ -56,23 +54,19 @@ def batch_main(arguments: list[str]) -> int:
     Returns:
         The exit status: 0; 1 where rows failed, 2 where nothing was begun, 130 after an interrupt.
     """
-    return _told(lambda given: _run(_parsed(given)), arguments)
+    return told(lambda given: _run(_parsed(given)), arguments)
 
 
-def gallery_main(arguments: list[str]) -> int:
-    """Run `gallery`.
+def told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a command and tell its errors in a line each.
 
     Args:
-        arguments: after that word.
+        do: the command, from its arguments to its exit status.
+        arguments: for it.
 
     Returns:
-        The exit status: 0; 2 where no page was made, 130 after an interrupt.
+        The exit status: the command's own; 2 after an error, 130 after an interrupt.
     """
-    return _told(_gallery, arguments)
-
-
-def _told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """What a command's exit status is; its errors are told in a line each."""
     output, errors = (cast(TextIO, Console(stream)) for stream in (sys.stdout, sys.stderr))
     with redirect_stdout(output), redirect_stderr(errors):
         try:
@@ -86,31 +80,6 @@ def _told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
         except KeyboardInterrupt:
             sys.stderr.write("blending: interrupted; run it again to go on\n")
             return EXIT_INTERRUPTED
-
-
-def _gallery(arguments: list[str]) -> int:
-    parser = Parser(
-        prog="python -m blending gallery",
-        description=GALLERY,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("results", metavar="RESULTS", help="results.jsonl of a batch, or its folder")
-    add("--out", metavar="FOLDER", help='of the page (default "gallery" beside the results)')
-    add("--rows", type=int, metavar="N", default=MOST_ROWS, help=f"most (default {MOST_ROWS})")
-    add("--workers", type=int, metavar="N", help="processes (default the cores)")
-    options = parser.parse_args(arguments)
-    with Bar() as bar:
-        made = make_gallery(
-            options.results,
-            options.out,
-            rows=options.rows,
-            workers=options.workers,
-            on_start=bar.start,
-            on_row=bar.step,
-        )
-    sys.stdout.write(gallery_in_words(made))
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -227,28 +196,6 @@ def in_words(summary: Summary) -> str:
         ("look at", _looks(summary)),
         ("records", str(Path(summary.results))),
     ]
-    return "".join(f"{name:<8} {words}\n" for name, words in lines)
-
-
-def gallery_in_words(made: Gallery) -> str:
-    """What was made of a gallery, as a table.
-
-    Args:
-        made: from `make_gallery`.
-
-    Returns:
-        Lines of text.
-    """
-    left = made.rows - made.shown
-    more = f", the best {left} are left out (--rows)" if left else ""
-    lines = [
-        ("rows", f"{made.shown}{more}"),
-        ("failed", f"{made.failed}"),
-        ("pictures", f"of {made.made} rows made, of {made.kept} kept"),
-        ("page", str(made.page)),
-    ]
-    if made.lacking:
-        lines.insert(2, ("lacking", f"{made.lacking} results that could not be read"))
     return "".join(f"{name:<8} {words}\n" for name, words in lines)
 
 

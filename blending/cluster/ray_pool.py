@@ -260,6 +260,11 @@ def _connected(address: str, cores: int) -> Iterator[list[dict[str, float]]]:
         with _without_dashboard() if address == LOCAL else nullcontext():
             ray.init(address=address, **quiet)
         try:
+            if address == LOCAL and ray.util.get_node_ip_address() != "127.0.0.1":
+                words = (
+                    "Ray was loaded before this run: it listens on all networks, not this machine's"
+                )
+                logging.getLogger(__name__).warning(words)
             yield _nodes()
         finally:
             ray.shutdown()

@@ -119,7 +119,7 @@ class Results:
             OSError: the disk is full; the file is as it was.
         """
         assert self._file is not None
-        text = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         with self._turn:
             try:
                 left = memoryview(text)

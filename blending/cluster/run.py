@@ -175,6 +175,7 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     with _without_empty(made), Results(where).opened() as results:
         count, folders = check_jobs(jobs, results)
+        results.is_new = False  # from here on a file may be there whose record is not
         summary = Summary(rows=count, results=str(results.path))
         if on_start:
             on_start(count)

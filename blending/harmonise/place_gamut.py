@@ -102,9 +102,13 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
 
 
 def reading_step(shape: tuple[int, ...]) -> int:
-    """Every how manieth row and column of a picture of `shape`, (..., H, W), is read.
+    """The step from one row or column that is read to the next, of a picture that may be large.
 
-    1 for what is left of a picture that was read so.
+    Args:
+        shape: of the picture, (..., H, W).
+
+    Returns:
+        Pixels, 1 for pictures below 4096; and for what a larger one's step has left of it.
     """
     return max(1, max(shape[-2:]) // READ_SIDE)
 

@@ -114,7 +114,7 @@ def harmonise_batch(
     for sample, own in enumerate(colours):
         if on_picture:
             on_picture(sample, batch)
-        picture, area = pick(source, sample).to(device), pick(mask, sample).to(device)
+        picture, area = (pick(p, sample).to(device).contiguous() for p in (source, mask))
         if sample and len(source) == 1 and own is colours[sample - 1]:
             result = moved[-1].to(device)  # a still picture in a film
         else:
@@ -184,13 +184,17 @@ def colours_at_place(
     if reference is None and area is not None:
         area = area[(..., *window.box.slices)]
     wide = window.target.dtype
+
+    def planes(given: Tensor | None) -> Tensor | None:  # another layout rounds sums otherwise
+        return None if given is None else given[:, :3].to(device, wide).contiguous()
+
     found = place_colours(
         window.source,
         window.mask,
         window.target,
         network=network,
-        reference=None if reference is None else reference[:, :3].to(device, wide),
-        area=None if area is None else area.to(device, wide),
+        reference=planes(reference),
+        area=planes(area),
     )
     if reference is not None or area is not None:
         return found
@@ -205,7 +209,8 @@ def _whole_gamut(placed: Placed, sample: int, device: torch.device) -> PlaceGamu
     covered = lay_out(pick(placed.mask, sample) > 0, at, full_box(whole.shape))
     read = reading_step(whole.shape)
     free = ~covered[..., ::read, ::read]
-    return place_gamut(as_values(whole[..., ::read, ::read]).to(device), free.to(device))
+    seen = as_values(whole[..., ::read, ::read]).to(device)
+    return place_gamut(seen.contiguous(), free.to(device).contiguous())
 
 
 def _window(placed: Placed, sample: int, area: Tensor | None, device: torch.device) -> Window:

@@ -101,8 +101,8 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 if fcntl:
                     _publish(part, final, overwrite)
             except BaseException as error:
-                if isinstance(error, OSError) and error.filename is None:
-                    error.filename = str(path)  # a full disk is told without it
+                if isinstance(error, OSError) and error.errno and not error.filename:
+                    error.filename = str(path)  # the system tells a full disk without it
                 if fcntl:  # while it is still locked: afterwards it may be another's
                     part.unlink(missing_ok=True)
                 raise

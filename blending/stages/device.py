@@ -83,9 +83,13 @@ def free_memory(device: torch.device) -> float:
     return float("inf")
 
 
-def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+def is_out_of_memory(error: RuntimeError | MemoryError | ImportError) -> bool:
     """Whether torch could not allocate memory; on a processor that is a plain RuntimeError."""
     kinds = (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
-    # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
-    words = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
+    words = (
+        # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
+        *("not enough memory", "can't allocate memory", "Cannot allocate memory"),
+        "could not create a primitive",  # oneDNN, for a convolution of a shape that it can do
+        "failed to map segment from shared object",  # the system, for a library loaded late
+    )
     return isinstance(error, kinds) or any(said in str(error) for said in words)

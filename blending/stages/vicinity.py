@@ -17,6 +17,8 @@ from .batch import Evaluation, OnEvaluation
 from .cleaned import MARGIN
 from .prepare import NARROW
 
+STRIP = 256  # rows that are rounded at once
+
 
 def stages_reach(settings: BlendSettings) -> int | None:
     """How far from the source's box the stages look at the target.
@@ -56,7 +58,9 @@ def on_whole_target(image: Tensor, placed: Placed) -> Tensor:
     if image.shape[2:] == whole.shape[2:] and image.dtype == whole.dtype:
         return image
     result = whole.expand(len(image), -1, -1, -1).clone()
-    crop(result, placed.part).copy_(as_kept(image, whole))
+    strips = image.split(STRIP, 2), crop(result, placed.part).split(STRIP, 2)
+    for found, kept in zip(*strips, strict=True):
+        kept.copy_(as_kept(found, whole))
     return result
 
 

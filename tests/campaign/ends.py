@@ -16,25 +16,12 @@ import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
+from .forks import LONGEST, REPOSITORY, run_forked
 from .search import FaultError, Part
 
-if os.name == "posix":
-    import resource
-
-REPOSITORY = Path(__file__).parents[2]
 OUTPUTS = ("out.png", "cut.png", "report.json")
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT", "SIGINT", "SIGHUP")
-LONGEST = 180  # seconds of a run: one that takes longer hangs
 ROOM = 30_000_000  # bytes of a disk that is large enough
-# Torch is loaded before the limit, or nothing of ours would run.
-LIMITED = """
-import resource, sys
-import blending.pipeline, blending.pictures.write, blending.pictures.read, blending.cli.progress
-from blending.cli.main import main
-own = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (own + {more}, resource.RLIM_INFINITY))
-sys.exit(main(sys.argv[1:]))
-"""
 
 stages = st.sampled_from(("exact", "exact", "poisson"))
 kills = st.fixed_dictionaries(
@@ -87,11 +74,12 @@ def _pictures(folder: Path) -> None:
     (folder / "out").mkdir()
 
 
-def _start(folder: Path, words: list[str], **options) -> subprocess.Popen:
+def _start(folder: Path, words: list[str]) -> subprocess.Popen:
+    """The command line from its beginning, torch's loading with it."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, *words]
-    return subprocess.Popen(command, cwd=folder, env=environment, **pipes, **options)
+    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
 
 
 def _ended(process: subprocess.Popen) -> tuple[int, str]:
@@ -104,18 +92,35 @@ def _ended(process: subprocess.Popen) -> tuple[int, str]:
     return process.returncode, errors
 
 
+def _run(folder: Path, words: list[str], **limits: int) -> tuple[int, str]:
+    ended = run_forked(folder, words, **limits)
+    if ended is None:
+        raise FaultError("ends: the run hangs")
+    return ended
+
+
 @cache
-def _whole(stage: str) -> tuple[dict[str, bytes], float]:
-    """What an undisturbed run writes, and its seconds."""
+def _seconds() -> float:
+    """What an undisturbed run takes, from its beginning."""
+    with tempfile.TemporaryDirectory() as name:
+        _pictures(Path(name))
+        began = time.monotonic()
+        status, errors = _ended(_start(Path(name), _command("poisson")))
+        if status or errors:
+            raise FaultError(f"ends: an undisturbed run ended with {status}: {errors}")
+        return time.monotonic() - began
+
+
+@cache
+def _whole(stage: str) -> dict[str, bytes]:
+    """What an undisturbed run writes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _pictures(folder)
-        began = time.monotonic()
-        status, errors = _ended(_start(folder, _command(stage)))
+        status, errors = _run(folder, _words(stage))
         if status or errors:
             raise FaultError(f"ends: an undisturbed run ended with {status}: {errors}")
-        seconds = time.monotonic() - began
-        return {name: (folder / "out" / name).read_bytes() for name in OUTPUTS}, seconds
+        return {name: (folder / "out" / name).read_bytes() for name in OUTPUTS}
 
 
 def _in_a_folder(case: dict, check: Callable[[dict, Path], str]) -> str:
@@ -141,12 +146,13 @@ def check_kill(case: dict) -> str:
 
 
 def _killed(case: dict, folder: Path) -> str:
-    stage, seconds = case["stage"], _whole(case["stage"])[1]
+    stage = case["stage"]
     if case["there"]:  # of another run: one that ends early leaves them or replaces them whole
-        for name, content in _whole(_other(stage))[0].items():
+        for name, content in _whole(_other(stage)).items():
             (folder / "out" / name).write_bytes(content)
+    _seconds()  # before it starts
     process = _start(folder, _command(stage, *["--overwrite"] * case["there"]))
-    time.sleep(case["share"] / 1000 * seconds)
+    time.sleep(case["share"] / 1000 * _seconds())
     process.send_signal(getattr(signal, case["end"]))
     return _outcome(case, folder, *_ended(process))
 
@@ -161,9 +167,8 @@ def check_memory(case: dict) -> str:
 
 
 def _limited(case: dict, folder: Path) -> str:
-    code = LIMITED.format(more=2**20 * case["megabytes"])
-    process = _start(folder, ["-c", code, *_words(case["stage"])])
-    return _outcome(case, folder, *_ended(process))
+    limit = 2**20 * case["megabytes"]
+    return _outcome(case, folder, *_run(folder, _words(case["stage"]), memory=limit))
 
 
 def check_disk(case: dict) -> str:
@@ -172,17 +177,15 @@ def check_disk(case: dict) -> str:
 
 
 def _filled(case: dict, folder: Path) -> str:
-    files, share = _whole(case["stage"])[0], case["share"] / 1000
+    files, share = _whole(case["stage"]), case["share"] / 1000
     if case["end"] == "file size":
-        limit = int(share * max(map(len, files.values()))), resource.RLIM_INFINITY
-        setting = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit)}
-        process = _start(folder, _command(case["stage"]), **setting)
-        return _outcome(case, folder, *_ended(process))
+        limit = int(share * max(map(len, files.values())))
+        return _outcome(case, folder, *_run(folder, _words(case["stage"]), file_size=limit))
     room = max(4096, int(share * sum(map(len, files.values()))))
     if not _mounted(folder / "out", f"size={room}"):
         return "not permitted"
     try:
-        status, errors = _ended(_start(folder, _command(case["stage"])))
+        status, errors = _run(folder, _words(case["stage"]))
         _check_end(case, status, errors, folder)
         _check_left(case, folder, status)
         _mounted(folder / "out", f"remount,size={ROOM}")
@@ -235,7 +238,7 @@ def _check_left(case: dict, folder: Path, status: int) -> None:
     """Each output is whole or not there; a killed run may leave its part, others leave nothing."""
     stage, is_there = case["stage"], case.get("there", False)
     _check_whole(folder, [stage, _other(stage)] if is_there else [stage], may_be_parts=status < 0)
-    for name, content in _whole(stage)[0].items():
+    for name, content in _whole(stage).items():
         path = folder / "out" / name
         if is_there and not path.exists():
             raise FaultError(f"ends: {case['end']}: {name}, which was there, is gone")
@@ -252,14 +255,14 @@ def _check_whole(folder: Path, stages: Iterable[str], may_be_parts: bool) -> Non
                 raise FaultError("ends: a part is left")
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
-        elif path.read_bytes() not in [_whole(stage)[0][path.name] for stage in stages]:
+        elif path.read_bytes() not in [_whole(stage)[path.name] for stage in stages]:
             raise FaultError(f"ends: {path.name} is half-written or a mixture")
 
 
 def _check_next(case: dict, folder: Path) -> None:
     """The next run writes the same bytes and clears what the former left."""
-    files, _ = _whole(case["stage"])
-    status, errors = _ended(_start(folder, _command(case["stage"], "--overwrite")))
+    files = _whole(case["stage"])
+    status, errors = _run(folder, _words(case["stage"], "--overwrite"))
     if status or errors:
         raise FaultError(f"ends: {case['end']}: the next run ended with {status}: {errors}")
     for name in ("out.png", "cut.png"):
@@ -276,7 +279,7 @@ def check_writers(case: dict) -> str:
 
 def _written_twice(case: dict, folder: Path) -> str:
     more = ["--overwrite"] * case["overwrite"]
-    seconds = max(_whole(stage)[1] for stage in case["stages"])
+    seconds = _seconds()
     first = _start(folder, _command(case["stages"][0], *more))
     time.sleep(case["later"] / 1000 * seconds)
     second = _start(folder, _command(case["stages"][1], *more))

@@ -54,7 +54,8 @@ from .search import FaultError, Part
 
 Observer = Callable[..., None] | None
 DESCRIPTORS = Path("/proc/self/fd")
-VOLATILE = ("seconds", "peak_memory_bytes")  # of a report: not the same in two runs
+# Of a report: not the same in two runs, or None where they cannot be read.
+VOLATILE = ("seconds", "peak_memory_bytes", "versions")
 FEW = 2  # evaluations
 
 

@@ -84,7 +84,8 @@ class Server:
         shutil.copy(PACK / "tests" / "comfy" / "probes.py", folder / "custom_nodes")
         # What files of 0.1.0 load; what the examples load is the pack's own work.
         shutil.copytree(PACK / "blending" / "demo", folder / "input", dirs_exist_ok=True)
-        shutil.copy(PACK / "tests" / "guard.py", folder)
+        for name in ("guard.py", "faults.py"):
+            shutil.copy(PACK / "tests" / name, folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -12,20 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.comfy.graphs import (
-    again,
-    contact_shadow,
-    crop_for_repair,
-    graph,
-    laplacian_preview,
-    place_object,
-    poisson,
-    refine,
-    save,
-    scene,
-    square,
-    stitch,
-)
+from tests.comfy.graphs import again, every_stage, graph, poisson, put_pictures, refine, save
 
 pytestmark = pytest.mark.comfy
 PROMPTS = int(os.environ.get("COMFYUI_PROMPTS", "55"))
@@ -42,13 +29,6 @@ def small() -> dict:
     first = poisson(target=["6", 0], column=9, row=8, preset="fast", max_evaluations=1)
     second = refine(target=["6", 0], max_evaluations=1)
     return graph(n6=again(), n4=first, n5=second, n9=save("5"))
-
-
-def put_pictures(server, height: int, width: int) -> None:
-    """A target, and a source and a mask of half its size."""
-    server.put("t.png", scene(1, height, width))
-    server.put("s.png", scene(4, height // 2, width // 2))
-    server.put("m.png", square(height // 2, width // 2, height // 16))
 
 
 def test_prompts_in_a_row_give_the_same_bytes_and_do_not_grow_the_server(server):
@@ -75,21 +55,6 @@ def test_prompts_in_a_row_give_the_same_bytes_and_do_not_grow_the_server(server)
     growth = memory() - before
     print(f"{server.comfy.version}: {PROMPTS} prompts, {growth / 1e6:.1f} MB")
     assert growth < MOST_GROWTH
-
-
-def every_stage() -> dict:
-    """An object placed by hand, its shadow, both stages, their panels, a part of it stitched."""
-    of_object = {"source": ["20", 1], "mask": ["20", 2], "column": 0, "row": 0}
-    return {
-        **graph(n6=again(), n20=place_object(target=["6", 0], column=60, row=50, rotation=20)),
-        "21": contact_shadow(target=["6", 0]),
-        "4": poisson(target=["21", 0], max_evaluations=4, **of_object),
-        "5": refine(target=["21", 0], max_evaluations=4, source=["4", 4]),
-        "7": laplacian_preview(result=["5", 0], target=["21", 0], **of_object),
-        "8": crop_for_repair(image=["5", 0], mask=["4", 1], context=1),
-        "10": stitch(crop=["8", 0], place=["8", 2], finish="photograph"),
-        "9": save("10"),
-    }
 
 
 class Cancel:

@@ -527,6 +527,7 @@ def test_an_interrupt_writes_nothing_and_has_its_own_status(run, monkeypatch):
         (KeyboardInterrupt(), 130, "blending: interrupted, out.png written\n"),
         (OSError("disk full"), 2, "blending: error: disk full; out.png written\n"),
         (MemoryError(), 2, "more memory than there is; out.png written\n"),
+        (ImportError("x.so: failed to map segment from shared object"), 2, "out.png written\n"),
     ],
 )
 def test_what_ends_a_run_after_the_picture_says_that_it_is_there(

@@ -137,7 +137,7 @@ def test_the_network_is_loaded_once(work, jobs, row, pictures, random_weights, m
     fields = {"preset": "fast", "weights": str(random_weights), "input_scale": "standardised"}
     for job in jobs([row(0, **fields), row(1, **fields)]):
         assert done(work, job)["status"] == "done"
-    assert loaded == [(str(random_weights), "standardised")]
+    assert loaded == [(random_weights, "standardised")]
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,8 @@ def test_what_torch_warns_of_is_told_by_the_error_alone():
         RuntimeError("[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried"),
         RuntimeError("unable to mmap 15272248 bytes from file <w>: Cannot allocate memory (12)"),
         torch.cuda.OutOfMemoryError("whatever it says"),
+        RuntimeError("could not create a primitive"),
+        ImportError("libquadmath.so.0: failed to map segment from shared object"),
     ],
 )
 def test_a_lack_of_memory_is_told_from_other_errors(error):

@@ -2,54 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from blending.cluster import gallery
-from blending.cluster.command import gallery_main
 from blending.cluster.files import digest
-from blending.cluster.gallery import LOG, MARK, PAGE, make_gallery
-
-OPTIONS = {"at": [10, 10], "scale": 1.0, "mask_channel": None, "invert_mask": False, "preset": "x"}
-
-
-@pytest.fixture(autouse=True)
-def in_threads(monkeypatch):
-    """Thumbnails are made by this process: a new one loads torch for seconds."""
-    monkeypatch.setattr(
-        gallery, "ProcessPoolExecutor", lambda count, *_, **__: ThreadPoolExecutor(count)
-    )
-
-
-@pytest.fixture
-def batch(tmp_path):
-    """A folder of four results, as a batch has left it; row 3 failed."""
-    folder = tmp_path / "results"
-    folder.mkdir()
-    for name, size, colour in (("source", (20, 20), "red"), ("target", (120, 90), "blue")):
-        Image.new("RGB", size, colour).save(tmp_path / f"{name}.png")
-    Image.new("L", (20, 20), 255).save(tmp_path / "mask.png")
-    lines = []
-    for line in range(1, 5):
-        files = {name: str(tmp_path / f"{name}.png") for name in ("source", "mask", "target")}
-        one = {"line": line, "out": f"{line}.png", "files": files, "options": OPTIONS}
-        one |= {"request": f"r{line}", "inputs": f"i{line}", "status": "done"}
-        files["out"] = str(folder / one["out"])
-        if line == 3:
-            one |= {"status": "failed", "error": "of its own fault"}
-        else:
-            Image.new("RGB", (120, 90), (0, 50 * line, 0)).save(files["out"])
-            one["output"] = digest(files["out"])
-        lines.append(json.dumps(one))
-    (folder / "results.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+from blending.gallery import make as gallery
+from blending.gallery.make import LOG, PAGE, make_gallery
 
 
 def rows(page):
@@ -218,7 +179,7 @@ def test_a_full_disk_ends_it_and_leaves_the_former_page(batch, monkeypatch):
     page = made.page.read_bytes()
     Image.new("RGB", (120, 90), "white").save(batch / "1.png")
     monkeypatch.setattr(
-        "blending.cluster.thumbnails._write",
+        "blending.gallery.thumbnails._write",
         lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
     with pytest.raises(OSError, match="No space left"):
@@ -226,61 +187,21 @@ def test_a_full_disk_ends_it_and_leaves_the_former_page(batch, monkeypatch):
     assert made.page.read_bytes() == page
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nowhere"], "results must be the results.jsonl of a batch, found none: nowhere"),
-        (["{batch}", "--rows", "0"], "rows"),
-        (["{batch}", "--workers", "0"], "workers"),
-        (["{batch}", "--out", "{batch}"], "(--out)"),
-        ([], "RESULTS"),
-    ],
-)
-def test_mistakes_end_in_one_line(batch, capsys, arguments, words):
-    assert gallery_main([one.format(batch=batch) for one in arguments]) == 2
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert words in errors
-    assert errors.count("\n") == 1
-    assert not (batch / "gallery").exists()
+def test_two_do_not_make_one_gallery_at_a_time(batch):
+    with pytest.raises(BlockingIOError, match="by one gallery at a time"):
+        make_gallery(batch, on_row=lambda: make_gallery(batch))
 
 
-def test_the_command_tells_what_it_made(batch, capsys):
-    (batch / "4.png").unlink()
-    assert gallery_main([str(batch), "--rows", "3"]) == 0
-    output = capsys.readouterr().out
-    assert "rows     3, the best 1 are left out (--rows)" in output
-    assert "failed   1" in output
-    assert str(batch / "gallery" / PAGE) in output
-    assert gallery_main([str(batch)]) == 0
-    assert "lacking  1 results that could not be read" in capsys.readouterr().out
+def test_a_batch_that_ends_meanwhile_does_no_harm(batch, monkeypatch):
+    """It puts its records in order: another file, where the same offsets mean something else."""
+    path, find = batch / "results.jsonl", gallery.worst_rows
 
+    def find_and_end(file, rows):
+        found = find(file, rows)
+        lines = path.read_text().splitlines()
+        (batch / "tidy").write_text("\n".join([lines[0] + " " * 99, *lines[1:]]) + "\n")
+        (batch / "tidy").replace(path)
+        return found
 
-def test_it_shows_what_a_batch_has_made(batch, tmp_path):
-    """The commands themselves, one after the other, in processes of their own."""
-    root = Path(__file__).parents[3]
-    row = {"source": "source.png", "mask": "mask.png", "target": "target.png", "at": [30, 20]}
-    (tmp_path / "cut.png").write_bytes((tmp_path / "source.png").read_bytes()[:60])
-    lines = [row | {"out": "good.png"}, row | {"source": "cut.png", "out": "bad.png"}]
-    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    environment = os.environ | {"PYTHONPATH": str(root)}
-
-    def run(*words):
-        command = [sys.executable, "-m", "blending", *words]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-
-    options = ("--out", "o", "--preset", "seam-repair", "--workers", "1")
-    assert run("batch", "m.jsonl", *options).returncode == 1
-    done = run("gallery", "o", "--workers", "1")
-    assert (done.returncode, done.stderr) == (0, "")
-    found = rows(tmp_path / "o" / "gallery" / PAGE)
-    good, bad = found["good.png"], found["bad.png"]
-    assert (good[2] in (1, 2), good[11], good[12]) == (True, "", "")
-    assert good[8] == [30, 20, 20, 20]
-    assert good[15:17] == [(tmp_path / f"{name}.png").as_uri() for name in ("mask", "target")]
-    assert good[17:20] == [[30, 20, 1.0], ["luminance", 0], "seam repair"]
-    assert (bad[2], bad[13]) == (0, "")
-    assert "damaged" in bad[4]
-    assert json.loads((tmp_path / "o" / "gallery" / LOG).read_text().splitlines()[0]) == MARK
+    monkeypatch.setattr(gallery, "worst_rows", find_and_end)
+    assert list(rows(make_gallery(batch).page)) == ["1.png", "2.png", "3.png", "4.png"]

@@ -4,7 +4,7 @@ import torch
 from PIL import Image, ImageCms
 
 from blending.cluster.files import digest
-from blending.cluster.thumbnails import (
+from blending.gallery.thumbnails import (
     BACKDROP,
     SIDE,
     Wanted,

@@ -12,11 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..cli.job import PICTURES, read_inputs
+from ..cluster.files import digest, local_copy
 from ..pictures.atomic import whole_file
 from ..pictures.read import read_picture
 from ..placement.box import Box, crop, full_box
 from ..placement.place import Placed, place
-from .files import digest, local_copy
 
 NAMES = ("before", "after")
 SIDE, QUALITY = 320, 85  # pixels, of JPEG

@@ -36,6 +36,11 @@ function limit(rail, value) {
   return isLow ? `${number(rail, lowest)} at least` : `${number(rail, highest)} at most`
 }
 
+function range(rail) {
+  if (rail.lowest === undefined || rail.highest === undefined) return limit(rail, 0)
+  return `${number(rail, rail.lowest)} to ${number(rail, rail.highest)}`
+}
+
 function excess(rail, value) { // how far outside, as a share of the limit; below 0 inside
   if (rail.lowest === undefined && rail.highest === undefined) return value
   const {lowest = -Infinity, highest = Infinity} = rail
@@ -423,7 +428,8 @@ function tell(words) {
 function fit() {
   const isFull = stage.classList.contains('full')
   const [width, height] = size
-  const room = [stage.clientWidth, stage.clientHeight]
+  const words = stage.querySelector(':scope > p')?.offsetHeight ?? 0
+  const room = [stage.clientWidth, stage.clientHeight - words]
   const scale = isFull ? 1 / devicePixelRatio : Math.min(room[0] / width, room[1] / height)
   const shown = [width * scale, height * scale]
   Object.assign($('picture').style, {width: `${shown[0]}px`, height: `${shown[1]}px`})
@@ -439,7 +445,7 @@ function fact(rail, n, row) {
   const isBad = row.looks.includes(n)
   const line = element('tr', isBad ? {class: 'bad'} : {})
   const shown = value === null ? '–' : number(rail, value)
-  const words = value === null ? '' : limit(rail, value)
+  const words = range(rail)
   line.append(element('td', {}, rail.words, ...(words ? [element('small', {}, words)] : [])),
     element('td', {}, shown))
   return line

@@ -11,13 +11,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..checks import check_range
+from ..cluster.local import workers_here
+from ..cluster.results import FAILED, NAME, locked
 from ..pictures.atomic import clear_parts, whole_file
-from .gallery_page import Shown, page, worst_rows
-from .local import workers_here
-from .results import FAILED, NAME, locked
+from .page import Shown, page, worst_rows
 
 if TYPE_CHECKING:  # torch, which a gallery whose thumbnails are there does without
     from .thumbnails import Wanted
@@ -94,13 +94,14 @@ def make_gallery(
     if not path.is_file():
         raise FileNotFoundError(f"results must be the {NAME} of a batch, found none: {path}")
     folder = path.absolute().parent / "gallery" if out is None else Path(out).absolute()
-    count, places = worst_rows(path, rows)
+    with path.open("rb") as file:  # once: a batch that ends puts another in its place
+        count, places = worst_rows(file, rows)
+        shown = list(_shown(file, path, places))
     if not count:
         raise ValueError(f"results must have a row, got none: {path}")
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, "a gallery"):
-        shown = list(_shown(path, places))
+    with locked(folder / LOCK, "gallery"):
         made = Gallery(folder / PAGE, rows=count, shown=len(shown))
         _see(shown, folder, made, workers or workers_here(1), on_start, on_row)
         for one in shown:
@@ -141,12 +142,11 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _shown(path: Path, places: list[int]) -> Iterator[Shown]:
-    with path.open("rb") as file:
-        for place in places:
-            file.seek(place)
-            record = json.loads(file.readline())
-            yield Shown(record, _result(path, record))
+def _shown(file: BinaryIO, path: Path, places: list[int]) -> Iterator[Shown]:
+    for place in places:
+        file.seek(place)
+        record = json.loads(file.readline())
+        yield Shown(record, _result(path, record))
 
 
 def _result(path: Path, record: dict) -> str:

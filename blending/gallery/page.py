@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
+from ..cluster.files import is_uri
+from ..cluster.results import FAILED
 from ..quality.verdicts import LOOK, WANTED, removal_in_words
-from .files import is_uri
-from .results import FAILED
 
-PARTS = Path(__file__).parent / "page"
+PARTS = Path(__file__).parent / "parts"
 POLICY = (  # of the page: whatever its data say, nothing is loaded but pictures, nothing else runs
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
     "style-src 'sha256-{style}'; script-src 'sha256-{script}'"
@@ -40,12 +41,12 @@ class Shown:
     seen: dict = field(default_factory=dict)
 
 
-def worst_rows(path: Path, rows: int) -> tuple[int, list[int]]:
+def worst_rows(file: BinaryIO, rows: int) -> tuple[int, list[int]]:
     """Find the rows that need to be looked at most, without keeping any in memory.
 
     Args:
-        path: of results.jsonl. A last line that is not whole is left out; of a row with several
-            records the last counts.
+        file: results.jsonl, open at its beginning. A last line that is not whole is left out; of a
+            row with several records the last counts.
         rows: how many.
 
     Returns:
@@ -58,18 +59,17 @@ def worst_rows(path: Path, rows: int) -> tuple[int, list[int]]:
     """
     found: dict[str, tuple[tuple, int, int]] = {}
     place = 0
-    with path.open("rb") as file:
-        for text in file:
-            if not text.endswith(b"\n"):
-                break
-            try:
-                record = json.loads(text)
-                found[record["out"]] = (_badness(record), int(record["line"]), place)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ValueError(
-                    f"results must hold the records of a batch, got {text[:40]!r} in {path}"
-                ) from error
-            place += len(text)
+    for text in file:
+        if not text.endswith(b"\n"):
+            break
+        try:
+            record = json.loads(text)
+            found[record["out"]] = (_badness(record), int(record["line"]), place)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"results must hold the records of a batch, got {text[:40]!r} in {file.name}"
+            ) from error
+        place += len(text)
     worst = sorted(found.values(), key=lambda one: (one[0], one[1]))[:rows]
     return len(found), [place for _, _, place in sorted(worst, key=lambda one: one[1])]
 

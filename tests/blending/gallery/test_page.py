@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from blending.cluster.gallery_page import Shown, excess, figures, looks, notes, page, worst_rows
+from blending.gallery.page import Shown, excess, figures, looks, notes, page, worst_rows
 from blending.quality.verdicts import WANTED, verdicts
 from tests.comfy.page import chromium
 
@@ -113,15 +113,16 @@ def test_of_several_pictures_the_worst_counts():
 
 
 def test_a_doubtful_mask_is_to_be_looked_at_and_much_cleaned_is_told(tmp_path):
-    doubtful, cleaned = record(1) | {"doubt": "mask looks inverted"}, record(2)
+    cleaned, doubtful = record(1), record(2) | {"doubt": "mask looks inverted"}
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(cleaned) + "\n" + json.dumps(doubtful) + "\n")
+    with path.open("rb") as file:
+        assert worst_rows(file, 1) == (2, [len(json.dumps(cleaned)) + 1])
     stage = {"notes": ["the alpha is the mask"], "clean": {"removed_share": [0.25]}}
     cleaned["report"]["stages"] = [stage, stage]
     assert len(notes(cleaned)) == 2
     assert notes(cleaned)[0] == "the alpha is the mask"
     assert "25.0%" in notes(cleaned)[1]
-    path = tmp_path / "results.jsonl"
-    path.write_text(json.dumps(record(2)) + "\n" + json.dumps(doubtful) + "\n")
-    assert worst_rows(path, 1) == (2, [len(json.dumps(record(2))) + 1])
 
 
 def test_failed_rows_come_first_then_the_worst_and_the_last_record_counts(tmp_path):
@@ -139,7 +140,8 @@ def test_failed_rows_come_first_then_the_worst_and_the_last_record_counts(tmp_pa
     path.write_text("\n".join(lines) + "\n" + lines[0][:50])
 
     def worst(count):
-        found, places = worst_rows(path, count)
+        with path.open("rb") as file:
+            found, places = worst_rows(file, count)
         assert found == 6
         content = path.read_text()
         return [json.loads(content[place:].splitlines()[0])["line"] for place in places]
@@ -155,8 +157,8 @@ def test_failed_rows_come_first_then_the_worst_and_the_last_record_counts(tmp_pa
 def test_another_file_is_refused(tmp_path, text):
     path = tmp_path / "results.jsonl"
     path.write_text(text)
-    with pytest.raises(ValueError, match="must hold the records of a batch, got"):
-        worst_rows(path, 1)
+    with path.open("rb") as file, pytest.raises(ValueError, match="must hold the records of a b"):
+        worst_rows(file, 1)
 
 
 def test_the_page_loads_nothing_from_elsewhere(tmp_path):
@@ -378,6 +380,9 @@ def test_a_thumbnail_and_a_result_that_are_gone_are_told(opened, batch):
     tab.locator(".card.good .pictures").first.click()
     tab.wait_for_selector("#stage > p")
     assert "cannot show the file: its thumbnail" in tab.locator("#stage > p").inner_text()
+    words, picture = (tab.locator(f"#stage > {one}").bounding_box() for one in ("p", "#picture"))
+    assert words["y"] + words["height"] <= picture["y"] + 1
+    assert picture["y"] + picture["height"] <= 901
 
 
 def test_nasty_names_are_text(opened, tmp_path):
