@@ -88,6 +88,30 @@ def exists(path: str | Path) -> bool:
     return bool(system.get_file_info(name).type)
 
 
+def state(path: str | Path) -> tuple:
+    """What tells one file from the next at its path or address, without reading it.
+
+    Args:
+        path: a path or an address.
+
+    Returns:
+        Its size, when it was written and, of a path, which file it is.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: an address without the extra, or of an unknown scheme.
+        OSError: it cannot be found out.
+    """
+    if not is_uri(path):
+        found = Path(path).stat()
+        return found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino
+    system, name = _filesystem(path)
+    there = system.get_file_info(name)
+    if not there.is_file:
+        raise FileNotFoundError(f"file not found: {path}")
+    return there.size, there.mtime_ns
+
+
 def upload(file: Path, path: str | Path) -> None:
     """Put a file at an address: whole, or not at all.
 
@@ -143,11 +167,23 @@ def join(folder: str | Path, name: str) -> str:
 
 
 def _filesystem(path: str | Path) -> tuple[Any, str]:
+    """The file system by pyarrow, and the file's name there.
+
+    Names go as they are: what stands after a bucket would have to be quoted in an address of
+    pyarrow, and after a question mark be taken for options.
+    """
     try:
         from pyarrow.fs import FileSystem
     except ImportError as error:
         raise ValueError(f"{NO_URIS}; got {path}") from error
+    scheme, _, rest = str(path).partition("://")
+    host, _, name = rest.partition("/")
+    if not name or "?" in host:
+        raise ValueError(f"an address must be SCHEME://BUCKET/NAME, got {path}")
     try:
-        return FileSystem.from_uri(str(path))
+        system, base = FileSystem.from_uri(f"{scheme}://{host or '/'}")
     except ValueError as error:  # pyarrow's own ArrowInvalid
-        raise ValueError(f"an address must be of a scheme that pyarrow knows: {error}") from error
+        raise ValueError(
+            f"an address must be of a scheme that pyarrow knows, got {path}: {error}"
+        ) from error
+    return system, f"{base.rstrip('/')}/{name}"

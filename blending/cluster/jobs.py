@@ -54,6 +54,11 @@ class Job:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @property
+    def told(self) -> dict:
+        """What a record says of the options: from these and the files the plain paste is made."""
+        return {name: self.options[name] for name in (*PLACING, "preset")}
+
+    @property
     def namespace(self) -> argparse.Namespace:
         """The options as the command line's functions take them."""
         given = dict(self.options)
@@ -85,7 +90,8 @@ class Jobs:
             overwrite: whether files that are there may be replaced.
             limit: take the first rows alone; None: all.
         """
-        self.manifest, self.folder, self.limit = manifest, folder, limit
+        self.manifest, self.limit = manifest, limit
+        self.folder = folder if is_uri(folder) else str(Path(folder).absolute())
         self.threads, self.overwrite = threads, overwrite
         self.defaults = _defaults(defaults or {})
         self.base = "" if not isinstance(manifest, str | Path) else _parent(manifest)
@@ -216,7 +222,7 @@ def _below(base: str, name: str) -> str:
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f"{name} must be a path, got {json.dumps(value)[:60]}")
+        raise ValueError(f"{name} must be a path, got {_shown(value)}")
     return value
 
 
@@ -241,13 +247,18 @@ def _arguments(fields: Mapping[str, object]) -> Iterator[str]:
         elif name == "at" and isinstance(value, list | tuple):
             yield f"{option}={','.join(map(_number_text, value))}"
         elif isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError(f"{name} must be a text or a number, got {json.dumps(value)[:60]}")
+            raise ValueError(f"{name} must be a text or a number, got {_shown(value)}")
         else:
             yield f"{option}={value}"
 
 
 def _number_text(value: object) -> str:
-    return json.dumps(value)
+    return json.dumps(value, default=str)
+
+
+def _shown(value: object) -> str:
+    """A value as JSON; Parquet has dates and bytes, too."""
+    return json.dumps(value, default=str)[:60]
 
 
 def _truth(name: str, value: object) -> bool:

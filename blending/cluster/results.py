@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 
 from ..pictures.atomic import whole_file
 
@@ -54,6 +55,7 @@ class Results:
         self.folder, self.path = folder, folder / NAME
         self._places: dict[str, tuple[int, int]] = {}  # by out: the manifest's line, the offset
         self._file: FileIO | None = None
+        self._turn = Lock()  # a cluster's pool asks for former records in another thread
         self._end = 0
         self.is_new = True
 
@@ -72,7 +74,7 @@ class Results:
             OSError: the file cannot be read or written.
             ValueError: a file of that name holds something else.
         """
-        with _locked(self.folder / LOCK):
+        with locked(self.folder / LOCK, "batch"):
             self.is_new = not self.path.exists()
             self._index()
             self._file = FileIO(self.path, "a+")
@@ -103,7 +105,8 @@ class Results:
         """
         if out not in self._places or self._file is None:
             return None
-        record = json.loads(_line_at(self._file, self._places[out][1]))
+        with self._turn:
+            record = json.loads(_line_at(self._file, self._places[out][1]))
         return Former(*(record.get(name, "") for name in ("inputs", "output", "error", "request")))
 
     def append(self, record: dict) -> None:
@@ -116,14 +119,15 @@ class Results:
             OSError: the disk is full; the file is as it was.
         """
         assert self._file is not None
-        text = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-        try:
-            left = memoryview(text)
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            self._file.truncate(self._end)
-            raise OSError(error.errno, f"{error.strerror}: {self.path}") from error
+        text = json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        with self._turn:
+            try:
+                left = memoryview(text)
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                self._file.truncate(self._end)
+                raise OSError(error.errno, f"{error.strerror}: {self.path}") from error
         self._places[record["out"]] = (record["line"], self._end)
         self._end += len(text)
 
@@ -173,8 +177,15 @@ def _line_at(file: FileIO, offset: int) -> bytes:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a file's lock for the block; the lock, not the file, tells that a run is under way.
+
+    Args:
+        path: of the file, in the folder that is written to; it goes away after the block.
+        what: writes there, for the message.
+
+    Yields:
+        Nothing.
 
     Raises:
         BlockingIOError: another process holds it.
@@ -190,7 +201,7 @@ def _locked(path: Path) -> Iterator[None]:
                 yield  # this file system has no locks
                 return
             raise BlockingIOError(
-                f"{path.parent} must be written by one batch at a time, another one is at it"
+                f"{path.parent} must be written by one {what} at a time, another one is at it"
             ) from error
         try:
             yield

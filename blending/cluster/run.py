@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..checks import check_range
 from ..pictures.atomic import clear_parts
@@ -18,7 +19,11 @@ from .manifest import Manifest, RowError, check_manifest
 from .results import DONE, FAILED, KEPT, Results
 from .worker import Given
 
+if TYPE_CHECKING:  # Ray, which comes with the extra alone
+    from .ray_pool import RayPool
+
 MOST_TOLD = 50  # wrong rows that an error names
+NO_RAY = 'cluster must come with the extra: pip install ".[cluster]"'
 
 OnStart = Callable[[int], None]
 OnRecord = Callable[[dict], None]
@@ -154,6 +159,7 @@ def run(
             extra that is not installed.
     """
     settings = settings or BatchSettings()
+    cluster = _cluster(settings)
     where = _records_folder(out, records)
     jobs = Jobs(
         manifest,
@@ -169,6 +175,7 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     with _without_empty(made), Results(where).opened() as results:
         count, folders = check_jobs(jobs, results)
+        results.is_new = False  # from here on a file may be there whose record is not
         summary = Summary(rows=count, results=str(results.path))
         if on_start:
             on_start(count)
@@ -176,7 +183,7 @@ def run(
             clear_parts(folder)
         began = time.monotonic()
         try:
-            for record in _records(jobs, results, settings, summary):
+            for record in _records(jobs, results, settings, summary, cluster):
                 if record["status"] != KEPT:
                     results.append(record)
                 summary.count(record)
@@ -256,6 +263,30 @@ def _without_empty(folders: list[Path]) -> Iterator[None]:
         raise
 
 
+def _cluster(settings: BatchSettings) -> "RayPool | None":
+    """The cluster's workers, not yet connected; None: this machine's are asked for."""
+    if settings.cluster is None:
+        return None
+    if settings.cluster == "local":
+        # Before Ray is loaded: it listens on the loopback alone, and tells nobody of its usage.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = os.environ["RAY_USAGE_STATS_ENABLED"] = (
+            "0"
+        )
+    try:
+        import ray.data  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"{NO_RAY}; got {settings.cluster!r}") from error
+    from .ray_pool import RayPool
+
+    return RayPool(
+        settings.cluster,
+        settings.threads,
+        workers=settings.workers,
+        cpus=settings.cpus_per_worker,
+        gpus=settings.gpus_per_worker,
+    )
+
+
 def _records_folder(out: str | Path, records: str | Path | None) -> Path:
     where = out if records is None else records
     if is_uri(where):
@@ -267,27 +298,32 @@ def _records_folder(out: str | Path, records: str | Path | None) -> Path:
 
 
 def _records(
-    jobs: Jobs, results: Results, settings: BatchSettings, summary: Summary
+    jobs: Jobs,
+    results: Results,
+    settings: BatchSettings,
+    summary: Summary,
+    cluster: "RayPool | None",
 ) -> Iterator[dict]:
     """The records of all rows, by workers here or on a cluster."""
+    failed_before = 0
 
     def rows() -> Iterator[Given]:
+        nonlocal failed_before  # the cluster's pool takes rows in another thread
         for job in jobs:
             former = results.former(job.out)
             if former and former.error:
                 if former.request == job.request and not settings.retry_failed:
-                    summary.failed += 1
+                    failed_before += 1
                     continue
                 former = None
             yield job, former
 
-    if settings.cluster is None:
+    if cluster is None:
         summary.workers = settings.workers or workers_here(settings.threads)
         pool = LocalPool(summary.workers, settings.threads, free_memory())
         yield from pool.records(rows())
-        return
-    from .ray_pool import RayPool
-
-    pool = RayPool(settings)
-    summary.workers = pool.workers
-    yield from pool.records(rows())
+    else:
+        with cluster.opened(summary.rows):
+            summary.workers = cluster.workers
+            yield from cluster.records(rows())
+    summary.failed += failed_before

@@ -8,6 +8,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections import OrderedDict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from ..network.vgg16 import Features, load_features
 from ..pictures.read import Picture, read_picture
 from ..pictures.write import write_picture
 from ..pipeline import BlendResult
+from ..quality.guardrails import REACH
 from ..stages.device import is_out_of_memory
 from ..stages.memory import DEFAULT_MEMORY, MEGABYTE, ShortOfMemoryError, largest_bytes
-from .files import digest, exists, fetch, is_uri, local_copy, upload
+from ..stages.vicinity import stages_reach
+from .files import digest, exists, fetch, is_uri, local_copy, state, upload
 from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
 
@@ -119,9 +122,14 @@ class Work:
         options = task.options
         try:
             settings = settings_of(options)
-            height, width = task.inputs.source.pixels.shape[2:]
+            height, width = task.inputs.source.levels.shape[2:]
             size = max(1, round(height * options.scale)), max(1, round(width * options.scale))
-            shape = tuple(task.inputs.target.pixels.shape)
+            shape = tuple(task.inputs.target.levels.shape)
+            reach = stages_reach(settings)
+            if reach is not None:  # no more of the target is looked at
+                around = 2 * max(reach, REACH)
+                sides = zip(shape[2:], size, strict=True)
+                shape = (*shape[:2], *(min(side, own + around) for side, own in sides))
             limit = settings.compute.memory or DEFAULT_MEMORY
             return largest_bytes(size, shape, settings, limit)
         except (ValueError, TypeError, OverflowError):  # the blend tells what is wrong
@@ -190,6 +198,8 @@ class Work:
         task.folder = tempfile.TemporaryDirectory(prefix="blending-")
         for name, path in remote.items():
             here = Path(task.folder.name) / (name + Path(path).suffix)
+            if name == "weights":  # which are fetched when they are loaded
+                continue
             if name in INPUTS:
                 fetch(path, here)
             setattr(task.options, name, str(here))
@@ -204,9 +214,9 @@ class Work:
         return found
 
     def _kept_digest(self, path: str) -> str:
-        key = _state(path)
+        key = (path, *state(path))
         if key not in self._weights:
-            self._weights[key] = digest(path)
+            self._weights[key] = _digest_at(path)
         return self._weights[key]
 
     def _is_done(self, task: Task, former: Former) -> bool:
@@ -228,7 +238,7 @@ class Work:
         if content in self._targets:
             self._targets.move_to_end(content)
             return self._targets[content]
-        picture = self._targets[content] = read_picture(path)
+        picture = self._targets[content] = read_picture(path, in_levels=True)
         while len(self._targets) > 1 and sum(map(_bytes, self._targets.values())) > KEPT_TARGETS:
             self._targets.popitem(last=False)
         return picture
@@ -238,9 +248,11 @@ class Work:
         is_refined = settings.refine is not None and settings.refine.strength > 0
         if settings.poisson.method != "deep" and not is_refined and not options.weights:
             return None
-        key = (options.weights and _state(options.weights), options.input_scale)
+        path = options.weights
+        key = (path and self._kept_digest(path), options.input_scale)
         if key not in self._networks:
-            self._networks[key] = load_features(options.weights, options.input_scale)
+            with local_copy(path) if path else nullcontext() as here:
+                self._networks[key] = load_features(here, options.input_scale)
         return self._networks[key]
 
     def _publish(self, task: Task, name: str, picture: Tensor) -> None:
@@ -252,14 +264,18 @@ class Work:
         assert task.inputs is not None
         path, target = task.job.options[name], task.inputs.target
         how = {"bits": target.bits, "icc": target.icc, "overwrite": task.options.overwrite}
-        if not is_uri(path) and (how["overwrite"] or not exists(path)):
+        if not is_uri(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            write_picture(path, picture, **how)
-            return
+            try:
+                write_picture(path, picture, **how)
+                return
+            except FileExistsError:  # it may come meanwhile, by a worker that Ray took for lost
+                if how["overwrite"] or not Path(path).is_file():
+                    raise
         with tempfile.TemporaryDirectory(prefix="blending-") as folder:
             again = Path(folder) / Path(path).name
             write_picture(again, picture, **how)
-            if not exists(path) or how["overwrite"]:
+            if is_uri(path) and (how["overwrite"] or not exists(path)):
                 upload(again, path)
             elif digest(again) != _digest_at(path):
                 raise FileExistsError(f"{path} exists; it is overwritten only with --overwrite")
@@ -280,6 +296,7 @@ class Work:
             "out": task.job.out,
             "status": status,
             "files": files_of(task.job.namespace),
+            "options": task.job.told,
             "request": task.job.request,
             "inputs": task.digest,
             "threads": self.threads,
@@ -335,11 +352,5 @@ def _digest_at(path: str) -> str:
         return digest(here)
 
 
-def _state(path: str) -> tuple:
-    """What tells one file from the next at its path."""
-    found = os.stat(path)
-    return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def _bytes(picture: Picture) -> int:
-    return picture.pixels.nbytes
+    return picture.levels.nbytes

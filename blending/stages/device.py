@@ -4,8 +4,8 @@ import warnings
 
 import torch
 
+from ..free_memory import free_main_memory
 from ..settings import Compute
-from .cgroup import cgroup_free_memory
 
 SHARE_OF_FREE = 0.8  # of the free memory, the share that a stage may take
 AMPERE = 8  # major number of the first NVIDIA GPUs that multiply bfloat16
@@ -79,9 +79,7 @@ def free_memory(device: torch.device) -> float:
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return SHARE_OF_FREE * (free + cached)
     if device.type == "cpu":
-        import psutil
-
-        return SHARE_OF_FREE * min(psutil.virtual_memory().available, cgroup_free_memory())
+        return SHARE_OF_FREE * free_main_memory()
     return float("inf")
 
 

@@ -6,9 +6,22 @@ from .ends import DISKS, KILLS, MEMORY, WRITERS
 from .exact import EXACT
 from .files import FILES
 from .graphs import GRAPHS
+from .injected import INJECTED
 from .weights import WEIGHTS
 
 PARTS = {
     part.name: part
-    for part in (CORE, EXACT, FILES, WEIGHTS, KILLS, MEMORY, DISKS, WRITERS, BATCHES, GRAPHS)
+    for part in (
+        CORE,
+        EXACT,
+        FILES,
+        WEIGHTS,
+        KILLS,
+        MEMORY,
+        DISKS,
+        WRITERS,
+        BATCHES,
+        INJECTED,
+        GRAPHS,
+    )
 }

@@ -1,6 +1,7 @@
 """Rows become jobs, or errors that name their line and field."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -59,8 +60,6 @@ def test_paths_are_relative_to_the_manifest_and_defaults_to_the_present_folder(
         ({"out": "C:\\a.png"}, "out must be a path below the folder of results"),
         ({"out": "s3://b/a.png"}, "out must be a path below the folder of results"),
         ({"out": "results.jsonl"}, "out must be another name than the batch's own files"),
-        ({"out": "a.xyz"}, "out: results/a.xyz must end in one of .png"),
-        ({"save_cutout": "a.gif"}, "save_cutout: results/a.gif must end in one of"),
         ({"at": [1.5, 2]}, "at: must be COLUMN,ROW in whole pixels (10,20), got '1.5,2'"),
         ({"at": [1]}, "at: must be COLUMN,ROW"),
         ({"at": {"x": 1}}, 'at must be a text or a number, got {"x": 1}'),
@@ -83,6 +82,13 @@ def test_a_wrong_row_names_its_line_its_field_and_what_came(manifest, row, chang
     assert wrong.line == 2
     assert str(wrong).startswith(f"line 2: {words}")
     assert (good.line, after.line) == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["out", "save_cutout"])
+def test_a_name_of_no_known_format_is_told_with_its_field(manifest, row, name):
+    (wrong,) = Jobs(manifest([row(0, **{name: "a.xyz"})]), "results").checked()
+    assert str(wrong).startswith(f"line 1: {name}: ")
+    assert "a.xyz must end in one of .png, " in str(wrong)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +130,21 @@ def test_the_settings_digest_is_of_what_decides_the_result(manifest, row):
 def test_the_request_is_of_the_names_of_files_too(jobs, row):
     first, second, third = jobs([row(0), row(0, out="b.png"), row(0, out="c.png", mask=None)])
     assert first.request == second.request != third.request
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("source", date(2026, 1, 2), 'source must be a path, got "2026-01-02"'),
+        ("scale", b"1", "scale must be a text or a number, got"),
+        ("at", [date(2026, 1, 2), 1], "at"),
+    ],
+)
+def test_values_that_json_has_not_are_told_too(row, field, value, words):
+    """Parquet has them."""
+    (error,) = Jobs([row(0, **{field: value})], "results").checked()
+    assert isinstance(error, RowError)
+    assert str(error).startswith(f"line 1: {words}")
 
 
 def test_the_first_rows_alone_are_taken(jobs, row):

@@ -1,6 +1,7 @@
 """Manifests: rows with their lines, and each line that is none."""
 
 import json
+import sys
 
 import pytest
 
@@ -110,3 +111,41 @@ def test_a_long_manifest_is_read_a_row_at_a_time(tmp_path):
     rows = read_rows(path)
     assert next(rows) == Row(1, {"out": "0"})  # before the fault at the end is seen
     assert str(list(rows)[-1]).startswith("line 1001:")
+
+
+NEEDS_PYARROW = 'PARQUET IS NOT TESTED HERE: pip install -e ".[cluster-test]"'
+
+
+@pytest.mark.cluster
+def test_a_parquet_manifest_says_what_mappings_say(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason=NEEDS_PYARROW)
+    from pyarrow import Table
+
+    rows = [
+        {
+            "source": f"{n} ü.png",
+            "at": [n, 2],
+            "scale": None if n % 2 else n / 4,
+            "mask-channel": "",
+        }
+        for n in range(5)
+    ]
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "rows.parquet", row_group_size=2)
+    assert list(read_rows(tmp_path / "rows.parquet")) == list(read_rows(rows))
+    assert "scale" not in next(read_rows([rows[1]])).fields
+
+
+@pytest.mark.cluster
+def test_a_parquet_manifest_that_is_none_is_told(tmp_path):
+    pytest.importorskip("pyarrow.parquet", reason=NEEDS_PYARROW)
+    (tmp_path / "rows.parquet").write_bytes(b"no such thing")
+    with pytest.raises(ValueError, match=r"(?i)parquet"):
+        list(read_rows(tmp_path / "rows.parquet"))
+
+
+def test_without_the_extra_a_parquet_manifest_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(
+        ValueError, match=r'\.parquet manifest must come .* install "\.\[cluster\]"'
+    ):
+        list(read_rows(tmp_path / "rows.parquet"))

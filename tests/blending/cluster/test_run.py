@@ -229,3 +229,13 @@ def test_rows_that_find_the_disk_full_fail_and_the_rest_is_done(manifest, row, p
         assert (again.done, again.kept) == (1, 2)
     finally:
         subprocess.run(["umount", str(out)], check=True)
+
+
+def test_without_the_extra_a_cluster_is_refused_before_anything_is_made(
+    manifest, row, pictures, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    path = manifest([row(0)])
+    with pytest.raises(ValueError, match=r'pip install "\.\[cluster\]"; got \'auto\''):
+        run(path, pictures / "out", BatchSettings(cluster="auto"))
+    assert not (pictures / "out").exists()

@@ -598,10 +598,11 @@ def linear_system(free, rhs, screen=None, floating=None, dtype=torch.float64):
     free, degree, rhs = (wide(plane, dtype) for plane in (free, degree, rhs))
     screen = None if screen is None else wide(screen, dtype)
     of_support = stencil.mask_laplacian(free, degree)
+    extent = free.shape[2] - 2, free.shape[3] - 2
     return LinearSystem(
         rhs=rhs,
         laplacian=of_support,
-        grids=multigrid(of_support, free, screen, channels=rhs.shape[1]),
+        grids=multigrid(of_support, free, screen, rhs.shape[1], extent=extent),
         screen=screen,
         floating=None if floating is None else torch.full((1, 1, 1, 1), float(floating)).double(),
     )
