@@ -2,22 +2,25 @@
 
 import gc
 import sys
+from importlib import import_module
 
-COMMANDS = ("batch", "gallery")
+COMMANDS = {"batch": "cluster", "gallery": "gallery"}  # by word, the folder
 
 
 def _command(name: str) -> int:
     """Run what a word of its own asks for, with the arguments after it."""
+    folder = f"{__package__}.{COMMANDS[name]}"
     try:
-        from .cluster import command
+        import_module(folder)
     except ModuleNotFoundError as error:
-        if error.name != f"{__package__}.cluster":
+        if error.name != folder:
             raise
         sys.stderr.write(
             f"blending: error: {name} is not part of what ComfyUI's registry ships: clone the "
             "repository\n"
         )
         return 2
+    command = import_module(f"{folder}.command")
     return getattr(command, f"{name}_main")(sys.argv[2:])
 
 

@@ -9,15 +9,16 @@ from torch import Tensor
 from .checks import check_type
 from .network.vgg16 import Features, load_features
 from .placement.place import Placed, place
-from .quality.guardrails import guard_rails
+from .quality.guardrails import REACH, guard_rails
 from .quality.verdicts import verdicts
 from .report import machine_report, memory_mark, picture_size
-from .settings import BlendSettings
+from .settings import BlendSettings, Compute
 from .stages.batch import OnEvaluation
 from .stages.device import resolve_device
 from .stages.memory import check_memory
 from .stages.poisson import poisson_stage
 from .stages.refine import refine_stage
+from .stages.vicinity import on_whole_target, place_in_report, stages_reach, tell_of_whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def blend(  # noqa: PLR0913 - pictures, a place, and how
     Args:
         source: (N, 3 or 4, h, w), in [0, 1]; its alpha multiplies the mask, or is the mask where
             none is given.
-        target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
+        target: (N, 3 or 4, H, W), in [0, 1], or levels of 8 or 16 bits, `torch.uint8` or
+            `torch.uint16`, a quarter or half of the memory; its alpha is carried through.
         mask: (N, 1, h, w), in [0, 1], 1 = take the source; soft edges count down to
             1/255.
         row: row of the source's top-left corner on the target, pixels; may be negative. What
@@ -103,30 +105,19 @@ def blend(  # noqa: PLR0913 - pictures, a place, and how
     settings = settings or BlendSettings()
     check_type("settings", settings, BlendSettings)
     placed = place(source, target, mask, row, column, scale)
+    reach = stages_reach(settings)
+    near = placed.vicinity(None if reach is None else max(reach, REACH))
     compute = settings.compute
     device = resolve_device(compute, target.device)
-    memory, begun = check_memory(placed, settings, device), memory_mark(device)
+    memory, begun = check_memory(near, settings, device), memory_mark(device)
     if device.type == "cpu" or compute.memory is not None:
         compute = replace(compute, memory=int(memory))
-    is_refined = settings.refine is not None and settings.refine.strength > 0
-    needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
-    if needs_network and network is None:
-        network = load_features(settings.weights_file, settings.input_scale)
-    result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
-    stages, blended = [result.report], result.placed
-    if settings.refine is not None:
-        result = refine_stage(
-            result.image,
-            target,
-            result.mask,
-            settings.refine,
-            network,
-            compute,
-            on_evaluation,
-            source=result.held_source if is_refined else None,
-        )
-        stages.append(result.report)
-    rails = guard_rails(result.image, blended, settings.poisson.gradients)
+    image, blended, stages = _staged(
+        near, settings, compute, tell_of_whole(near, on_evaluation), network
+    )
+    rails = guard_rails(image, blended, settings.poisson.gradients)
+    place_in_report(stages, near)
+    whole = on_whole_target(image, near)
     report = {
         "source": picture_size(source),
         "target": picture_size(target),
@@ -138,4 +129,32 @@ def blend(  # noqa: PLR0913 - pictures, a place, and how
         "verdicts": [verdicts(figures) for figures in rails],
         **machine_report(device, begun),
     }
-    return BlendResult(result.image, blended, placed, report)
+    return BlendResult(whole, blended.on_whole(), placed, report)
+
+
+def _staged(
+    placed: Placed,
+    settings: BlendSettings,
+    compute: Compute,
+    on_evaluation: OnEvaluation | None,
+    network: Features | None,
+) -> tuple[Tensor, Placed, list[dict]]:
+    """The blend on a target, what was blended after cleaning, and the stages' reports."""
+    is_refined = settings.refine is not None and settings.refine.strength > 0
+    needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
+    if needs_network and network is None:
+        network = load_features(settings.weights_file, settings.input_scale)
+    result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
+    if settings.refine is None:
+        return result.image, result.placed, [result.report]
+    refined = refine_stage(
+        result.image,
+        placed.target,
+        result.mask,
+        settings.refine,
+        network,
+        compute,
+        on_evaluation,
+        source=result.held_source if is_refined else None,
+    )
+    return refined.image, result.placed, [result.report, refined.report]

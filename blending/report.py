@@ -42,7 +42,9 @@ def memory_mark(device: torch.device) -> MemoryMark:
         torch.cuda.reset_peak_memory_stats(device)
         return MemoryMark(device, torch.cuda.memory_allocated(device))
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): sets VmHWM back to VmRSS
+        Path("/proc/self/clear_refs").write_text(
+            "5", encoding="ascii"
+        )  # proc(5): sets VmHWM back to VmRSS
     except OSError:
         return MemoryMark(device, None)
     return MemoryMark(device, _resident("VmRSS"))
@@ -83,7 +85,7 @@ def _version(name: str) -> str | None:
     """Of an installed distribution, or what a module without one (vendored, frozen) says itself."""
     try:
         return version(name)
-    except PackageNotFoundError:
+    except (PackageNotFoundError, OSError):  # or its metadata cannot be read: no reason to fail
         return getattr(sys.modules.get(name), "__version__", None)
 
 
@@ -97,8 +99,12 @@ def _peak_memory(since: MemoryMark | None) -> int | None:
 
 
 def _resident(line: str) -> int | None:
-    """A line of Linux's account of this process, in bytes."""
-    for text in Path("/proc/self/status").read_text().splitlines():
+    """A line of Linux's account of this process, in bytes; None where it cannot be read."""
+    try:
+        lines = Path("/proc/self/status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    for text in lines:
         if text.startswith(f"{line}:"):
             return 1024 * int(text.split()[1])
     return None

@@ -8,6 +8,7 @@ from torch import Tensor
 # Resampling overshoots [0, 1] a little; a picture on 0..255 is a mistake that must not pass.
 LOWEST, HIGHEST = -1.0, 2.0
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # torch computes with these
+LEVELS = (torch.uint8, torch.uint16)  # as files keep pictures, from 0 to the dtype's largest
 
 
 def check_image(name: str, image: Tensor) -> None:
@@ -28,6 +29,22 @@ def check_image(name: str, image: Tensor) -> None:
         raise ValueError(
             f"{name} must be in [0, 1], got {low:.4g} to {high:.4g} (divide 8-bit values by 255)"
         )
+
+
+def check_target(target: Tensor) -> None:
+    """Raise unless a tensor is a picture to blend into.
+
+    Args:
+        target: (B, 3 or 4, H, W), levels of 8 or 16 bits, or float as for `check_image`.
+
+    Raises:
+        ValueError: as `check_image`.
+        TypeError: neither levels nor floats.
+    """
+    if isinstance(target, Tensor) and target.dtype in LEVELS:
+        _check_shape("target", target, (3, 4), "3 or 4")
+    else:
+        check_image("target", target)
 
 
 def check_mask(name: str, mask: Tensor) -> None:
@@ -91,9 +108,7 @@ def _extremes(
     """Check shape, dtype and finiteness without a copy; the least and the largest value."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}")
-    shape = tuple(tensor.shape)
-    if len(shape) != 4 or shape[1] not in channels or 0 in shape:
-        raise ValueError(f"{name} must be (B, {words}, H, W) and not empty, got {shape}")
+    _check_shape(name, tensor, channels, words)
     if not tensor.is_floating_point():
         raise TypeError(f"{name} must be a float tensor in [0, 1], got {tensor.dtype}")
     if tensor.dtype not in FLOATS:
@@ -103,6 +118,12 @@ def _extremes(
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return low, high
+
+
+def _check_shape(name: str, tensor: Tensor, channels: tuple[int, ...], words: str) -> None:
+    shape = tuple(tensor.shape)
+    if len(shape) != 4 or shape[1] not in channels or 0 in shape:
+        raise ValueError(f"{name} must be (B, {words}, H, W) and not empty, got {shape}")
 
 
 def pixel_size(tensor: Tensor) -> str:

@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
+from blending.network import vgg16
 from blending.network.vgg16 import load_features
+from tests.narrow import NARROW
 
 # Simonyan & Zisserman 2014, configuration D up to conv4_3: torchvision's index, inputs, outputs.
 CONVOLUTIONS = (
@@ -28,17 +30,23 @@ CONVOLUTIONS = (
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session")
-def random_tensors():
+def seeded_tensors(narrowing=1):
     """Seeded VGG16 tensors, scaled so that activations neither vanish nor explode."""
     generator = torch.Generator().manual_seed(7)
     tensors = {}
     for index, inputs, outputs in CONVOLUTIONS:
+        inputs, outputs = (n if n == 3 else n // narrowing for n in (inputs, outputs))
         spread = (2 / (9 * inputs)) ** 0.5
         weight = spread * torch.randn(outputs, inputs, 3, 3, generator=generator)
         tensors[f"features.{index}.weight"] = weight
         tensors[f"features.{index}.bias"] = 0.1 * torch.randn(outputs, generator=generator)
     return tensors
+
+
+@pytest.fixture(scope="session")
+def random_tensors():
+    """Of VGG16's own sizes."""
+    return seeded_tensors()
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +63,24 @@ def loaded_network(random_weights):
 
 
 @pytest.fixture
-def network(loaded_network):
-    """A fresh network with random weights; stages may change its dtype."""
+def wide_network(loaded_network):
+    """A fresh network of VGG16's own width, with random weights."""
     return copy.deepcopy(loaded_network)
+
+
+@pytest.fixture(scope="session")
+def narrow_network():
+    """See `tests.narrow`."""
+    with pytest.MonkeyPatch.context() as patch:
+        narrow = [tuple(n // NARROW for n in block) for block in vgg16._BLOCKS]
+        patch.setattr(vgg16, "_BLOCKS", narrow)
+        return vgg16.Features(seeded_tensors(NARROW), "standardised")
+
+
+@pytest.fixture
+def network(narrow_network):
+    """A fresh narrow network with random weights; stages may change its dtype."""
+    return copy.deepcopy(narrow_network)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
 """What the Comfy registry gets: its metadata, its files, and none of what its scanner looks for."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-import tomllib
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -115,7 +121,9 @@ def test_all_that_a_user_needs_is_shipped_and_nothing_of_the_workshop():
     folders = ("blending/", "nodes/", "example_workflows/", "subgraphs/", "locales/")
     needed += [name for name in git("ls-files") if name.startswith(folders)]
     # These read the environment and start processes; all that nodes need runs without them.
-    left_out = [name for name in needed if name.startswith("blending/cluster/")]
+    left_out = [
+        name for name in needed if name.startswith(("blending/cluster/", "blending/gallery/"))
+    ]
     left_out.append("blending/cli/waiting.py")
     assert len(left_out) > 10
     assert files >= set(needed) - set(left_out)
@@ -192,5 +200,19 @@ def test_only_the_repository_that_the_metadata_name_publishes(line, ours, tmp_pa
     (tmp_path / "pyproject.toml").write_text(f"[project.urls]\n{line}\n")
     environment = {"GITHUB_REPOSITORY": "someone/pack", "GITHUB_OUTPUT": "said"}
     command = ["bash", "-e", "-c", script]
-    subprocess.run(command, cwd=tmp_path, check=True, env={**environment, "PATH": "/usr/bin:/bin"})
+    subprocess.run(command, cwd=tmp_path, check=True, env=os.environ | environment)
     assert (tmp_path / "said").read_text() == f"ours={ours}\n"
+
+
+def test_the_three_systems_run_the_readme_s_tests_on_each_python():
+    workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    install, test = re.search(
+        r"\.venv/bin/(pip install -e .*) && \.venv/bin/(python .*)", readme
+    ).groups()
+    assert f"run: python -m {install}\n" in workflow
+    assert f"run: {test}\n" in workflow
+    pythons = re.search(r"python: \[(.*)\]", workflow)[1].replace('"', "").split(", ")
+    assert f"({pythons[0]} to {pythons[-1]} are meant to do)" in readme
+    assert PROJECT["project"]["requires-python"] == f">={pythons[0]}"
+    assert "system: [ubuntu, windows, macos]" in workflow

@@ -67,11 +67,13 @@ def read_inputs(options: argparse.Namespace, target: Picture | None = None) -> I
     from ..pictures.formats import check_format
     from ..pictures.icc import srgb_profile
     from ..pictures.read import read_picture
+    from ..pictures.write import check_encoder
 
-    target = target or read_picture(options.target)
-    check_format(options.out, target.pixels.shape[1], target.bits)
+    target = target or read_picture(options.target, in_levels=True)
+    check_format(options.out, target.levels.shape[1], target.bits, target.icc)
+    check_encoder(options.out, target.levels)
     if options.save_cutout:
-        check_format(options.save_cutout, 4, target.bits)
+        check_format(options.save_cutout, 4, target.bits, target.icc)
     source = read_picture(options.source, icc=target.icc or srgb_profile())
     mask, doubt = _mask(options)
     return Inputs(source, target, mask, doubt)
@@ -102,7 +104,7 @@ def blend_inputs(
     column, row = options.at
     return blend(
         inputs.source.pixels,
-        inputs.target.pixels,
+        inputs.target.levels,
         inputs.mask,
         row=row,
         column=column,

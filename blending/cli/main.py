@@ -44,10 +44,8 @@ def _status(arguments: list[str]) -> int:
         so_far = f"; {outputs.words}" if outputs.written else ""
         sys.stderr.write(f"blending: error: {' '.join(str(error).split())}{so_far}\n")
         return EXIT_USAGE
-    except (MemoryError, RuntimeError) as error:
-        from ..stages.device import is_out_of_memory
-
-        if not is_out_of_memory(error):
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not _is_out_of_memory(error):
             raise
         words = "--memory must be less, or more be free: the run took more memory than there is"
         sys.stderr.write(f"blending: error: {words}; {outputs.words}\n")
@@ -56,6 +54,14 @@ def _status(arguments: list[str]) -> int:
         sys.stderr.write(f"blending: interrupted, {outputs.words}\n")
         return EXIT_INTERRUPTED
     return 0
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError | ImportError) -> bool:
+    try:
+        from ..stages.device import is_out_of_memory
+    except ImportError:  # torch is what is missing
+        return False
+    return is_out_of_memory(error)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -229,7 +229,20 @@ def _check_outputs(options: argparse.Namespace) -> None:
         path, others = getattr(options, written.replace("-", "_")), dict(read)
         read[written] = path
         for name, other in others.items():
-            if path and other and os.path.realpath(path) == os.path.realpath(other):
+            if path and other and _is_same(path, other):
                 raise ValueError(
                     f"--{written} must be another file than --{name}, got {other} for both"
                 )
+
+
+def _is_same(path: str | Path, other: str | Path) -> bool:
+    """Whether two paths may mean one file, links followed.
+
+    Most disks of macOS and Windows do not tell `Out.png` from `out.png`. Where neither is there,
+    nobody can say without writing: such names count as one on all systems.
+    """
+    there = os.path.exists(path), os.path.exists(other)
+    if any(there):
+        return all(there) and os.path.samefile(path, other)
+    path, other = (os.path.realpath(one) for one in (path, other))
+    return path.casefold() == other.casefold()

@@ -4,6 +4,6 @@
 the caller's process: workers do the blending.
 """
 
-from .run import Summary, run
+from .run import BatchSettings, Summary, run
 
-__all__ = ["Summary", "run"]
+__all__ = ["BatchSettings", "Summary", "run"]

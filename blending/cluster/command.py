@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TextIO, cast
@@ -53,10 +54,23 @@ def batch_main(arguments: list[str]) -> int:
     Returns:
         The exit status: 0; 1 where rows failed, 2 where nothing was begun, 130 after an interrupt.
     """
+    return told(lambda given: _run(_parsed(given)), arguments)
+
+
+def told(do: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a command and tell its errors in a line each.
+
+    Args:
+        do: the command, from its arguments to its exit status.
+        arguments: for it.
+
+    Returns:
+        The exit status: the command's own; 2 after an error, 130 after an interrupt.
+    """
     output, errors = (cast(TextIO, Console(stream)) for stream in (sys.stdout, sys.stderr))
     with redirect_stdout(output), redirect_stderr(errors):
         try:
-            return _run(_parsed(arguments))
+            return do(arguments)
         except WrongManifestError as error:
             sys.stderr.write(f"blending: error: {error}\n")
             return EXIT_USAGE
@@ -155,6 +169,11 @@ class Bar:
             line = f"line {record['line']}: {record['out']}: {record['error']}"
             with self._bar.external_write_mode(sys.stderr):
                 sys.stderr.write(line + "\n")
+        self.step()
+
+    def step(self) -> None:
+        """Move on by a row."""
+        assert self._bar is not None
         self._bar.update()
 
 

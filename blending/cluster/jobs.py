@@ -54,6 +54,11 @@ class Job:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @property
+    def told(self) -> dict:
+        """What a record says of the options: from these and the files the plain paste is made."""
+        return {name: self.options[name] for name in (*PLACING, "preset")}
+
+    @property
     def namespace(self) -> argparse.Namespace:
         """The options as the command line's functions take them."""
         given = dict(self.options)
@@ -85,7 +90,8 @@ class Jobs:
             overwrite: whether files that are there may be replaced.
             limit: take the first rows alone; None: all.
         """
-        self.manifest, self.folder, self.limit = manifest, folder, limit
+        self.manifest, self.limit = manifest, limit
+        self.folder = folder if is_uri(folder) else str(Path(folder).absolute())
         self.threads, self.overwrite = threads, overwrite
         self.defaults = _defaults(defaults or {})
         self.base = "" if not isinstance(manifest, str | Path) else _parent(manifest)

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ..cli.job import files_of
-from ..stages.cgroup import cgroup_free_memory
+from ..free_memory import free_main_memory
 from .results import FAILED, SHORT
 from .worker import Given, Lines, serve
 
@@ -37,9 +37,7 @@ def workers_here(threads: int) -> int:
 
 def free_memory() -> float:
     """The bytes that all blends at one time may need: most of what is free, or of the container."""
-    import psutil
-
-    return SHARE_OF_FREE * min(psutil.virtual_memory().available, cgroup_free_memory())
+    return SHARE_OF_FREE * free_main_memory()
 
 
 @dataclass
@@ -285,6 +283,7 @@ class LocalPool:
             "out": job.out,
             "status": FAILED,
             "files": files_of(job.namespace),
+            "options": job.told,
             "request": job.request,
             "threads": self.threads,
             "error": f"its worker ended twice, the last time with {how}: the memory may be short",

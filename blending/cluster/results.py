@@ -74,7 +74,7 @@ class Results:
             OSError: the file cannot be read or written.
             ValueError: a file of that name holds something else.
         """
-        with _locked(self.folder / LOCK):
+        with locked(self.folder / LOCK, "batch"):
             self.is_new = not self.path.exists()
             self._index()
             self._file = FileIO(self.path, "a+")
@@ -119,7 +119,7 @@ class Results:
             OSError: the disk is full; the file is as it was.
         """
         assert self._file is not None
-        text = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        text = json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         with self._turn:
             try:
                 left = memoryview(text)
@@ -177,8 +177,15 @@ def _line_at(file: FileIO, offset: int) -> bytes:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[None]:
     """Hold a file's lock for the block; the lock, not the file, tells that a run is under way.
+
+    Args:
+        path: of the file, in the folder that is written to; it goes away after the block.
+        what: writes there, for the message.
+
+    Yields:
+        Nothing.
 
     Raises:
         BlockingIOError: another process holds it.
@@ -194,7 +201,7 @@ def _locked(path: Path) -> Iterator[None]:
                 yield  # this file system has no locks
                 return
             raise BlockingIOError(
-                f"{path.parent} must be written by one batch at a time, another one is at it"
+                f"{path.parent} must be written by one {what} at a time, another one is at it"
             ) from error
         try:
             yield

@@ -20,8 +20,10 @@ from ..network.vgg16 import Features, load_features
 from ..pictures.read import Picture, read_picture
 from ..pictures.write import write_picture
 from ..pipeline import BlendResult
+from ..quality.guardrails import REACH
 from ..stages.device import is_out_of_memory
 from ..stages.memory import DEFAULT_MEMORY, MEGABYTE, ShortOfMemoryError, largest_bytes
+from ..stages.vicinity import stages_reach
 from .files import digest, exists, fetch, is_uri, local_copy, state, upload
 from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
@@ -120,9 +122,14 @@ class Work:
         options = task.options
         try:
             settings = settings_of(options)
-            height, width = task.inputs.source.pixels.shape[2:]
+            height, width = task.inputs.source.levels.shape[2:]
             size = max(1, round(height * options.scale)), max(1, round(width * options.scale))
-            shape = tuple(task.inputs.target.pixels.shape)
+            shape = tuple(task.inputs.target.levels.shape)
+            reach = stages_reach(settings)
+            if reach is not None:  # no more of the target is looked at
+                around = 2 * max(reach, REACH)
+                sides = zip(shape[2:], size, strict=True)
+                shape = (*shape[:2], *(min(side, own + around) for side, own in sides))
             limit = settings.compute.memory or DEFAULT_MEMORY
             return largest_bytes(size, shape, settings, limit)
         except (ValueError, TypeError, OverflowError):  # the blend tells what is wrong
@@ -231,7 +238,7 @@ class Work:
         if content in self._targets:
             self._targets.move_to_end(content)
             return self._targets[content]
-        picture = self._targets[content] = read_picture(path)
+        picture = self._targets[content] = read_picture(path, in_levels=True)
         while len(self._targets) > 1 and sum(map(_bytes, self._targets.values())) > KEPT_TARGETS:
             self._targets.popitem(last=False)
         return picture
@@ -289,6 +296,7 @@ class Work:
             "out": task.job.out,
             "status": status,
             "files": files_of(task.job.namespace),
+            "options": task.job.told,
             "request": task.job.request,
             "inputs": task.digest,
             "threads": self.threads,
@@ -345,4 +353,4 @@ def _digest_at(path: str) -> str:
 
 
 def _bytes(picture: Picture) -> int:
-    return picture.pixels.nbytes
+    return picture.levels.nbytes

@@ -94,8 +94,8 @@ def clean_cutout(
 def _figures(
     cut: CleanCutout, source: Tensor, mask: Tensor, valid: Tensor
 ) -> dict[str, list[float] | list[int] | list[bool]]:
-    taken = cut.removed.double().sum((1, 2, 3))
-    whole = mask.double().sum((1, 2, 3)).expand_as(taken).clamp_min(1e-12)
+    taken = cut.removed.cpu().double().sum((1, 2, 3))
+    whole = mask.cpu().double().sum((1, 2, 3)).expand_as(taken).clamp_min(1e-12)
     changed = (cut.source != source).any(1, keepdim=True) & (mask > 0)
     known = ((mask == 0) & (valid > 0)).flatten(1).any(1)
     return {

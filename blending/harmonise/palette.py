@@ -67,7 +67,7 @@ def palette(picture: Tensor, weight: Tensor) -> Palette:
     places = places[:: -(-count // SAMPLES)]
     colours = to_oklab(picture.flatten(2)[:, :, None, places])[0, :, 0]
     total = torch.tensor([count], dtype=torch.float64)
-    return _palette_of(colours.double().cpu(), weight.flatten()[places].double().cpu(), total)
+    return _palette_of(colours.cpu().double(), weight.flatten()[places].cpu().double(), total)
 
 
 def _palette_of(colours: Tensor, weight: Tensor, pixels: Tensor) -> Palette:

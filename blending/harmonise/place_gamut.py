@@ -83,7 +83,7 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     Returns:
         The gamut; None where nothing is to be seen.
     """
-    step = max(1, max(picture.shape[2:]) // READ_SIDE)
+    step = reading_step(picture.shape)
     picture, free = picture[..., ::step, ::step], free[..., ::step, ::step]
     factor = min(1.0, LARGEST_SIDE / max(picture.shape[2:]))
     size = [max(1, round(side * factor)) for side in picture.shape[2:]]
@@ -99,6 +99,18 @@ def place_gamut(picture: Tensor, free: Tensor) -> PlaceGamut | None:
     pixels = seen.flatten().nonzero()[:, 0]
     ends = lightness_ends(_at(picture, pixels[:: -(-len(pixels) // PIXELS)])[:, 0])
     return PlaceGamut(colours, ends)
+
+
+def reading_step(shape: tuple[int, ...]) -> int:
+    """The step from one row or column that is read to the next, of a picture that may be large.
+
+    Args:
+        shape: of the picture, (..., H, W).
+
+    Returns:
+        Pixels, 1 for pictures below 4096; and for what a larger one's step has left of it.
+    """
+    return max(1, max(shape[-2:]) // READ_SIDE)
 
 
 def joined(gamuts: Sequence[PlaceGamut | None]) -> PlaceGamut | None:

@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from ..network.vgg16 import Features
-from ..placement.box import Box, bounding_box
+from ..placement.box import Box, bounding_box, full_box
+from ..placement.levels import as_values
 from ..placement.place import Placed
-from ..placement.window import Window, pick
+from ..placement.window import Window, lay_out, pick
 from ..report import OnPicture
 from ..validation import check_image, check_mask, check_same_size, common_batch
 from .palette import RING
 from .place_colours import PlaceColours, harmony_figures, place_colours, shared_colours
-from .place_gamut import joined, place_gamut
+from .place_gamut import PlaceGamut, joined, place_gamut, reading_step
 from .transfer import harmonise
 
 # Bytes, measured on a processor and rounded up: the network's maps and the matches; then for each
@@ -113,7 +114,7 @@ def harmonise_batch(
     for sample, own in enumerate(colours):
         if on_picture:
             on_picture(sample, batch)
-        picture, area = pick(source, sample).to(device), pick(mask, sample).to(device)
+        picture, area = (pick(p, sample).to(device).contiguous() for p in (source, mask))
         if sample and len(source) == 1 and own is colours[sample - 1]:
             result = moved[-1].to(device)  # a still picture in a film
         else:
@@ -183,20 +184,33 @@ def colours_at_place(
     if reference is None and area is not None:
         area = area[(..., *window.box.slices)]
     wide = window.target.dtype
+
+    def planes(given: Tensor | None) -> Tensor | None:  # another layout rounds sums otherwise
+        return None if given is None else given[:, :3].to(device, wide).contiguous()
+
     found = place_colours(
         window.source,
         window.mask,
         window.target,
         network=network,
-        reference=None if reference is None else reference[:, :3].to(device, wide),
-        area=None if area is None else area.to(device, wide),
+        reference=planes(reference),
+        area=planes(area),
     )
     if reference is not None or area is not None:
         return found
     # Light is the place's own, but a colour belongs that is anywhere in the picture.
-    target, covered = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
-    whole = place_gamut(target.to(device), (covered == 0).to(device))
-    return replace(found, gamut=joined((found.gamut, whole)))
+    return replace(found, gamut=joined((found.gamut, _whole_gamut(placed, sample, device))))
+
+
+def _whole_gamut(placed: Placed, sample: int, device: torch.device) -> PlaceGamut | None:
+    """The gamut of the whole picture, beside the object."""
+    whole = pick(placed.picture, sample)[:, :3]
+    at = placed.box.shifted(*placed.corner)
+    covered = lay_out(pick(placed.mask, sample) > 0, at, full_box(whole.shape))
+    read = reading_step(whole.shape)
+    free = ~covered[..., ::read, ::read]
+    seen = as_values(whole[..., ::read, ::read]).to(device)
+    return place_gamut(seen.contiguous(), free.to(device).contiguous())
 
 
 def _window(placed: Placed, sample: int, area: Tensor | None, device: torch.device) -> Window:

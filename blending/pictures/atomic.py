@@ -1,9 +1,11 @@
 """Files written whole or not at all, and never in the place of something that is no file."""
 
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +15,9 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+# Seconds after which a new name is asked for again: Windows gives none to a file, and none that a
+# file has, while a virus scanner or a viewer has it open; scanners are done within a moment.
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 MOST_SLOTS = 64  # parts of other writers in a folder that are looked at before a name is drawn
 KINDS = (
     (stat.S_ISREG, "a file"),
@@ -82,6 +87,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: as `check_output`, before the block or after it; the disk is full.
+        PermissionError: Windows refuses the name for good, another program has the file open.
     """
     check_output(path, overwrite=overwrite)
     final = Path(os.path.realpath(path))
@@ -91,10 +97,12 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             try:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())  # or a power cut may leave an empty file of this name
+                _sync(file)
                 if fcntl:
                     _publish(part, final, overwrite)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, OSError) and error.errno and not error.filename:
+                    error.filename = str(path)  # the system tells a full disk without it
                 if fcntl:  # while it is still locked: afterwards it may be another's
                     part.unlink(missing_ok=True)
                 raise
@@ -106,21 +114,29 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 part.unlink(missing_ok=True)
 
 
+def _sync(file: BinaryIO) -> None:
+    """See that the content is on the disk, or a power cut may leave an empty file of its name."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise  # full, broken; the others are file systems without it
+
+
 def _publish(part: Path, final: Path, overwrite: bool) -> None:
     """Give a part its final name, in a step that no other writer can come between."""
     check_output(final, overwrite=overwrite)  # for its words; what follows decides
     if overwrite:
-        os.replace(part, final)
+        _rename(os.replace, part, final)
     elif os.name == "nt":
-        os.rename(part, final)  # replaces nothing, there
+        _rename(os.rename, part, final)  # replaces nothing, there
     else:
         try:
             os.link(part, final)
         except FileExistsError:
             raise
-        except OSError:  # a file system without hard links: take the name first
-            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-            os.replace(part, final)
+        except OSError:  # a file system without hard links
+            _publish_without_links(part, final)
         else:
             part.unlink()
 
@@ -142,6 +158,35 @@ def clear_parts(folder: Path) -> None:
             elif (file := _taken_over(part)) is not None:
                 with file:
                     part.unlink()
+
+
+def _rename(step: Callable[[Path, Path], None], part: Path, final: Path) -> None:
+    """Do a step that Windows may refuse for a moment.
+
+    Raises:
+        PermissionError: it is refused for good.
+    """
+    for pause in () if fcntl else PAUSES:
+        with suppress(PermissionError):
+            return step(part, final)
+        time.sleep(pause)
+    try:
+        return step(part, final)
+    except PermissionError as error:
+        words = f"{final} must be free to be written, is it open in another program? got: {error}"
+        raise PermissionError(words) from error
+
+
+def _publish_without_links(part: Path, final: Path) -> None:
+    """Take the name first, with an empty file, which does not stay if the part cannot follow."""
+    taken = os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    try:
+        os.close(taken)
+        os.replace(part, final)
+    except BaseException:
+        if not final.stat().st_size:
+            final.unlink()
+        raise
 
 
 def _open_part(folder: Path) -> tuple[Path, BinaryIO]:
@@ -170,7 +215,7 @@ def _created(part: Path) -> BinaryIO | None:
     try:
         if _is_locked(part, file):
             return file
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         file.close()
         raise
@@ -191,7 +236,7 @@ def _taken_over(part: Path) -> BinaryIO | None:
                 file.truncate()
                 return file
             part.unlink()  # a finished picture, whose writer was killed before its part went
-    except OSError:
+    except BaseException:
         file.close()
         raise
     file.close()

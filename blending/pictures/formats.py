@@ -11,6 +11,8 @@ FORMATS = {
     ".tif": ("TIFF", True, {"compression": "tiff_lzw"}),
     ".tiff": ("TIFF", True, {"compression": "tiff_lzw"}),
 }
+# Bytes of a colour profile that can be read again: Pillow's bound on a text, a JPEG's 255 segments.
+LARGEST_PROFILES = {"PNG": 2**20, "JPEG": 255 * 65519}
 
 
 def check_suffix(path: str | Path) -> str:
@@ -32,16 +34,18 @@ def check_suffix(path: str | Path) -> str:
     return suffix
 
 
-def check_format(path: str | Path, channels: int, bits: int) -> None:
+def check_format(path: str | Path, channels: int, bits: int, icc: bytes | None = None) -> None:
     """Raise unless the format of a path's suffix can hold a picture.
 
     Args:
         path: of the file to write.
         channels: 3, or 4 with alpha.
         bits: 8 or 16 a channel.
+        icc: colour profile to embed; None: none.
 
     Raises:
-        ValueError: an unknown suffix, 16 bits in another format than PNG, or alpha in one without.
+        ValueError: an unknown suffix, 16 bits in another format than PNG, alpha in one without, or
+            a profile that is too large for the format to be read again.
     """
     suffix = check_suffix(path)
     if bits == 16 and suffix != ".png":
@@ -50,4 +54,10 @@ def check_format(path: str | Path, channels: int, bits: int) -> None:
         able = ", ".join(name for name, (_, has_alpha, _) in FORMATS.items() if has_alpha)
         raise ValueError(
             f"{path} must be a format with alpha ({able}), as the picture has, got {suffix}"
+        )
+    most = LARGEST_PROFILES.get(FORMATS[suffix][0])
+    if icc and most is not None and len(icc) > most:
+        raise ValueError(
+            f"{path} must be .tif or .webp (8 bits) for a target whose colour profile has "
+            f"{len(icc)} bytes, got {suffix}, which holds {most}; or give the target a smaller one"
         )

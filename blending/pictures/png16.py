@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import kornia_rs
 import numpy as np
-from PIL import Image
+
+from .opening import known_formats, open_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER = slice(12, 29)  # the kind and data of IHDR, which every PNG file begins with
 DEPTH, COLOUR = 12, 13  # bytes of that slice
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}  # a pixel
+BAND = 2**22  # samples that are packed at once
+LARGEST_CHUNK = 2**23  # bytes of pixels, about: smaller pictures have one chunk of them
 DEFLATE = 1032  # bytes that one can stand for at most: 258, the longest match, by two bits
 _decode = getattr(kornia_rs, "io", kornia_rs).decode_image_png_u16  # `io` since kornia_rs 0.2
 
@@ -88,30 +91,45 @@ def decode_png16(data: bytes) -> np.ndarray:
         raise ValueError(f"PNG must be whole, got a panic of its decoder: {error}") from error
 
 
-def encode_png16(array: np.ndarray, icc: bytes | None) -> bytes:
-    """Encode a PNG with 16 bits a channel.
+def encode_png16(array: np.ndarray, icc: bytes | None) -> Iterator[bytes]:
+    """Encode a PNG with 16 bits a channel, in bands of rows, so that no copy of it is made.
 
     Args:
         array: (H, W, 3 or 4), uint16, RGB or RGBA.
         icc: colour profile to embed; None: none.
 
-    Returns:
-        The file's bytes.
+    Yields:
+        The file's bytes, piece by piece.
 
     Source: W3C, Portable Network Graphics (third edition), sections 5, 9 and 11.
     """
     height, width, channels = array.shape
-    rows = array.astype(">u2").reshape(height, -1).view(np.uint8)
-    above = np.concatenate((np.zeros_like(rows[:1]), rows[:-1]))
-    filtered = np.full((height, rows.shape[1] + 1), 2, np.uint8)  # filter 2: minus the row above
-    filtered[:, 1:] = rows - above
     colour = {3: RGB, 4: RGBA}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-    chunks = [_chunk(b"IHDR" + header)]
+    yield SIGNATURE + _chunk(b"IHDR" + header)
     if icc:
-        chunks.append(_chunk(b"iCCPicc\0\0" + zlib.compress(icc)))
-    chunks += [_chunk(b"IDAT" + zlib.compress(filtered.tobytes())), _chunk(b"IEND")]
-    return SIGNATURE + b"".join(chunks)
+        yield _chunk(b"iCCPicc\0\0" + zlib.compress(icc))
+    packer, packed = zlib.compressobj(), bytearray()
+    for rows in _filtered(array):
+        packed += packer.compress(rows)
+        if len(packed) > LARGEST_CHUNK:
+            yield _chunk(b"IDAT" + packed)
+            packed.clear()
+    yield _chunk(b"IDAT" + packed + packer.flush())
+    yield _chunk(b"IEND")
+
+
+def _filtered(array: np.ndarray) -> Iterator[bytes]:
+    """The rows of an (H, W, C) array, uint16, as a PNG packs them: each less the one above."""
+    height, width, channels = array.shape
+    count = max(1, BAND // (width * channels))
+    above = np.zeros((1, 2 * width * channels), np.uint8)
+    for top in range(0, height, count):
+        rows = array[top : top + count].astype(">u2").reshape(-1, width * channels).view(np.uint8)
+        filtered = np.full((len(rows), rows.shape[1] + 1), 2, np.uint8)  # filter 2: the row above
+        filtered[:, 1:] = rows - np.concatenate((above, rows[:-1]))
+        above = rows[-1:]
+        yield filtered.tobytes()
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -123,9 +141,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
         at += 12 + length
 
 
-def _chunk(kind_and_data: bytes) -> bytes:
+def _chunk(kind_and_data: bytes | bytearray) -> bytes:
     length = struct.pack(">I", len(kind_and_data) - 4)
-    return length + kind_and_data + struct.pack(">I", zlib.crc32(kind_and_data))
+    return b"".join((length, kind_and_data, struct.pack(">I", zlib.crc32(kind_and_data))))
 
 
 def _decode_grey_alpha(data: bytes) -> np.ndarray:
@@ -133,6 +151,6 @@ def _decode_grey_alpha(data: bytes) -> np.ndarray:
     header = bytearray(data[HEADER])
     header[DEPTH], header[COLOUR] = 8, RGBA
     eight_bits = io.BytesIO(SIGNATURE + _chunk(bytes(header)) + data[33:])
-    with Image.open(eight_bits, formats=("PNG",)) as image:
-        halves = np.asarray(image).astype(np.uint16)
-    return halves[..., 0::2] * 256 + halves[..., 1::2]
+    with open_image(eight_bits, known_formats(["PNG"])) as image:
+        halves = np.asarray(image)
+    return halves[..., 0::2].astype(np.uint16) * 256 + halves[..., 1::2]

@@ -37,6 +37,11 @@ class Box:
         return self.height, self.width
 
     @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the top-left pixel."""
+        return self.top, self.left
+
+    @property
     def centre(self) -> tuple[int, int]:
         """Row and column of the middle pixel."""
         return self.top + self.height // 2, self.left + self.width // 2

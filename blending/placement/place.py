@@ -1,15 +1,16 @@
 """Put source and mask on the target's canvas; cut the working windows out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ..checks import check_range
-from ..validation import check_image, common_batch, pixel_size
+from ..validation import check_image, check_target, common_batch, pixel_size
 from .alpha import LARGEST_SIDE, cut_out, rescale
 from .box import Box, bounding_box, crop, full_box
+from .levels import as_kept, as_values, float_dtype
 from .window import Window, composite, lay_out, pick, window_box
 
 # Pixels whose mask is below this keep the target's bits: less than a level of eight bits is none.
@@ -24,10 +25,13 @@ class Placed:
         source: (N, 3, h, w), in [0, 1], float; N is 1 or the batch size, as for the others.
         mask: (N, 1, h, w), in [0, 1], 1 = source; 0 where it was below 1/256.
         source_valid: (N, 1, h, w), 0 or 1; where the source has pixels (its alpha is above 0).
-        target: (N, 3 or 4, H, W), as given.
+        target: (N, 3 or 4, H, W), as given: float in [0, 1], or levels of 8 or 16 bits.
         row: of the visible part's top-left corner on the target, pixels, >= 0.
         column: of that corner, pixels, >= 0.
         notes: what was done that the caller may not expect, for the report.
+        whole: (N, 3 or 4, H', W'), the picture that the target was cut from, see `vicinity`; None:
+            the target is whole.
+        corner: row and column of the target's top-left corner on that picture, pixels.
     """
 
     source: Tensor
@@ -37,6 +41,8 @@ class Placed:
     row: int
     column: int
     notes: tuple[str, ...] = ()
+    whole: Tensor | None = None
+    corner: tuple[int, int] = (0, 0)
 
     @property
     def known(self) -> Tensor:
@@ -53,18 +59,52 @@ class Placed:
         """The box that source and mask cover on the target."""
         return Box(self.row, self.column, *self.mask.shape[2:])
 
+    @property
+    def picture(self) -> Tensor:
+        """The whole picture that the target is, or was cut from, (N, 3 or 4, H', W')."""
+        return self.target if self.whole is None else self.whole
+
+    @property
+    def part(self) -> Box:
+        """The box that the target covers on the whole picture."""
+        return full_box(self.target.shape).shifted(*self.corner)
+
     @cached_property
     def full_mask(self) -> Tensor:
-        """The mask on the target, (N, 1, H, W), N as its own, 1 = source; in its dtype."""
+        """The mask on the target, (N, 1, H, W), N as its own, 1 = source; in its float dtype."""
         frame = full_box(self.target.shape)
         mask = self.mask if self.box == frame else lay_out(self.mask, self.box, frame)
-        return mask.to(self.target.dtype)
+        return mask.to(float_dtype(self.target))
 
     @property
     def paste(self) -> Tensor:
         """Plain copy and paste, (N, 3 or 4, H, W), in the target's dtype, with its alpha."""
         target = self.target.expand(self.batch, -1, -1, -1)
         return pasted(target, self.source, self.mask, self.box)
+
+    def vicinity(self, reach: int | None) -> "Placed":
+        """The same on a part of its target, in floats: what is far from the source costs nothing.
+
+        Args:
+            reach: pixels of the target around the box of the source; None: all of it.
+
+        Returns:
+            Its target is a view of this one's if that is float; its `whole` is this one's.
+        """
+        box = window_box(self.box, reach, self.target.shape)
+        return replace(
+            self,
+            target=as_values(crop(self.target, box)),
+            row=self.row - box.top,
+            column=self.column - box.left,
+            whole=self.picture,
+            corner=box.shifted(*self.corner).corner,
+        )
+
+    def on_whole(self) -> "Placed":
+        """The same on the whole picture that the target was cut from."""
+        row, column = self.box.shifted(*self.corner).corner
+        return replace(self, target=self.picture, row=row, column=column, whole=None, corner=(0, 0))
 
     def is_empty(self, sample: int) -> bool:
         """Whether the mask of picture `sample` is 0 everywhere: there is nothing to blend."""
@@ -87,13 +127,13 @@ class Placed:
             are rounded otherwise. Its target is a copy.
         """
         box = window_box(self.object_box(sample), margin, self.target.shape)
-        dtype = torch.promote_types(self.target.dtype, torch.float32)
+        dtype = torch.promote_types(float_dtype(self.target), torch.float32)
         device = device or self.target.device
 
         def cut(tensor: Tensor) -> Tensor:
             return lay_out(pick(tensor, sample), self.box, box).to(device, dtype).contiguous()
 
-        target = crop(pick(self.target, sample)[:, :3], box)
+        target = as_values(crop(pick(self.target, sample)[:, :3], box))
         target = target.to(device, dtype, copy=True, memory_format=torch.contiguous_format)
         return Window(cut(self.source), cut(self.mask), cut(self.source_valid), target, box)
 
@@ -111,7 +151,8 @@ def place(
     Args:
         source: (N, 3 or 4, h, w), in [0, 1]. Its alpha multiplies the mask, or is the mask where
             none is given.
-        target: (N, 3 or 4, H, W), in [0, 1]; its alpha is carried through.
+        target: (N, 3 or 4, H, W), float in [0, 1], or levels of 8 or 16 bits; its alpha is carried
+            through.
         mask: (N, 1, h, w), in [0, 1], 1 = take the source; every 8-bit level above 0 counts.
         row: of the source's top-left corner on the target, pixels; may be negative, and the source
             may overhang.
@@ -126,10 +167,10 @@ def place(
         ValueError: wrong shapes, ranges, sizes or batches; source without alpha and no mask; a mask
             that is 0, or lies wholly outside the target, in every picture of the
             batch.
-        TypeError: not float tensors; places that are not whole numbers.
+        TypeError: not such tensors; places that are not whole numbers.
     """
     check_image("source", source)
-    check_image("target", target)
+    check_target(target)
     source, target = source.detach(), target.detach()  # what is handed back has no gradients
     mask = mask.detach() if isinstance(mask, Tensor) else mask
     check_range("row", row, -LARGEST_SIDE, LARGEST_SIDE, whole=True)
@@ -208,7 +249,7 @@ def pasted(target: Tensor, source: Tensor, mask: Tensor, box: Box) -> Tensor:
     """Copy and paste with a soft mask.
 
     Args:
-        target: (N, 3 or 4, H, W), in [0, 1]; not changed.
+        target: (N, 3 or 4, H, W), in [0, 1], or levels of 8 or 16 bits; not changed.
         source: (N or 1, 3, h, w), in [0, 1].
         mask: (N or 1, 1, h, w), in [0, 1], 1 = source.
         box: where source and mask lie on the target, of their size.
@@ -219,8 +260,8 @@ def pasted(target: Tensor, source: Tensor, mask: Tensor, box: Box) -> Tensor:
     """
     image = target.clone()
     part = crop(image[:, :3], box)
-    wide = torch.promote_types(image.dtype, torch.float32)
+    wide = torch.promote_types(float_dtype(image), torch.float32)
+    values = as_values(part).to(wide)
     source, mask = (tensor.to(part.device, wide) for tensor in (source, mask))
-    blended = composite(part.to(wide), source, mask)
-    part.copy_(torch.where(mask > 0, blended.to(part), part))
+    part.copy_(as_kept(torch.where(mask > 0, composite(values, source, mask), values), part))
     return image

@@ -9,7 +9,7 @@ from ..validation import check_image, common_batch, pixel_size
 from .alpha import check_extent, cut_out
 from .box import Box, bounding_box, crop, full_box
 from .layout import Layout
-from .place import SOLVED_FROM, check_taken, pasted, visible_part
+from .place import SOLVED_FROM, check_taken, pasted, solved_mask, visible_part
 from .warp import pose
 from .window import lay_out
 
@@ -25,7 +25,7 @@ class PlacedObject:
             with its alpha. Soft edges are blended, even where the mask is below 0.5.
         source: (N, 4, H, W), RGBA in [0, 1]; alpha is 1 where the source has pixels, 0 elsewhere.
         mask: (N, 1, H, W), in [0, 1], 1 = source, soft edges kept; multiplied by the source's
-            alpha.
+            alpha; 0 where it was below 1/256.
         words: where the object lies, for people.
     """
 
@@ -83,7 +83,8 @@ def place_object(
         whole = bounding_box((planes[2] >= SOLVED_FROM).any(0, keepdim=True))
     shown = visible_part(planes[0], target, spot.row, spot.column)
     colour, valid, mask = (crop(plane, shown) for plane in planes)
-    if not bool((mask >= SOLVED_FROM).any()):
+    mask = solved_mask(mask)
+    if not bool((mask > 0).any()):
         raise ValueError(
             f"mask must be above 0 inside the target of {pixel_size(target)}, got nothing "
             f"there with the object's corner at column {spot.column}, row {spot.row}; move it"

@@ -88,7 +88,8 @@ def multigrid(
     free: Tensor,
     screen: Tensor | None = None,
     channels: int = 3,
-    extent: tuple[int, int] | None = None,
+    *,
+    extent: tuple[int, int],
 ) -> Multigrid:
     """Build the grids for the Laplacian of a support plus a screen.
 
@@ -99,15 +100,14 @@ def multigrid(
         screen: (B, 1, H + 2, W + 2), framed, >= 0, 0 off the support. None: 0.
         channels: C of the right-hand sides.
         extent: rows and columns, from the top left, that the support's box takes up; what lies
-            beyond is padding. None: all.
+            beyond is padding.
 
     Returns:
         The grids, from this shape down to at most 10 pixels a side.
 
     Source: Trottenberg, Oosterlee, Schüller 2001, chapter 2; the halved edges: Braess 1995.
     """
-    whole = free.shape[2] - 2, free.shape[3] - 2
-    grids = [finest_grid(laplacian, free, screen, extent or whole)]
+    grids = [finest_grid(laplacian, free, screen, extent)]
     while max(grids[-1].shape) > COARSEST:
         grids.append(coarsened(grids[-1]))
     spaces = tuple(Workspace(grid, channels) for grid in grids)

@@ -87,7 +87,8 @@ def guard_rails(
 
     Args:
         blend: (N, 3 or 4, H, W), float, in [0, 1], the target's size; computed on its device.
-        placed: its source, mask and target, from `place`; N or 1 of each.
+        placed: its source, mask and target, from `place` or `vicinity`; N or 1 of each. Where the
+            target is a part of a picture, 104 px or more around the object suffice.
         gradients: those of the blend's settings, see `guidance_field`.
         given: what the plain paste is made of that the seam is compared with, such as source and
             mask before they were cleaned; None: `placed`.
@@ -95,7 +96,7 @@ def guard_rails(
     Returns:
         N dicts, JSON-ready, empty where the mask is: `colour_difference` (ΔE₀₀ to the plain paste),
         `hue_flip_share` (0 to 1), those of `seam_figures`, `background_difference`, the largest
-        difference to the target outside the mask in the whole picture, in levels (alpha is compared
+        difference to the target outside the mask in all of it, in levels (alpha is compared
         where both have it); and, None where there is too little to measure, `see_through_rim` and
         `see_through_inside` (0 opaque to 1), `contour_kept` and `tone_kept` (1 is the plain
         paste's), `foreign_colours` and `highlights` (ΔE to the target's), see the functions of
@@ -148,17 +149,18 @@ def seam_figures(
 def _figures(blend: Tensor, placed: Placed, sample: int) -> dict[str, float | None]:
     """What an eye sees, of the plain paste's surroundings alone but for the target's colours."""
     window = placed.window(sample, margin=REACH, device=blend.device)
-    whole = full_box(blend.shape).relative_to(window.box)
+    whole = pick(placed.picture, sample)[:, :3]
+    frame = full_box(whole.shape).relative_to(placed.part).relative_to(window.box)
     result = crop(blend[:, :3], window.box)
-    view = object_view(result, window.paste, window.target, window.mask, whole)
-    target, mask = pick(placed.target, sample)[:, :3], pick(placed.full_mask, sample)
+    view = object_view(result, window.paste, window.target, window.mask, frame)
+    mask = pick(placed.full_mask, sample)
     return json_ready(
         {
             "colour_difference": colour_difference(view.result, view.paste, window.mask),
             "hue_flip_share": hue_flip_share(view.result, view.paste, window.mask),
             "background_difference": _background_difference(blend, placed, sample),
             **figures_of(view),
-            "foreign_colours": foreign_colours(blend[:, :3], target, mask),
+            "foreign_colours": foreign_colours(blend[:, :3], whole, mask, placed.part),
         }
     )
 

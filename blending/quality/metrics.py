@@ -85,11 +85,13 @@ def seam_share(blend: Tensor, guidance: Tensor, mask: Tensor) -> float:
         mask: (B, 1, H, W), in [0, 1]; 0.5 is the edge.
 
     Returns:
-        Root of `seam_peak` over the mean squared Laplacian, >= 0; 0 without a peak, NaN where the
-        ring is empty.
+        Root of `seam_peak` over the mean squared Laplacian, >= 0; 0 without a peak, or where the
+        blend is flat all along the ring: it shows no seam; NaN where the ring is empty.
     """
     peak = seam_peak(blend, guidance, mask)
     texture = seam_error(blend, torch.zeros_like(guidance), mask)
+    if texture == 0:
+        return 0.0
     return math.sqrt(peak / texture) if peak else peak
 
 

@@ -77,9 +77,9 @@ def _cells(target: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
     size = max(1, height // side), max(1, width // side)
     # Thinned first, which spares most of the decoding.
     skip = max(1, side // 4)
-    thin, free = target[..., ::skip, ::skip].double().cpu(), visible[..., ::skip, ::skip]
+    thin, free = target[..., ::skip, ::skip].cpu().double(), visible[..., ::skip, ::skip]
     light = to_linear(thin.clamp(0, 1))
-    free = free.double().cpu()
+    free = free.cpu().double()
     share = F.adaptive_avg_pool2d(free, size)
     mean = F.adaptive_avg_pool2d(light * free, size) / share.clamp_min(1e-6)
     return mean[0], (share > 0.5)[0, 0]

@@ -57,7 +57,7 @@ def ground_of(silhouette: Tensor) -> Ground:
     Source: the support polygon of statics, in the picture's plane. The tilt is that of a camera
     that looks down by 17 degrees.
     """
-    plane = silhouette[0, 0].double().cpu().numpy()
+    plane = silhouette[0, 0].cpu().double().numpy()
     taken = plane >= 0.5 * min(1.0, plane.max())
     height, width = plane.shape
     size = object_size(height, width)

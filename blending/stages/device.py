@@ -4,8 +4,8 @@ import warnings
 
 import torch
 
+from ..free_memory import free_main_memory
 from ..settings import Compute
-from .cgroup import cgroup_free_memory
 
 SHARE_OF_FREE = 0.8  # of the free memory, the share that a stage may take
 AMPERE = 8  # major number of the first NVIDIA GPUs that multiply bfloat16
@@ -79,15 +79,17 @@ def free_memory(device: torch.device) -> float:
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return SHARE_OF_FREE * (free + cached)
     if device.type == "cpu":
-        import psutil
-
-        return SHARE_OF_FREE * min(psutil.virtual_memory().available, cgroup_free_memory())
+        return SHARE_OF_FREE * free_main_memory()
     return float("inf")
 
 
-def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+def is_out_of_memory(error: RuntimeError | MemoryError | ImportError) -> bool:
     """Whether torch could not allocate memory; on a processor that is a plain RuntimeError."""
     kinds = (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
-    # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
-    words = ("not enough memory", "can't allocate memory", "Cannot allocate memory")
+    words = (
+        # Of torch's allocator on Windows and elsewhere, and of the system where it maps a file.
+        *("not enough memory", "can't allocate memory", "Cannot allocate memory"),
+        "could not create a primitive",  # oneDNN, for a convolution of a shape that it can do
+        "failed to map segment from shared object",  # the system, for a library loaded late
+    )
     return isinstance(error, kinds) or any(said in str(error) for said in words)

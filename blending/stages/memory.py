@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..network.receptive_field import HALO, REACH
 from ..placement.box import Box, full_box
+from ..placement.levels import is_levels
 from ..placement.place import Placed
 from ..placement.window import region_box, window_box
 from ..settings import BlendSettings, Compute, PoissonSettings, RefineSettings
@@ -227,18 +228,25 @@ def result_bytes(placed: Placed, settings: BlendSettings) -> int:
     """The memory for what a blend makes at the target's size, beside what the stages compute with.
 
     Args:
-        placed: from `place`; its pictures are the caller's and do not count.
+        placed: from `place` or `vicinity`; its pictures are the caller's and do not count.
         settings: of all stages.
 
     Returns:
         Bytes, on the target's device, while the last stage runs: its result and the mask laid out;
         with a refine stage the Poisson stage's result, too, and the masks that it makes of that.
+        Where the target is a part of a picture, that, if it was levels, and the result on the
+        whole.
     """
     channels, height, width = placed.target.shape[1:]
-    planes = channels + MASK_PLANES
+    planes, whole = channels + MASK_PLANES, placed.picture
     if settings.refine is not None:  # the Poisson stage's result and its source, laid out
         planes = 2 * channels + 3 + REFINE_MASK_PLANES
-    return round(planes * placed.batch * height * width * placed.target.element_size())
+    if is_levels(whole):
+        planes += channels
+    size = planes * placed.batch * height * width * placed.target.element_size()
+    if is_levels(whole) or whole.shape != placed.target.shape:
+        size += placed.batch * whole[0].numel() * whole.element_size()
+    return round(size)
 
 
 def check_memory(placed: Placed, settings: BlendSettings, device: torch.device) -> float:

@@ -11,6 +11,7 @@ from ..harmonise.place_colours import PlaceColours
 from ..harmonise.placed import colours_at_place, placed_colours
 from ..network.vgg16 import Features, load_features
 from ..optimize.minimize import OnRowEvaluation, RowEvaluation
+from ..placement.levels import is_levels
 from ..placement.place import Placed
 from ..placement.window import Window
 from ..report import OnPicture
@@ -37,7 +38,7 @@ def poisson_stage(
     """Blend a placed source into its target.
 
     Args:
-        placed: from `place`.
+        placed: from `place`. A target in levels is made float; of a large one take the `vicinity`.
         settings: None: the defaults.
         network: VGG16, not changed or moved; None: the bundled one, loaded if the method needs it.
         compute: device, precision and memory; None: where the target is, in the quickest precision.
@@ -60,6 +61,8 @@ def poisson_stage(
     settings, compute = settings or PoissonSettings(), compute or Compute()
     check_type("settings", settings, PoissonSettings)
     check_type("compute", compute, Compute)
+    if is_levels(placed.target):
+        placed = placed.vicinity(None)
     device = resolve_device(compute, placed.target.device)
     on_picture = announcing("poisson", placed, settings.max_evaluations, on_evaluation)
     placed, figures = cleaned(placed, settings, on_picture)

@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        kept = options.keep or Path(temporary)
+        kept = (options.keep or Path(temporary)).resolve()  # it is used in other folders, too
         kept.mkdir(exist_ok=True, parents=True)
         made = []
         for number, name in enumerate((options.old, options.new)):

@@ -134,7 +134,7 @@ def styled(cases: Path) -> Made:
 def everything(cases: Path, authors: Path | None) -> Iterator[tuple[str, object]]:
     """Names, and calls that make what is compared."""
     yield "demo", lambda: command_line("--demo")
-    yield "demo in tiles", lambda: command_line("--demo", "--memory=300")
+    yield "demo in tiles", lambda: command_line("--demo", "--memory=700")
     folders = sorted(path for path in cases.iterdir() if path.is_dir())
     folders += [authors / name for name in ("1", "3")] if authors else []
     for folder in folders:

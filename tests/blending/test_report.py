@@ -71,12 +71,25 @@ def test_the_peak_memory_is_that_of_the_run_not_of_the_process():
 
 
 def test_where_the_system_does_not_tell_there_is_no_peak(monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "write_text", refuse)  # as on other systems
     assert machine_report(CPU, memory_mark(CPU))["peak_memory_bytes"] is None
     assert machine_report(CPU)["peak_memory_bytes"] is None
+
+
+def test_a_run_does_not_fail_where_its_report_cannot_be_filled(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    mark = memory_mark(CPU)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(report, "version", refuse)
+    monkeypatch.setitem(sys.modules, "kornia", types.SimpleNamespace())
+    found = machine_report(CPU, mark)
+    assert found["peak_memory_bytes"] is None
+    assert found["versions"]["kornia"] is None
 
 
 def test_on_a_gpu_the_peak_is_what_torch_allocated_there_since(monkeypatch):

@@ -11,6 +11,7 @@ from blending.validation import (
     check_image,
     check_mask,
     check_same_size,
+    check_target,
     common_batch,
     pixel_size,
 )
@@ -88,6 +89,27 @@ def test_nan_and_infinity_are_refused(check, value):
 def test_integers_are_refused(check, channels, dtype):
     with pytest.raises(TypeError, match=rf"this must be a float tensor in \[0, 1\], got {dtype}"):
         check("this", torch.ones(1, channels, 2, 2, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float16, torch.float64])
+def test_a_target_may_be_levels_or_floats(dtype):
+    check_target(torch.ones(2, 4, 2, 3).to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "words"),
+    [
+        (torch.zeros(1, 1, 4, 5).byte(), ValueError, "(B, 3 or 4, H, W) and not empty, got (1, 1,"),
+        (torch.zeros(1, 3, 0, 5).byte(), ValueError, "(B, 3 or 4, H, W) and not empty, got (1, 3,"),
+        (torch.zeros(1, 3, 4, 5).int(), TypeError, "a float tensor in [0, 1], got torch.int32"),
+        (torch.full((1, 3, 4, 5), 9.0), ValueError, "in [0, 1], got 9 to 9"),
+        (np.zeros((1, 3, 4, 5), np.uint8), TypeError, "a torch.Tensor, got ndarray"),
+    ],
+    ids=["one channel", "empty", "int32", "0 to 255", "array"],
+)
+def test_a_target_of_another_kind_is_refused(target, error, words):
+    with pytest.raises(error, match=re.escape(f"target must be {words}")):
+        check_target(target)
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import torch
-from hypothesis import strategies as st
 from torch import Tensor
 
 from blending import (
     BlendSettings,
+    Compute,
     CropSettings,
     PoissonSettings,
     RefineSettings,
@@ -24,12 +24,14 @@ from blending import (
     refine_stage,
     stitch,
 )
+from blending.cutout.clean import clean_cutout
+from blending.harmonise.placed import harmonise_batch, placed_colours
 from blending.image.mask import adjust_mask
-from blending.placement.layout import ANCHORS, FITS, FLIPS, Layout
+from blending.placement.layout import Layout
 from blending.placement.place_object import place_object
-from blending.settings import GRADIENTS, REGIONS, SHADOW_KINDS
 
-from .pictures import UNSOUND, make_mask, make_picture, masks, pictures, same_bits, side
+from .core_cases import cases
+from .pictures import UNSOUND, make_mask, make_picture, same_bits
 from .search import FaultError, Part
 
 LEAST = 1 / 256  # what a mask must reach
@@ -41,7 +43,8 @@ MAY_BE_REFUSED = re.compile(
     r"connected parts with split|at most 32768|100 million"
 )
 ARGUMENTS = re.compile(
-    r"\b(source|target|mask|image|row|column|scale|batch sizes|crop|grow|feather|width|height)\b"
+    r"\b(source|target|mask|image|style|reference|row|column|scale|batch sizes|crop|grow|feather|"
+    r"width|height)\b"
 )
 
 
@@ -79,9 +82,9 @@ def _place(arguments: dict, case: dict) -> Done:
 
 
 def _blend(arguments: dict, case: dict) -> Done:
-    settings = BlendSettings(PoissonSettings(**case["poisson"]), None)
-    if case["refined"]:
-        settings = BlendSettings(settings.poisson, RefineSettings(**_refine(case), region="object"))
+    refine = RefineSettings(**{**case["refine"], "region": "object"}) if case["refined"] else None
+    poisson, compute = PoissonSettings(**case["poisson"]), Compute(precision=case["precision"])
+    settings = BlendSettings(poisson, refine, compute=compute)
     result = blend(
         arguments["source"],
         arguments["target"],
@@ -96,13 +99,10 @@ def _blend(arguments: dict, case: dict) -> Done:
     return Done(tensors, result.image, arguments["target"], given, ("mask",))
 
 
-def _refine(case: dict) -> dict:
-    return {name: value for name, value in case["refine"].items() if name != "region"}
-
-
 def _poisson(arguments: dict, case: dict) -> Done:
     placed = _placed(arguments, case)
-    result = poisson_stage(placed, PoissonSettings(**case["poisson"]), network())
+    compute = Compute(precision=case["precision"])
+    result = poisson_stage(placed, PoissonSettings(**case["poisson"]), network(), compute)
     tensors = {"image": result.image, "mask": result.mask, "source": result.source}
     return Done(tensors, result.image, arguments["target"], placed.full_mask, ("mask",))
 
@@ -110,7 +110,8 @@ def _poisson(arguments: dict, case: dict) -> Done:
 def _refined(arguments: dict, case: dict) -> Done:
     settings = RefineSettings(**case["refine"])
     image, target, mask = (arguments[name] for name in ("image", "target", "mask"))
-    result = refine_stage(image, target, mask, settings, network())
+    compute, style = Compute(precision=case["precision"]), arguments.get("style")
+    result = refine_stage(image, target, mask, settings, network(), compute, style=style)
     tensors = {"image": result.image, "mask": result.mask}
     return Done(tensors, result.image, image, result.mask, ("mask",))
 
@@ -125,11 +126,33 @@ def _shadow(arguments: dict, case: dict) -> Done:
 def _repair(arguments: dict, case: dict) -> Done:
     crops = crop_for_repair(arguments["image"], arguments["mask"], CropSettings(**case["crop"]))
     repainted = (0.8 * crops.image + 0.1 * crops.image.flip(3)).clamp(0, 1)
-    found = stitch(repainted, crops.place, case["finish"], network=network())
+    for dim in (2, 3):  # as a sampler hands it back, in views and enlarged
+        repainted = repainted.repeat_interleave(case["enlarged"], dim)
+    repainted = repainted.repeat(case["views"], 1, 1, 1)
+    found = stitch(repainted, crops.place, case["finish"], case["bleed"], network())
     tensors = {"image": found.image, "mask": found.mask, "crop mask": crops.mask}
     unit = ("mask", "crop mask")
     base = arguments["image"].repeat(len(found.image) // len(arguments["image"]), 1, 1, 1)
     return Done(tensors, found.image, base, found.mask, unit)
+
+
+def _cleaned(arguments: dict, case: dict) -> Done:
+    source, mask = arguments["source"], arguments["mask"]
+    cut = clean_cutout(source, mask, case["width"])
+    if not bool((cut.alpha <= mask).all()):
+        raise FaultError("clean: alpha is more than the mask was")
+    tensors = {"source": cut.source, "alpha": cut.alpha, "removed": cut.removed}
+    return Done(tensors, cut.source, source, mask.expand_as(cut.alpha), ("alpha", "removed"))
+
+
+def _harmonised(arguments: dict, case: dict) -> Done:
+    colours = placed_colours(_placed(arguments, case), network(), arguments.get("reference"))
+    source, strength = arguments["source"], case["strength"]
+    moved, _ = harmonise_batch(source, arguments["mask"], colours, strength)
+    if strength == 0 and not same_bits(moved, source.expand_as(moved)):
+        raise FaultError("harmonise: of strength 0 it changes bits")
+    everywhere = torch.ones_like(moved[:, :1])
+    return Done({"source": moved}, moved, source, everywhere)
 
 
 def _adjusted(arguments: dict, case: dict) -> Done:
@@ -149,132 +172,23 @@ CALLS: dict[str, tuple[Callable[[dict, dict], Done], tuple[str, ...]]] = {
     "object": (_object, ("source", "target", "mask")),
     "shadow": (_shadow, ("target", "mask")),
     "repair": (_repair, ("image", "mask")),
+    "clean": (_cleaned, ("source", "mask")),
+    "harmonise": (_harmonised, ("source", "target", "mask", "reference")),
     "poisson": (_poisson, ("source", "target", "mask")),
     "blend": (_blend, ("source", "target", "mask")),
-    "refine": (_refined, ("image", "target", "mask")),
+    "refine": (_refined, ("image", "target", "mask", "style")),
 }
-
-share = st.sampled_from((0.0, 0.3, 1.0))
-margin = st.sampled_from((16, 64, None))
-EVERY = {
-    "target": pictures(),
-    "mask": masks,
-    "target_size": st.tuples(side, side),
-    "batch": st.integers(1, 3),
-    # Which arguments have one picture for all, and whether one has too many, or another size.
-    "single": st.lists(st.sampled_from(("source", "image", "target", "mask")), max_size=2),
-    "wrong": st.sampled_from((None,) * 14 + ("batch", "size")),
-}
-OBJECT = {**EVERY, "source": pictures(), "source_size": st.tuples(side, side)}
-PLACED = {
-    **OBJECT,
-    "row": st.one_of(st.integers(-40, 60), st.sampled_from((0, 0, 0, 0, -(10**5), 32768, 2**40))),
-    "column": st.one_of(st.integers(-40, 60), st.sampled_from((0, 0, 0, -1, 32768))),
-    "scale": st.sampled_from((1.0, 1.0, 1.0, 0.5, 0.37, 1.7, 3.0, 1e-3, 1e3)),
-}
-POISSON = st.fixed_dictionaries(
-    {
-        "method": st.sampled_from(("exact", "exact", "deep")),
-        "gradients": st.sampled_from(GRADIENTS),
-        "bleed": st.sampled_from((None, 0.0, 0.5, 1.0)),
-        "match": st.booleans(),
-        "start": st.sampled_from(("paste", "exact")),
-        "max_evaluations": st.integers(1, 3),
-        "rim": st.sampled_from((0, 4, 32, 256)),
-        "margin": margin,
-        "clean": st.sampled_from((None, 0, 3, 12, 128)),
-        "harmonise": st.sampled_from((None, 0.0, 0.5, 1.0)),
-        "contours": st.sampled_from((None, False, True)),
-        "grain": share,
-    }
-)
-REFINE = st.fixed_dictionaries(
-    {
-        "region": st.sampled_from(REGIONS),
-        "band": st.sampled_from((1, 8, 256)),
-        "strength": share,
-        "max_evaluations": st.integers(1, 3),
-        "margin": margin,
-        "contours": st.booleans(),
-        "style_form": st.sampled_from(("matched", "gram")),
-        "grain": share,
-    }
-)
-SHADOW = st.fixed_dictionaries(
-    {
-        "kind": st.sampled_from(SHADOW_KINDS),
-        "direction": st.sampled_from((-60.0, 0.0, 90.0, 180.0, -360.0, 17.3)),
-        "length": st.sampled_from((0.0, 60.0, 300.0)),
-        "softness": st.sampled_from((0.0, 30.0, 100.0)),
-        "strength": share,
-        "contact": share,
-        "lift": st.sampled_from((0.0, 0.0, 10.0, 300.0)),
-    }
-)
-CROP = st.fixed_dictionaries(
-    {
-        "context": st.sampled_from((0.0, 0.5, 8.0)),
-        "context_pixels": st.sampled_from((0, 5, 32, 200)),
-        "multiple": st.sampled_from((1, 8)),
-        "width": st.sampled_from((0, 0, 64, 8)),
-        "height": st.sampled_from((0, 0, 40, 8)),
-        "grow": st.sampled_from((0, 8, -3, 256)),
-        "fill_holes": st.sampled_from((0, 9)),
-        "feather": st.sampled_from((0, 7, 256)),
-        "split": st.booleans(),
-    }
-)
-ADJUST = st.fixed_dictionaries(
-    {
-        "invert": st.booleans(),
-        "threshold": share,
-        "fill_holes": st.sampled_from((0, 1, 50, 10**8)),
-        "drop_specks": st.sampled_from((0, 2, 50, 10**8)),
-        "grow": st.sampled_from((0, 1, 9, 256, -1, -9, -256)),
-        "feather": st.sampled_from((0, 1, 2, 9, 256)),
-    }
-)
-LAYOUT = st.fixed_dictionaries(
-    {
-        "column": st.sampled_from((50.0, 0.0, 99.0, -20.0, 16384.0)),
-        "row": st.sampled_from((50.0, 0.0, 101.5, -3.3)),
-        "unit": st.sampled_from(("percent", "pixels")),
-        "anchor": st.sampled_from(ANCHORS),
-        "scale": st.sampled_from((1.0, 0.01, 0.4, 2.5, 16.0)),
-        "fit": st.sampled_from(FITS),
-        "fit_width": st.sampled_from((100.0, 1.0, 33.3)),
-        "fit_height": st.sampled_from((100.0, 1.0, 50.0)),
-        "rotation": st.sampled_from((0.0, 90.0, -180.0, 33.0, 359.9)),
-        "flip": st.sampled_from(FLIPS),
-    }
-)
-ITS_OWN = {
-    "adjust": {**EVERY, "adjust": ADJUST},
-    "place": PLACED,
-    "object": {**OBJECT, "layout": LAYOUT, "trim": st.booleans()},
-    "shadow": {**EVERY, "shadow": SHADOW},
-    "repair": {
-        **EVERY,
-        "image": pictures(),
-        "crop": CROP,
-        "finish": st.sampled_from(("none", "none", "photograph", "painting")),
-    },
-    "poisson": {**PLACED, "poisson": POISSON},
-    "blend": {**PLACED, "poisson": POISSON, "refined": st.booleans(), "refine": REFINE},
-    "refine": {**EVERY, "image": pictures(), "refine": REFINE},
-}
-cases = st.sampled_from((*CALLS, "poisson", "blend")).flatmap(
-    lambda call: st.fixed_dictionaries({"call": st.just(call), **ITS_OWN[call]})
-)
 
 
 def make_arguments(case: dict) -> dict[str, Tensor]:
     """The tensors that the case's call takes."""
     _, names = CALLS[case["call"]]
-    own = tuple(case["source_size" if "source" in names else "target_size"])
+    frame = tuple(case["target_size"])
+    own = tuple(case.get("source_size", frame))
+    sizes = {"source": own, "mask": own, "style": frame[::-1], "reference": frame[::-1]}
     made = {}
-    for name in names:
-        size = own if name in ("source", "mask") else tuple(case["target_size"])
+    for name in (name for name in names if case[name] is not None):
+        size = sizes.get(name, frame)
         batch = 1 if name in case["single"] else case["batch"]
         if case["wrong"] == "batch" and name == "mask":
             batch = case["batch"] + 4
@@ -303,15 +217,20 @@ def _mismatch(case: dict, arguments: dict[str, Tensor]) -> str | None:
         return "batches differ"
     if case["wrong"] == "size":
         return "sizes differ"
-    if arguments["mask"].max() < LEAST and not _is_grown(case):
+    if arguments["mask"].max() < LEAST and not _may_be_empty(case):
         return "mask is empty"
     if max(abs(case.get("row", 0)), abs(case.get("column", 0))) > 32768:
         return "too far out"
     return None
 
 
-def _is_grown(case: dict) -> bool:
-    return case["call"] == "refine" and case["refine"]["region"] == "picture"
+def _may_be_empty(case: dict) -> bool:
+    is_whole = case["call"] == "refine" and case["refine"]["region"] == "picture"
+    return is_whole or case["call"] == "clean"
+
+
+def _is_film(case: dict) -> bool:
+    return any(case.get(stage, {}).get("sequence") for stage in ("poisson", "refine"))
 
 
 def _with_overlap(case: dict) -> dict:
@@ -392,8 +311,8 @@ def _check_result(done: Done, case: dict) -> None:
 def _check_rows(done: Done, arguments: dict, case: dict) -> None:
     """Each picture of a batch is what it is alone."""
     batch = max(map(len, arguments.values()))
-    # Crops of one size for all; trimmed to the box of all.
-    if batch == 1 or case["call"] == "repair" or case.get("trim"):
+    # Crops of one size for all; trimmed to the box of all; a frame starts from the one before.
+    if batch == 1 or case["call"] == "repair" or case.get("trim") or _is_film(case):
         return
     call = CALLS[case["call"]][0]
     for row in range(batch):

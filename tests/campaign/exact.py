@@ -12,9 +12,6 @@ from .pictures import make_mask, make_picture, same_bits, side
 from .search import FaultError, Part
 
 TOLERANCE = 0.1  # levels: the solver's default and its promise
-# Where the screen jumps from pixel to pixel, which no stage's does, the estimate of the error is
-# right within a factor of two alone: 0.14 level was seen with spots of 100.
-ROUGH, ROUGH_TOLERANCE = ("spots", "noise", "half"), 0.2
 # Below, float32's rounding of the guidance moves the mean that such a screen holds, as
 # `solve_poisson` says of itself: a whole frame is compared in float64 there.
 WEAK = 1e-5
@@ -139,15 +136,14 @@ def check(case: dict) -> str:
         raise FaultError("exact: an input was changed")
     if not same_bits(solved, solve_poisson(*given[:3], TOLERANCE, **held)):
         raise FaultError("exact: differs when it is run again")
-    bound = ROUGH_TOLERANCE if case["screen"] in ROUGH else TOLERANCE
-    return _compared(solved, given[1], rounded, held.get("screen"), laplacian, bound)
+    return _compared(solved, given[1], rounded, held.get("screen"), laplacian)
 
 
 def _kinds(case: dict) -> tuple[str, str, str]:
     return case["source"], case["target"], "noise"
 
 
-def _compared(solved, support, planes, screen, laplacian, bound) -> str:
+def _compared(solved, support, planes, screen, laplacian) -> str:
     guidance, target, anchor = (plane.double().flatten(2).numpy() for plane in planes)
     inside = support.flatten(1).numpy()
     screens = None if screen is None else screen.double().flatten(1).numpy()
@@ -157,8 +153,8 @@ def _compared(solved, support, planes, screen, laplacian, bound) -> str:
         if not (found[:, ~inside[row]] == target[row][:, ~inside[row]]).all():
             raise FaultError("exact: the boundary is changed")
         error = 255 * np.abs(found - wanted).max()
-        if not error <= bound:
-            raise FaultError(f"exact: off by more than {bound} level: {_size(error)}")
+        if not error <= TOLERANCE:
+            raise FaultError(f"exact: off by more than {TOLERANCE} level: {_size(error)}")
     return "solved"
 
 

@@ -2,33 +2,27 @@
 
 import io
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 from hypothesis import strategies as st
 from PIL import Image
 
 from blending.cli.main import main
 
+from .picture_files import SUFFIXES, picture, write
 from .search import FaultError, Part
 
-SUFFIXES = {
-    "PNG": ".png",
-    "JPEG": ".jpg",
-    "WEBP": ".webp",
-    "TIFF": ".tif",
-    "BMP": ".bmp",
-    "GIF": ".gif",
-    "PPM": ".ppm",
-    "TGA": ".tga",
-}
-MODES = ("RGB", "RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "I", "F", "YCbCr", "LAB")
-ORIENTATION = 0x0112
+if os.name == "posix":
+    import resource
+
+LONGEST = 90  # seconds of a run: one that takes longer hangs
+MOST_MEMORY = 600  # MB that a run on pictures of 40 pixels may grow by, a network's included
 ODD = (
     *("--at 1000000000,0", "--at 1,2,3", "--at 0.5,1", "--at -3,-2", "--at 15,19"),
     *("--scale nan", "--scale -1", "--scale 1e-9", "--scale 0.5", "--scale 3", "--scale 1e9"),
@@ -43,88 +37,38 @@ ODD = (
     *("--weights missing", "--weights source.png", "--preset fast", "--preset seam-repair"),
     *("--method deep", "--region band", "--strength 0.5", "--input-scale standardised"),
     *("--unknown", "--demo", "--arithmetic float32", "--arithmetic bfloat16"),
+    # A pipe, a socket and a device as outputs, made beside the pictures.
+    *("--out pipe.png", "--out socket.png", "--report pipe.json", "--save-cutout device.png"),
 )
-
-picture = st.fixed_dictionaries(
-    {
-        "format": st.sampled_from(("PNG", "PNG", *SUFFIXES)),
-        "mode": st.sampled_from(MODES),
-        "size": st.tuples(st.integers(1, 40), st.integers(1, 40)),
-        "orientation": st.sampled_from((None, None, 1, 3, 6, 8, 5, 0, 9)),
-        "frames": st.sampled_from((1,) * 9 + (2,)),
-        "damage": st.sampled_from((None,) * 12 + ("cut", "cut", "flip", "flip", "kind")),
-        # Where it is cut, in thousandths of its bytes, or how many bytes are wrong; of KINDS.
-        "amount": st.integers(0, 1000),
-        "seed": st.integers(0, 999),
-    }
+NUMBERS = ("--scale", "--bleed", "--harmonise", "--strength", "--clean", "--memory")
+TEXTS = ("--at", "--preset", "--stage", "--gradients", "--device", "--mask-channel")
+NAMES = ("--out", "--report", "--save-cutout", "--weights")
+numbers = st.one_of(
+    st.floats(-2, 8).map(repr), st.integers(-3, 40).map(str), st.floats(min_value=1e5).map(repr)
+)
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
+names = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="/\\.~"), min_size=1, max_size=40
+)
+option = st.one_of(
+    st.sampled_from(ODD).map(str.split),
+    st.tuples(st.sampled_from(NUMBERS), numbers).map(list),
+    st.tuples(st.sampled_from(TEXTS), texts).map(list),
+    st.tuples(st.sampled_from(NAMES), names, st.sampled_from((".png", ".json", "", ".tif"))).map(
+        lambda words: [words[0], words[1] + words[2]]
+    ),
 )
 cases = st.fixed_dictionaries(
     {
         "source": picture,
         "target": picture,
-        "mask": st.one_of(picture, st.just({"format": None})),
-        "fits": st.sampled_from((True, True, True, False)),  # the mask has the source's size
-        "options": st.lists(st.sampled_from(ODD), max_size=3),
+        "mask": picture,
+        "masked": st.sampled_from((True,) * 8 + (False,)),
+        "fits": st.sampled_from((True,) * 9 + (False,)),  # the mask has the source's size
+        "options": st.lists(option, max_size=3),
+        "with_options": st.sampled_from((True, False)),
     }
 )
-
-
-def _encoded(words: dict) -> bytes:
-    """The file's bytes; a format without the mode has it as RGB."""
-    draw = np.random.default_rng(words["seed"])
-    height, width = words["size"]
-    colours = draw.integers(0, 256, (height, width, 3), np.uint8)
-    image = Image.fromarray(colours)
-    exif = Image.Exif()
-    if words["orientation"] is not None:
-        exif[ORIENTATION] = words["orientation"]
-    more = {}
-    if words["frames"] > 1:
-        more = {"save_all": True, "append_images": [image.transpose(Image.Transpose.ROTATE_180)]}
-    for mode, options in ((words["mode"], more | {"exif": exif.tobytes()}), ("RGB", {})):
-        buffer = io.BytesIO()
-        with suppress(ValueError, OSError, KeyError, TypeError):
-            _in_mode(image, mode).save(buffer, words["format"], **options)
-            return buffer.getvalue()
-    raise FaultError("files: the case cannot be written")
-
-
-def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    if mode == "I;16":
-        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
-    if mode == "LAB":
-        return Image.merge("LAB", image.split())
-    if mode in ("RGBA", "LA"):
-        image.putalpha(image.getchannel(0))
-    return image.convert(mode)
-
-
-def _a_loop(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-KINDS: tuple[Callable[[Path], object], ...] = (
-    lambda path: path.mkdir(),
-    lambda path: path.write_bytes(b""),
-    lambda path: path.write_text("no picture"),
-    lambda path: path.write_bytes(bytes(3000)),
-    _a_loop,
-    lambda path: None,  # it is missing
-)
-
-
-def _write(path: Path, words: dict) -> None:
-    if words["damage"] == "kind":
-        KINDS[words["amount"] % len(KINDS)](path)
-        return
-    content = bytearray(_encoded(words))
-    if words["damage"] == "cut":
-        del content[len(content) * words["amount"] // 1000 :]
-    elif words["damage"] == "flip":
-        draw = np.random.default_rng(words["amount"])
-        for at in draw.integers(0, len(content), 1 + words["amount"] % 9):
-            content[at] ^= int(draw.integers(1, 256))
-    path.write_bytes(content)
 
 
 def _make(case: dict, folder: Path) -> list[str]:
@@ -132,7 +76,7 @@ def _make(case: dict, folder: Path) -> list[str]:
     words = ["--stage", "exact", "--evaluations", "1", "--out", "out.png"]
     for role in ("source", "target", "mask"):
         own = case[role]
-        if own["format"] is None:
+        if role == "mask" and not case["masked"]:
             continue
         if role == "mask" and case["fits"]:
             own = {**own, "size": case["source"]["size"]}
@@ -140,12 +84,36 @@ def _make(case: dict, folder: Path) -> list[str]:
         # A suffix that is not the format's now and then: the content decides.
         suffix = ".png" if own["seed"] % 5 == 0 else SUFFIXES[own["format"]]
         path = folder / f"{role}{suffix}"
-        _write(path, own)
+        write(path, own)
         words += [f"--{role}", path.name]
-    return words + [word for option in case["options"] for word in option.split()]
+    options = case["options"] if case["with_options"] else []
+    return words + [word for option in options for word in option]
 
 
-def _run(words: list[str]) -> tuple[object, str, str]:
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Raise where what runs takes far too long or far too much memory."""
+    if os.name != "posix":
+        yield
+        return
+
+    def late(*_) -> None:
+        raise FaultError("files: the run hangs")
+
+    before, former = resource.getrusage(resource.RUSAGE_SELF), signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    grown = (after.ru_maxrss - before.ru_maxrss) / (2**20 if sys.platform == "darwin" else 2**10)
+    if grown > MOST_MEMORY:
+        raise FaultError(f"files: the run took more than {MOST_MEMORY} MB")
+
+
+def run_line(words: list[str]) -> tuple[object, str, str]:
     """Status, standard output and standard error, that of libraries in C with it."""
     output, errors = io.StringIO(), io.StringIO()
     sys.stderr.flush()
@@ -153,7 +121,7 @@ def _run(words: list[str]) -> tuple[object, str, str]:
     with tempfile.TemporaryFile() as own:
         os.dup2(own.fileno(), 2)
         try:
-            with redirect_stdout(output), redirect_stderr(errors):
+            with redirect_stdout(output), redirect_stderr(errors), bounded():
                 try:
                     status = main(words)
                 except SystemExit as end:
@@ -166,7 +134,8 @@ def _run(words: list[str]) -> tuple[object, str, str]:
     return status, output.getvalue(), errors.getvalue() + beside
 
 
-def _content(folder: Path) -> dict[str, bytes | None]:
+def content_of(folder: Path) -> dict[str, bytes | None]:
+    """The files of a folder by name; None for what is no file."""
     return {p.name: p.read_bytes() if p.is_file() else None for p in sorted(folder.iterdir())}
 
 
@@ -176,29 +145,40 @@ def check(case: dict) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         words = _make(case, folder)
-        before = _content(folder)
+        _make_no_files(folder)
+        before = content_of(folder)
         os.chdir(folder)
         try:
-            status, output, errors = _run(words)
+            status, output, errors = run_line(words)
         finally:
             os.chdir(here)
-        after = _content(folder)
-    changed = [name for name, content in before.items() if after.get(name) != content]
+        after = content_of(folder)
+    changed = [name for name, content in before.items() if after.get(name, b"?") != content]
     written = {name: content for name, content in after.items() if name not in before}
     if changed and "--overwrite" not in words:
         raise FaultError(f"files: {changed[0].split('.')[0]} was changed")
     if status == 2:
-        _check_refused(output, errors, written)
+        check_refused(output, errors, written)
         return "refused"
     if status != 0:
         raise FaultError(f"files: exit status {status}")
     if errors:
         raise FaultError(f"files: words beside a good end: {errors.splitlines()[-1]}")
-    _check_written(words, after)
+    _check_written(words, after, case["target"])
     return "written"
 
 
-def _check_refused(output: str, errors: str, written: dict) -> None:
+def _make_no_files(folder: Path) -> None:
+    """A pipe, a socket and a device for the options that name them as outputs."""
+    if os.name == "posix":
+        os.mkfifo(folder / "pipe.png")
+        os.mkfifo(folder / "pipe.json")
+        os.mknod(folder / "socket.png", 0o140644)
+        (folder / "device.png").symlink_to("/dev/full")
+
+
+def check_refused(output: str, errors: str, written: dict) -> None:
+    """One line on standard error and nothing else."""
     is_one_line = errors.startswith("blending: error: ") and errors.count("\n") == 1
     if output or not is_one_line or not errors.endswith("\n"):
         first = errors.splitlines()[0] if errors else "nothing"
@@ -207,16 +187,21 @@ def _check_refused(output: str, errors: str, written: dict) -> None:
         raise FaultError(f"files: {', '.join(sorted(written))} written though refused")
 
 
-def _check_written(words: list[str], after: dict) -> None:
-    """Every promised file is there and opens."""
+def _check_written(words: list[str], after: dict, target: dict) -> None:
+    """Every promised file is there and opens; the blend has the target's size, turned upright."""
     last = {one: two for one, two in pairwise(words) if one.startswith("--")}
-    for option in ("--out", "--save-cutout"):
-        if option in last:
-            content = after.get(last[option])
-            if not content:
-                raise FaultError(f"files: {option} is missing after exit 0")
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
+    for name in ("--out", "--save-cutout"):
+        if name not in last:
+            continue
+        content = after.get(last[name])
+        if not content:
+            raise FaultError(f"files: {name} is missing after exit 0")
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            # A damaged one may have another size; turned upright, height may be width.
+            is_known = name == "--out" and not target["damage"]
+            if is_known and sorted(image.size) != sorted(target["size"]):
+                raise FaultError(f"files: {name} is not of the target's size")
 
 
 FILES = Part("files", cases, check)

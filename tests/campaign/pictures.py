@@ -78,7 +78,9 @@ def make_picture(words: dict, batch: int, height: int, width: int) -> Tensor:
     draw, kind = np.random.default_rng(words["seed"]), words["values"]
     plane = FILLINGS.get(kind, FILLINGS["noise"])(draw, size)
     if kind in UNSOUND[1:]:
-        plane[tuple(draw.integers(0, size))] = float(kind)
+        sample, channel, row, column = draw.integers(0, size)
+        is_kept = words["layout"] != "expanded"  # else the first channel alone is
+        plane[sample, channel if is_kept else 0, row, column] = float(kind)
     if kind == "overshoot":  # of an alpha it is refused
         colour = 0 if words["layout"] == "expanded" and size[1] == 4 else 3
         plane[:, colour:] = plane[:, colour:].clip(0, 1)

@@ -1,5 +1,7 @@
 """Graphs as the API takes them, and the small pictures that they work on."""
 
+import uuid
+
 import numpy as np
 
 CONTROL = "control_after_generate"  # the page's second widget of a seed, saved and not sent
@@ -86,6 +88,11 @@ def show_mask(origin: str, slot: int = 0) -> dict:
 def probe(kind: str, **inputs) -> dict:
     """A tensor that no picture file gives; the kinds are in probes.py."""
     return node("PROBE_Tensor", kind=kind, **inputs)
+
+
+def again(origin: str = "1") -> dict:
+    """A picture handed on: what hangs on it is not taken from ComfyUI's cache."""
+    return node("PROBE_Again", image=[origin, 0], nonce=uuid.uuid4().hex)
 
 
 def probe_name(name: str) -> dict:
@@ -195,3 +202,38 @@ def wired(**nodes) -> dict:
     basis = {"1": load("t.png"), "3": load_mask(), "4": crop_for_repair(), "5": stitch()}
     basis |= {"6": look("5", 0), "7": look("5", 1), "8": look("5", 2)}
     return basis | {name.removeprefix("n"): one for name, one in nodes.items()}
+
+
+def put_pictures(server, height: int, width: int) -> None:
+    """A target, and a source and a mask of half its size."""
+    server.put("t.png", scene(1, height, width))
+    server.put("s.png", scene(4, height // 2, width // 2))
+    server.put("m.png", square(height // 2, width // 2, height // 16))
+
+
+def every_stage() -> dict:
+    """An object placed by hand, its shadow, both stages, their panels, a part of it stitched."""
+    middle = {"unit": "percent", "anchor": "centre", "column": 50, "row": 50}
+    placed = place_object(target=["6", 0], rotation=20, **middle)
+    of_object = {"source": ["20", 1], "mask": ["20", 2], "column": 0, "row": 0}
+    return {
+        **graph(n6=again(), n20=placed),
+        "21": contact_shadow(target=["6", 0]),
+        "4": poisson(target=["21", 0], max_evaluations=4, **of_object),
+        "5": refine(target=["21", 0], max_evaluations=4, source=["4", 4]),
+        "7": laplacian_preview(result=["5", 0], target=["21", 0], **of_object),
+        "8": crop_for_repair(image=["5", 0], mask=["4", 1], context=1),
+        "10": stitch(crop=["8", 0], place=["8", 2], finish="photograph"),
+        "9": save("10"),
+    }
+
+
+def arm(kind: str, number: int, error: str) -> dict:
+    """Picture 1 handed on; from then on the place of a number fails, see `tests.faults`."""
+    fault = {"kind": kind, "number": number, "error": error}
+    return node("PROBE_Arm", image=["1", 0], nonce=uuid.uuid4().hex, **fault)
+
+
+def disarm() -> dict:
+    """The end of that, and what happened."""
+    return node("PROBE_Disarm", nonce=uuid.uuid4().hex)

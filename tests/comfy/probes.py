@@ -8,6 +8,7 @@ import gc
 import importlib.util
 import json
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import folder_paths  # noqa: TID251 - this file runs inside ComfyUI
@@ -16,10 +17,18 @@ import torch
 from comfy import model_management  # noqa: TID251
 
 PACK = Path(__file__).with_name("deep-image-blending")
-_spec = importlib.util.spec_from_file_location("guard", Path(__file__).parents[1] / "guard.py")
-_guard = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_guard)
-_guard.guard(f"{PACK}")
+
+
+def _beside(name):
+    """A file of tests/, which the server has in its base folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_beside("guard").guard(f"{PACK}")
+_faults = _beside("faults")
 
 
 def _noise(*shape):
@@ -72,6 +81,19 @@ class ProbeTensor:
 
     def make(self, kind):
         return (TENSORS[kind](),) * 2
+
+
+class ProbeAgain:
+    """A picture that is handed on, so that what hangs on it runs again."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "hand_on", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "nonce": ("STRING",)}}
+
+    def hand_on(self, image, nonce):
+        return (image,)
 
 
 class AnyType(str):
@@ -133,6 +155,43 @@ class ProbeModels:
         return {"ui": {"text": [json.dumps({"known": known, "alive": len(alive)})]}}
 
 
+class ProbeArm:
+    """From here on a fault is about to happen in the pack's code, on this thread."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "arm", ("IMAGE",)
+    armed = ExitStack()
+    fault = None
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        numbers = ("INT", {"min": -1, "max": 10**6})
+        words = dict.fromkeys(("kind", "error", "nonce"), ("STRING",))
+        return {"required": {"image": ("IMAGE",), "number": numbers, **words}}
+
+    def arm(self, image, number, kind, error, nonce):
+        ProbeArm.armed.close()
+        ProbeArm.fault = _faults.Fault(kind, number, error, f"{PACK}")
+        ProbeArm.armed.enter_context(ProbeArm.fault.injected())
+        return (image,)
+
+
+class ProbeDisarm:
+    """No fault any more; tells how many places there were, and which has failed."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "disarm", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"nonce": ("STRING",)}}
+
+    def disarm(self, nonce):
+        ProbeArm.armed.close()
+        fault = ProbeArm.fault
+        found = {"places": len(fault.passed), "failed": fault.place}
+        fault.raised = None  # with the tensors of its trace
+        return {"ui": {"text": [json.dumps(found)]}}
+
+
 class ProbeGuard:
     """Do what is forbidden as if it were written in one of the pack's files."""
 
@@ -149,6 +208,9 @@ class ProbeGuard:
 
 NODE_CLASS_MAPPINGS = {
     "PROBE_Tensor": ProbeTensor,
+    "PROBE_Again": ProbeAgain,
+    "PROBE_Arm": ProbeArm,
+    "PROBE_Disarm": ProbeDisarm,
     "PROBE_Name": ProbeName,
     "PROBE_Look": ProbeLook,
     "PROBE_Models": ProbeModels,

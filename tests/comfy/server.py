@@ -52,6 +52,7 @@ class Outcome:
     outputs: dict = field(default_factory=dict)
     error: str = ""
     rejection: dict = field(default_factory=dict)  # of a prompt that was not queued
+    left_out: dict = field(default_factory=dict)  # errors by node, of one that was queued in part
 
     def of(self, kind: str) -> list[dict]:
         return [message["data"] for message in self.messages if message["type"] == kind]
@@ -83,7 +84,8 @@ class Server:
         shutil.copy(PACK / "tests" / "comfy" / "probes.py", folder / "custom_nodes")
         # What files of 0.1.0 load; what the examples load is the pack's own work.
         shutil.copytree(PACK / "blending" / "demo", folder / "input", dirs_exist_ok=True)
-        shutil.copy(PACK / "tests" / "guard.py", folder)
+        for name in ("guard.py", "faults.py"):
+            shutil.copy(PACK / "tests" / name, folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -166,6 +168,7 @@ class Server:
             outcome.error = error.read().decode()
             outcome.rejection = json.loads(outcome.error)
             return None, outcome
+        outcome.left_out = answer.get("node_errors") or {}
         return answer["prompt_id"], outcome
 
     def _history(self, prompt_id: str) -> dict:
@@ -197,8 +200,13 @@ class Server:
 
     def memory(self) -> int:
         """Resident bytes of the server's process."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="utf-8").split()[1]
         return int(pages) * 4096
+
+    def busy(self) -> float:
+        """Seconds that the server's process has computed so far, on all cores together."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
 
 
 def _ended(link, outcomes: dict, prompt_id: str, on_message) -> bool:

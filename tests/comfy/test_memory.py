@@ -1,4 +1,4 @@
-"""Memory manners: a network for a run and no longer, and a server that does not grow."""
+"""Memory manners: a network for a run and no longer; test_endurance.py looks at the server."""
 
 import json
 import uuid
@@ -8,35 +8,6 @@ import pytest
 from tests.comfy.graphs import graph, node, poisson, probe, refine, save
 
 pytestmark = pytest.mark.comfy
-MOST_GROWTH = 20e6  # bytes
-RUNS = 50
-WARM_UP = 5  # runs in which allocators, thread pools and caches fill
-
-
-def test_fifty_runs_grow_the_server_by_less_than_20_mb(server, pictures):
-    """Each differs by its place, so that nothing is taken from the cache."""
-
-    def run(number: int) -> None:
-        first = poisson(column=number % 40, row=number % 30, preset="fast", max_evaluations=2)
-        second = refine(max_evaluations=1, strength=1 - number / 1000)
-        outcome = server.run(graph(n4=first, n5=second, n9=save("5")))
-        assert not outcome.error
-        assert {"4", "5"} <= set(outcome.ran)
-
-    def memory() -> int:
-        """Without what ComfyUI keeps of earlier results: newer versions keep all while they can."""
-        server.post("/free", {"unload_models": True, "free_memory": True})
-        run(0)
-        return server.memory()
-
-    for number in range(WARM_UP):
-        run(number)
-    before = memory()
-    for number in range(WARM_UP, WARM_UP + RUNS):
-        run(number)
-    growth = memory() - before
-    print(f"{server.comfy.version}: {RUNS} runs, {growth / 1e6:.1f} MB")
-    assert growth < MOST_GROWTH
 
 
 def models(server) -> dict:

@@ -2,10 +2,12 @@
 
 import io
 import os
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from blending.cli.console import Console
+from blending.cli import console
+from blending.cli.console import Console, without_library_words
 
 
 def written(words, encoding, errors="strict"):
@@ -110,9 +112,65 @@ def test_a_refusing_stream_does_not_touch_other_files(tmp_path):
         def write(self, _):
             raise OSError("full")
 
-    with open(tmp_path / "file", "w") as file:
+    with open(tmp_path / "file", "w", encoding="utf-8") as file:
         before = os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []
         Console(Refusing()).write("words")
         assert len(before) == len(os.listdir("/dev/fd") if before else [])
         file.write("kept")
     assert (tmp_path / "file").read_text() == "kept"
+
+
+@contextmanager
+def errors_to(path, monkeypatch):
+    """Descriptor 2 on a file, as a program has it and not a test; pytest has its own on it."""
+    saved = os.dup(2)
+    with open(path, "wb") as file:
+        os.dup2(file.fileno(), 2)
+    monkeypatch.setattr(console.sys, "__stderr__", os.fdopen(2, "w", closefd=False))
+    try:
+        yield
+    finally:
+        monkeypatch.undo()
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def test_words_of_libraries_vanish_in_a_block_and_no_longer(tmp_path, monkeypatch):
+    with errors_to(tmp_path / "errors", monkeypatch):
+        os.write(2, b"before ")
+        with without_library_words():
+            os.write(2, b"within ")
+        os.write(2, b"after")
+    assert (tmp_path / "errors").read_bytes() == b"before after"
+
+
+# The calls of dup2 in a block: to nowhere, and back.
+@pytest.mark.parametrize("failing", [0, 1])
+@pytest.mark.parametrize("error", [OSError(4, "Interrupted"), KeyboardInterrupt()])
+def test_a_block_that_cannot_be_kept_quiet_runs_and_leaves_the_descriptors(
+    tmp_path, monkeypatch, failing, error
+):
+    calls, real = [], os.dup2
+
+    def dup2(*words):
+        calls.append(words)
+        if len(calls) - 1 == failing:
+            raise error
+        return real(*words)
+
+    def descriptors():
+        return os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else []
+
+    is_passed_on = isinstance(error, KeyboardInterrupt)
+    with errors_to(tmp_path / "errors", monkeypatch):
+        before = descriptors()
+        monkeypatch.setattr(os, "dup2", dup2)
+        with (
+            pytest.raises(KeyboardInterrupt) if is_passed_on else nullcontext(),
+            without_library_words(),
+        ):
+            pass
+        os.write(2, b"after")
+        assert len(descriptors()) == len(before)
+    assert len(calls) > failing
+    assert (tmp_path / "errors").read_bytes() == b"after"

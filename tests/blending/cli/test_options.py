@@ -263,6 +263,22 @@ def test_a_report_is_no_picture_under_any_name(name, again, tmp_path, monkeypatc
     assert parse_options([*words, "--report", "r.json"]).report == "r.json"
 
 
+def test_names_that_differ_in_the_case_of_letters_are_one_file_where_nobody_can_tell(
+    tmp_path, monkeypatch
+):
+    """macOS and Windows take them for one; where one of two files is there, the disk has told."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--source", "s.png", "--target", "t.png", "--out"]
+    with pytest.raises(ValueError, match=r"^--save-cutout must be another file than --out"):
+        parse_options([*words, "Out.png", "--save-cutout", "out.PNG"])
+    (tmp_path / "s.png").write_bytes(b"picture")
+    if not (tmp_path / "S.png").exists():
+        assert parse_options([*words, "S.png"]).out == "S.png"
+        (tmp_path / "S.png").hardlink_to("s.png")  # as a disk that ignores case answers
+    with pytest.raises(ValueError, match=r"^--out must be another file than --source"):
+        parse_options([*words, "S.png", "--overwrite"])
+
+
 def test_help_names_every_option_and_preset(capsys):
     with pytest.raises(SystemExit) as end:
         parse_options(["--help"])

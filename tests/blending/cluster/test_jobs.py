@@ -60,8 +60,6 @@ def test_paths_are_relative_to_the_manifest_and_defaults_to_the_present_folder(
         ({"out": "C:\\a.png"}, "out must be a path below the folder of results"),
         ({"out": "s3://b/a.png"}, "out must be a path below the folder of results"),
         ({"out": "results.jsonl"}, "out must be another name than the batch's own files"),
-        ({"out": "a.xyz"}, "out: results/a.xyz must end in one of .png"),
-        ({"save_cutout": "a.gif"}, "save_cutout: results/a.gif must end in one of"),
         ({"at": [1.5, 2]}, "at: must be COLUMN,ROW in whole pixels (10,20), got '1.5,2'"),
         ({"at": [1]}, "at: must be COLUMN,ROW"),
         ({"at": {"x": 1}}, 'at must be a text or a number, got {"x": 1}'),
@@ -84,6 +82,13 @@ def test_a_wrong_row_names_its_line_its_field_and_what_came(manifest, row, chang
     assert wrong.line == 2
     assert str(wrong).startswith(f"line 2: {words}")
     assert (good.line, after.line) == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["out", "save_cutout"])
+def test_a_name_of_no_known_format_is_told_with_its_field(manifest, row, name):
+    (wrong,) = Jobs(manifest([row(0, **{name: "a.xyz"})]), "results").checked()
+    assert str(wrong).startswith(f"line 1: {name}: ")
+    assert "a.xyz must end in one of .png, " in str(wrong)
 
 
 @pytest.mark.parametrize(

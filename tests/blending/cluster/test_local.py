@@ -65,6 +65,7 @@ def do(tmp_path, monkeypatch):
             options |= dict.fromkeys(("source", "mask", "weights"), "s.png")
             options |= {"target": (targets or {}).get(line, f"{line}.png")}
             options |= {"bytes": (sizes or {}).get(line, 1)}
+            options |= {"scale": 1.0, "mask_channel": None, "invert_mask": False}
             rows.append((Job(line, f"{line}.png", options, "digest"), None))
         found = list(LocalPool(workers, 1, BYTES).records(iter(rows)))
         assert sorted(one["line"] for one in found) == list(range(1, len(presets) + 1))

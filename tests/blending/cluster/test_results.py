@@ -50,6 +50,12 @@ def test_long_records_are_read_whole(tmp_path):
     assert lines(tmp_path) == [record(1, "a"), long]
 
 
+def test_a_name_that_no_text_can_hold_is_found_again(tmp_path):
+    fill(tmp_path, record(1, "a\udc80", output="o"))
+    with Results(tmp_path).opened() as results:
+        assert results.former("a\udc80") == Former("i1", "o")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_a_last_line_that_is_not_whole_is_taken_away(tmp_path, share):
     fill(tmp_path, record(1, "a"))

@@ -104,7 +104,9 @@ def test_a_mask_that_seems_inverted_is_in_the_record(work, jobs, row, pictures):
 def test_a_target_is_read_once_for_rows_that_share_it(work, jobs, row, monkeypatch):
     read = []
     real = module.read_picture
-    monkeypatch.setattr(module, "read_picture", lambda path: read.append(path) or real(path))
+    monkeypatch.setattr(
+        module, "read_picture", lambda path, **how: read.append(path) or real(path, **how)
+    )
     for job in jobs([row(0), row(1), row(2), row(3)]):
         assert done(work, job)["status"] == "done"
     assert [path.rsplit("/")[-1] for path in read] == ["target.png", "other.png"]
@@ -120,7 +122,7 @@ def test_a_target_that_was_written_anew_is_read_anew(work, jobs, row, pictures):
 
 
 def test_targets_are_kept_within_their_bound(work, jobs, row, monkeypatch):
-    monkeypatch.setattr(module, "KEPT_TARGETS", 48 * 40 * 3 * 4)
+    monkeypatch.setattr(module, "KEPT_TARGETS", 48 * 40 * 3)
     for job in jobs([row(0), row(2)]):
         done(work, job)
     assert len(work._targets) == 1

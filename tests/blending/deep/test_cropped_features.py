@@ -15,6 +15,7 @@ from blending.deep.losses import gram_matrix
 from blending.network.convolution import Convolution
 from blending.network.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
+from tests.narrow import WIDTHS
 
 BOXES = {
     "inside": Box(20, 25, 13, 6),
@@ -91,7 +92,7 @@ def test_only_what_changes_costs_memory_unless_it_is_asked_for(double, pictures)
     cropped, _ = cropped_features(double, pictures[0], BOXES["inside"], STYLE_LAYERS)
     assert cropped.fixed_maps == {}
     buffers = [layer.padded for layer in cropped.layers if layer.padded is not None]
-    assert max(buffer.numel() for buffer in buffers) < 56 * 64 * 64
+    assert max(buffer.numel() for buffer in buffers) < 56 * 64 * WIDTHS["relu1_2"]
 
 
 def test_statistics_are_grams_the_content_distance_and_whole_maps_where_they_are_wanted(
@@ -101,7 +102,8 @@ def test_statistics_are_grams_the_content_distance_and_whole_maps_where_they_are
     picture = changed(pictures, box)
     cropped, _ = cropped_features(double, pictures[0], box, STYLE_LAYERS, keep_whole=True)
     expected = double(picture, STYLE_LAYERS)
-    reference, weight = noise(1, 128, 28, 32, seed=3).double(), noise(1, 1, 28, 32, seed=4).double()
+    reference = noise(1, WIDTHS[CONTENT_LAYER], 28, 32, seed=3).double()
+    weight = noise(1, 1, 28, 32, seed=4).double()
     part = FeatureReference(reference, weight).part(cropped.map_box(CONTENT_LAYER))
     found = cropped.statistics(picture, FeatureReferences(part), keep_maps=True)
     for name, activation in expected.items():

@@ -8,6 +8,7 @@ from blending.deep.context import fixed_context, pad_to_stride
 from blending.deep.feature_targets import VISIBLE_SHARE, feature_targets
 from blending.placement.box import Box
 from blending.placement.window import Window
+from tests.narrow import WIDTHS
 
 STRIDES = {"relu1_2": 1, "relu2_2": 2, "relu3_3": 4, "relu4_3": 8}
 LAYERS = tuple(STRIDES)
@@ -215,10 +216,7 @@ def test_grams_that_are_given_are_matched_instead_of_the_targets(rows, noise, do
     reference = torch.where(
         block() > 0, torch.cat([picture(noise, seed=s) for s in (1, 2)]), reference
     )
-    shapes = {
-        name: (rows, size, size) for name, size in zip(LAYERS, (64, 128, 256, 512), strict=True)
-    }
-    style = {name: noise(*shape, seed=5).double() for name, shape in shapes.items()}
+    style = {name: noise(rows, size, size, seed=5).double() for name, size in WIDTHS.items()}
     targets = feature_targets(windows, reference, double, style=style)
     found = targets.style_loss(targets.statistics(reference))
     for row in range(2):

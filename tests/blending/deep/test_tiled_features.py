@@ -27,6 +27,7 @@ from blending.deep.tiled_features import (
 )
 from blending.network.vgg16 import STYLE_LAYERS, Features
 from blending.placement.box import Box, crop
+from tests.narrow import WIDTHS
 
 STRIDES = dict(zip(STYLE_LAYERS, (1, 2, 4, 8), strict=True))
 SHAPE = (88, 120)
@@ -170,7 +171,7 @@ def contents(noise, box):
     weight = torch.zeros(2, 1, height, width, dtype=torch.float64)
     part = box.aligned(2).pooled(2)
     crop(weight, part).copy_(crop(noise(2, 1, height, width, seed=4).double(), part))
-    return FeatureReference(noise(2, 128, height, width, seed=5).double(), weight)
+    return FeatureReference(noise(2, WIDTHS[CONTENT_LAYER], height, width, seed=5).double(), weight)
 
 
 def whole(network, image, content):
@@ -298,9 +299,9 @@ def test_only_one_tile_is_run_at_a_time(double, pictures, forwards):
     tiled = tiled_features(double, behind, box, 64)
     forwards.clear()
     leaf = image[:1].requires_grad_()
-    zero, one = torch.zeros(1, 128, 12, 84).double(), torch.ones(1, 1, 12, 84).double()
+    zero, one = torch.zeros(1, WIDTHS[CONTENT_LAYER], 12, 84), torch.ones(1, 1, 12, 84)
     tiled.statistics(
-        leaf, FeatureReferences(FeatureReference(zero, one)), False
+        leaf, FeatureReferences(FeatureReference(zero.double(), one.double())), False
     ).content.sum().backward()
     # once to add up, once for the slopes
     assert forwards == 2 * [(24, 112), (24, 152), (24, 88)]

@@ -154,6 +154,20 @@ def test_references_and_areas_may_be_a_batch(scene, noise):
         assert torch.equal(found.source[row : row + 1], single.source)
 
 
+def test_how_memory_is_laid_out_changes_no_bit(noise):
+    source, target, mask = noise(1, 3, 9, 16), noise(1, 3, 20, 22, seed=1), torch.ones(1, 1, 9, 16)
+    reference, area = 0.5 * noise(1, 4, 37, 53) + 0.2, noise(1, 1, 37, 53)
+    found = []
+    for laid_out in (torch.clone, lambda plane: plane.mT.contiguous().mT):
+        own = [laid_out(plane) for plane in (source, target, mask)]
+        placed = place(*own, 4, 3)
+        more = {"reference": laid_out(reference), "area": laid_out(area)}
+        colours = placed_colours(placed), placed_colours(placed, **more)
+        found.append([harmonise_batch(own[0], own[2], one, 0.7)[0] for one in colours])
+    for plain, other in zip(*found, strict=True):
+        assert torch.equal(plain, other)
+
+
 def test_a_film_has_one_palette(scene):
     source, target, mask = two(*scene)
     placed = place(source, target, mask, 100, 120)

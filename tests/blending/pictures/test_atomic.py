@@ -1,7 +1,9 @@
 """Whole files: what is refused, who comes first, and what killed runs leave."""
 
+import errno
 import os
 import random
+import re
 import signal
 import socket
 import stat
@@ -187,6 +189,50 @@ def test_a_file_system_without_hard_links_or_locks_will_do(tmp_path, monkeypatch
     assert (tmp_path / "c").read_bytes() == b"new"
 
 
+@ON_POSIX
+@pytest.mark.parametrize("name", ["close", "replace"])
+def test_without_hard_links_a_name_that_was_taken_does_not_stay_empty(tmp_path, monkeypatch, name):
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    def failing(*words):
+        if name == "close":
+            real(*words)
+        raise OSError(5, "Input/output error")
+
+    real = getattr(os, name)
+    monkeypatch.setattr(os, "link", unsupported)
+    monkeypatch.setattr(os, name, failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write(tmp_path / "a")
+    monkeypatch.undo()
+    assert names(tmp_path) == []
+    write(tmp_path / "a")
+
+
+@ON_POSIX
+@pytest.mark.parametrize("left", [False, True])
+def test_an_interrupt_while_a_part_is_locked_leaves_no_new_one(tmp_path, monkeypatch, left):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    part = tmp_path / ".blending-0.part"
+    if left:
+        part.write_bytes(b"left")
+    monkeypatch.setattr(atomic.fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a")
+    assert names(tmp_path) == [part.name] * left
+
+
+def test_a_full_disk_is_told_with_the_file_s_name(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*picture'"),
+        whole_file(tmp_path / "picture", overwrite=False),
+    ):
+        raise OSError(28, "No space left on device")
+
+
 def test_without_locks_as_on_windows_writers_still_do_not_meet(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "fcntl", None)
     with whole_file(tmp_path / "a", overwrite=False) as file:
@@ -196,6 +242,33 @@ def test_without_locks_as_on_windows_writers_still_do_not_meet(tmp_path, monkeyp
         raise ValueError("stop")
     assert names(tmp_path) == ["a", "b"]
     assert (tmp_path / "a").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("refusals", [1, 3, None])
+def test_a_name_that_windows_refuses_is_asked_for_again_for_a_moment(
+    tmp_path, monkeypatch, refusals
+):
+    """Once, as long as a virus scanner reads it, or for good: then the old file stays whole."""
+    replace, pauses = os.replace, []
+
+    def refusing(part, final):
+        if refusals is None or len(pauses) < refusals:
+            raise PermissionError(13, "Access is denied", str(part), 5, str(final))
+        replace(part, final)
+
+    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(atomic.time, "sleep", pauses.append)
+    monkeypatch.setattr(os, "replace", refusing)
+    (tmp_path / "a").write_bytes(b"old")
+    if refusals is None:
+        with pytest.raises(PermissionError, match=r"a must be free .* open in another program\?"):
+            write(tmp_path / "a", overwrite=True)
+    else:
+        write(tmp_path / "a", overwrite=True)
+    assert (tmp_path / "a").read_bytes() == (b"old" if refusals is None else b"new")
+    assert names(tmp_path) == ["a"]
+    assert len(pauses) == (refusals or len(atomic.PAUSES))
+    assert sum(pauses) < 2
 
 
 def test_of_many_threads_that_want_one_name_one_gets_it(tmp_path):
@@ -322,3 +395,21 @@ def test_a_folder_without_write_permission_is_refused(tmp_path, monkeypatch):
 def test_a_free_place_is_accepted_and_nothing_is_written(tmp_path):
     check_output(tmp_path / "a.png", overwrite=False)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"),
+    [(errno.EINVAL, False), (errno.ENOSYS, False), (errno.ENOSPC, True), (errno.EIO, True)],
+)
+def test_what_the_disk_says_when_it_is_asked_to_keep_a_file(tmp_path, monkeypatch, code, is_told):
+    def fsync(descriptor):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if is_told:
+        with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+            write(tmp_path / "a")
+        assert names(tmp_path) == []
+    else:
+        write(tmp_path / "a")
+        assert names(tmp_path) == ["a"]

@@ -178,11 +178,15 @@ def raising(error):
     return decode
 
 
+def encoded(array, icc=None):
+    return b"".join(encode_png16(array, icc))
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (6, 5), (33, 2), (9, 1), (1, 9)])
 def test_what_is_encoded_is_read_exactly_by_another_program(channels, size):
     array = noise(*size, channels)
-    data = np.frombuffer(encode_png16(array, None), np.uint8)
+    data = np.frombuffer(encoded(array), np.uint8)
     found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     assert found.dtype == np.uint16
     assert np.array_equal(found[..., [2, 1, 0, 3][:channels]], array)
@@ -190,7 +194,7 @@ def test_what_is_encoded_is_read_exactly_by_another_program(channels, size):
 
 @pytest.mark.parametrize(("channels", "kind"), [(3, 2), (4, 6)])
 def test_the_file_is_a_header_its_pixels_and_an_end(channels, kind):
-    (first, header), (second, pixels), last = chunks(encode_png16(noise(4, 7, channels), None))
+    (first, header), (second, pixels), last = chunks(encoded(noise(4, 7, channels)))
     assert (first, second, last) == (b"IHDR", b"IDAT", (b"IEND", b""))
     assert struct.unpack(">IIBBBBB", header) == (7, 4, 16, kind, 0, 0, 0)
     assert len(zlib.decompress(pixels)) == 4 * (1 + 7 * channels * 2)
@@ -198,7 +202,7 @@ def test_the_file_is_a_header_its_pixels_and_an_end(channels, kind):
 
 def test_a_profile_is_embedded_before_the_pixels():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = encode_png16(noise(4, 7, 3), profile)
+    data = encoded(noise(4, 7, 3), profile)
     assert [kind for kind, _ in chunks(data)] == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
     with Image.open(io.BytesIO(data)) as image:
         assert image.info["icc_profile"] == profile
@@ -206,10 +210,22 @@ def test_a_profile_is_embedded_before_the_pixels():
 
 def test_an_array_with_other_strides_is_encoded_as_it_is_seen():
     array = noise(6, 8, 4)[::-1, ::2, 2::-1]
-    assert np.array_equal(decode_png16(encode_png16(array, None)), array)
+    assert np.array_equal(decode_png16(encoded(array)), array)
 
 
 def test_smooth_rows_are_packed_smaller_than_they_are():
     # Each row less the one above: of rows that are alike hardly anything remains.
     array = np.repeat(noise(1, 200, 3), 100, 0)
-    assert len(encode_png16(array, None)) < array.nbytes / 50
+    assert len(encoded(array)) < array.nbytes / 50
+
+
+@pytest.mark.parametrize("band", [1, 2200, 10**6])
+def test_bands_and_chunks_of_any_size_hold_the_same_pixels(band, monkeypatch):
+    monkeypatch.setattr(png16, "BAND", band)
+    monkeypatch.setattr(png16, "LARGEST_CHUNK", 5000)
+    array = noise(190, 70, 3)  # 80 000 bytes, which cannot be packed
+    data = encoded(array)
+    kinds = [kind for kind, _ in chunks(data)]
+    assert kinds.count(b"IDAT") > 1 or band == 10**6
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(found[..., ::-1], array)

@@ -11,9 +11,11 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from blending.pictures import write
+from blending.pictures import opening, write
+from blending.pictures.formats import FORMATS, LARGEST_PROFILES
 from blending.pictures.read import read_picture
-from blending.pictures.write import write_picture, write_text
+from blending.pictures.write import check_encoder, write_picture, write_text
+from blending.placement.levels import as_kept
 
 LOSSLESS = (".png", ".tif", ".tiff", ".webp")
 EVERY = (*LOSSLESS, ".jpg", ".jpeg")
@@ -190,6 +192,22 @@ def test_a_format_that_cannot_hold_the_picture_is_refused(tmp_path):
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_profile_is_written_as_long_as_it_can_be_read_again(suffix, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    most = LARGEST_PROFILES[FORMATS[suffix][0]]
+    wide = profile + bytes(most - len(profile))
+    write_picture(tmp_path / f"a{suffix}", planes(levels()), icc=wide, overwrite=False)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        image.load()
+        assert image.info["icc_profile"] == wide
+    with pytest.raises(ValueError, match=r"b\.\w+ must be \.tif or \.webp .* smaller one"):
+        write_picture(tmp_path / f"b{suffix}", planes(levels()), icc=wide + b"0", overwrite=False)
+    write_picture(tmp_path / "b.tif", planes(levels()), icc=wide + b"0", overwrite=False)
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.info["icc_profile"] == wide + b"0"
+
+
 def test_a_missing_folder_is_refused_and_not_made(tmp_path):
     with pytest.raises(NotADirectoryError, match="must lie in an existing folder"):
         write_picture(tmp_path / "none" / "a.png", planes(levels()), overwrite=True)
@@ -257,3 +275,48 @@ def test_a_write_that_fails_leaves_no_part_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         write_picture(tmp_path / "a.png", torch.zeros(1, 3, 2, 2), bits=16, overwrite=False)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "bits"), [(".png", 8), (".tif", 8), (".webp", 8), (".png", 16)])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_levels_are_written_as_they_are(suffix, bits, channels, tmp_path, noise):
+    dtype = {8: torch.uint8, 16: torch.uint16}[bits]
+    values = noise(1, channels, 7, 9)
+    pixels = as_kept(values, torch.empty(0, dtype=dtype))
+    for name, given in (
+        ("levels", pixels),
+        ("interleaved", interleaved(pixels)),
+        ("floats", values),
+    ):
+        write_picture(tmp_path / f"{name}{suffix}", given, bits=bits, overwrite=False)
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert len(files) == 3
+    assert len(set(files)) == 1
+    assert torch.equal(read_picture(tmp_path / f"levels{suffix}").levels, pixels)
+
+
+def interleaved(pixels):
+    """The same in the memory's order of a file."""
+    return pixels.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def test_levels_of_other_bits_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"pixels must be levels of 16 bits, got torch\.uint8"):
+        write_picture(tmp_path / "a.png", planes(levels()).byte(), bits=16, overwrite=False)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "bytes_each"),
+    [(torch.uint8, 3, 3 + 4), (torch.uint8, 4, 4 + 4), (torch.uint16, 3, 6)],
+)
+def test_a_picture_that_could_not_be_encoded_is_refused_by_a_byte(
+    dtype, channels, bytes_each, monkeypatch
+):
+    like, needed = torch.zeros(1, channels, 1000, 1100, dtype=dtype), 1000 * 1100 * bytes_each
+    monkeypatch.setattr(opening, "free_main_memory", lambda: needed)
+    check_encoder("a.png", like)
+    monkeypatch.setattr(opening, "free_main_memory", lambda: needed - 1)
+    words = r"^a\.png must fit into the free memory, got 1100 x 1000 pixels, which take \d MB, with"
+    with pytest.raises(ValueError, match=words):
+        check_encoder("a.png", like)

@@ -410,7 +410,7 @@ def test_a_wrong_argument_is_refused_with_what_was_expected_and_got(name):
     ("arguments", "message"),
     [
         ({"source": torch.zeros(1, 3, 4, 5, dtype=torch.uint8)}, "source must be a float tensor"),
-        ({"target": torch.zeros(1, 3, 8, 9, dtype=torch.uint8)}, "target must be a float tensor"),
+        ({"target": torch.zeros(1, 3, 8, 9, dtype=torch.int32)}, "target must be a float tensor"),
         ({"mask": torch.ones(1, 1, 4, 5, dtype=torch.bool)}, "mask must be a float tensor"),
         ({"target": np.zeros((1, 3, 8, 9))}, "target must be a torch.Tensor, got ndarray"),
         ({"row": 1.0}, "row must be a whole number, got 1.0"),

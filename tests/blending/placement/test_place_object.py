@@ -70,6 +70,16 @@ def test_paste_source_and_mask_by_hand():
     assert found.source[0, 3].tolist() == [[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
 
 
+def test_what_is_below_a_level_of_the_mask_is_not_pasted(photo):
+    source, target = photo(30, 36), photo(70, 90, 250, 20)
+    mask = torch.full((1, 1, 30, 36), 0.9 / 256)
+    mask[..., :8] = 1
+    found = place_object(source, target, mask, at(20, 15))
+    own = place(source, target, mask, 15, 20)
+    assert torch.equal(found.paste, own.paste)
+    assert torch.equal(found.mask, own.full_mask)
+
+
 @pytest.mark.parametrize(
     ("column", "row", "part"),
     [(-1, -1, (1, 3, 1, 4)), (3, 2, (0, 2, 0, 2)), (-2, 1, (0, 3, 2, 4)), (2, -2, (2, 3, 0, 3))],

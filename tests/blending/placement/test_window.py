@@ -133,7 +133,7 @@ def test_on_a_much_larger_frame_it_keeps_its_type(dtype):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what is resident")
 def test_on_a_large_frame_a_small_part_takes_little_memory():
     def resident():
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
     part, before = torch.ones(1, 3, 8, 8), resident()

@@ -83,12 +83,13 @@ def test_a_coarse_pixel_has_half_the_edges_between_and_the_sums_of_what_holds():
     assert fixed_edges[4, 4] == 2
     assert fixed_edges[5, 5] == 0
     assert fixed_edges[0, 0] == 2  # of (1, 1), the only one free, two lead outside
-    assert screen[5, 5] == 4 * 0.5
-    assert screen[4, 4] == 3 * 0.5
-    assert share[5, 5] == 4 / (4 + 2)
-    # Diagonal: four edges of 1, and the screen of 2.
-    assert diagonal[5, 5] == 6
-    assert jacobi[5, 5].item() == pytest.approx(0.8 / 6)
+    # A screen of 1/2 in series with the four edges of 1 to a pixel's neighbours: 4/9.
+    assert screen[5, 5].item() == pytest.approx(4 * 4 / 9)
+    assert screen[4, 4].item() == pytest.approx(3 * 4 / 9)
+    assert share[5, 5].item() == pytest.approx(4 / (4 + 16 / 9))
+    # Diagonal: four edges of 1, and the screen.
+    assert diagonal[5, 5].item() == pytest.approx(4 + 16 / 9)
+    assert jacobi[5, 5].item() == pytest.approx(0.8 / (4 + 16 / 9))
 
 
 def test_the_extent_is_halved_upwards_and_the_planes_keep_a_ring_of_zeros():

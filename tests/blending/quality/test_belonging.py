@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 from skimage import color
 
 from blending.image.colour import to_lab
-from blending.placement.box import Box, full_box
+from blending.placement.box import Box, crop, full_box
+from blending.placement.levels import as_kept, as_values
 from blending.quality.belonging import foreign_colours, highlights, smooth_colours
 from blending.quality.object_view import object_view
 
@@ -103,6 +104,18 @@ def test_a_mask_in_the_corner_and_one_everywhere(photo):
     ones = torch.ones(1, 1, 60, 70)
     assert math.isnan(foreign_colours(photo(60, 70), photo(60, 70), ones))
     assert math.isnan(foreign_colours(photo(60, 70), photo(60, 70), 0.4 * ones))
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (91, 80)])
+def test_a_part_with_the_object_does_beside_the_whole_target(corner, photo, disc):
+    box = Box(*corner, 70, 72)
+    result, target, mask = photo(200, 220), photo(200, 220, 280, 0), torch.zeros(1, 1, 200, 220)
+    crop(mask, box).copy_(disc(70, 72, 33))
+    whole = foreign_colours(result, target, mask)
+    assert foreign_colours(crop(result, box), target, crop(mask, box), box) == whole
+    levels = as_kept(target, torch.empty(0, dtype=torch.uint8))
+    found = foreign_colours(result, levels, mask)
+    assert found == foreign_colours(result, as_values(levels), mask)
 
 
 def test_fewer_than_fifty_pixels_have_no_figure(photo):

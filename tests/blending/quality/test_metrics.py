@@ -129,6 +129,16 @@ def test_an_empty_area_gives_nan():
     assert math.isnan(gradient_error(picture, picture, small))
 
 
+def test_a_flat_blend_shows_no_seam_whatever_its_guidance_was():
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 2:6, 2:6] = 1
+    flat, guidance = torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    guidance[..., 2:6, 2:6] = 0.1  # on the ring, too: it was cut at white
+    guidance[..., 3:5, 3:5] = 0
+    assert seam_peak(flat, guidance, mask) > 0
+    assert seam_share(flat, guidance, mask) == 0
+
+
 def test_the_background_is_the_largest_difference_outside_the_mask_in_levels():
     target = torch.full((1, 4, 6, 6), 0.5, dtype=torch.float64)
     blend, mask = target.clone(), torch.zeros(1, 1, 6, 6)

@@ -36,9 +36,8 @@ def stage_settings():
     }
 
 
-@pytest.fixture
-def stage(network, stage_settings):
-    """stage(name, source, target, mask, row, column, ...): run one, on what the name says."""
+def runner(network, stage_settings):
+    """run(name, source, target, mask, row, column, ...): run a stage, on what the name says."""
 
     def run(name, source, target, mask, row=0, column=0, **options):
         placed = place(source, target, mask, row, column)
@@ -48,6 +47,18 @@ def stage(network, stage_settings):
         return refine_stage(placed.paste, target, placed.full_mask, settings, network, **options)
 
     return run
+
+
+@pytest.fixture
+def stage(network, stage_settings):
+    """stage(name, source, target, mask, row, column, ...)"""
+    return runner(network, stage_settings)
+
+
+@pytest.fixture
+def wide_stage(wide_network, stage_settings):
+    """The same with VGG16's own width."""
+    return runner(wide_network, stage_settings)
 
 
 @pytest.fixture(scope="session")

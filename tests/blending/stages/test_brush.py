@@ -12,6 +12,7 @@ from blending.stages.brush import Brush
 from blending.stages.deep_solver import deep_solver
 from blending.stages.refine import refine_stage
 from blending.strokes.wanted import WANTED
+from tests.narrow import WIDTHS
 
 CPU = torch.device("cpu")
 
@@ -103,7 +104,7 @@ def test_gram_matrices_if_they_are_asked_for(rough, network, photo):
     assert start.problem.wanted is None and start.problem.style is None
     assert figures == {"held": "blend"}
     start, _ = begun(rough, network, style_form="gram", style=photo(40, 40, 90, 90))
-    assert start.problem.style["relu1_2"].shape == (1, 64, 64)
+    assert start.problem.style["relu1_2"].shape == (1, *2 * [WIDTHS["relu1_2"]])
 
 
 def test_another_picture_s_strokes_are_taken_from_all_of_it(rough, network, noise, monkeypatch):

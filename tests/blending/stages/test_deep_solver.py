@@ -399,8 +399,8 @@ def test_the_budget_is_never_exceeded(budget, name, scenery, network):
 @pytest.mark.parametrize(
     ("name", "share"), [("deep", 0.9), ("gram", 0.9), ("picture", 0.9), ("refine", 0.99)]
 )
-def test_the_objective_is_lowered(name, share, scenery, stage):
-    figures = stage(name, *scenery).report["pictures"][0]
+def test_the_objective_is_lowered(name, share, scenery, wide_stage):
+    figures = wide_stage(name, *scenery).report["pictures"][0]
     start, end = (sum(figures[key].values()) for key in ("terms_start", "terms_end"))
     assert end < share * start
     assert figures["terms_start"]["content"] == 0

@@ -388,6 +388,20 @@ def test_results_grow_with_channels_batch_and_dtype(large):
         assert result_bytes(double, settings) == 2 * own
 
 
+@pytest.mark.parametrize("settings", [BOTH, POISSON_ALONE])
+def test_of_a_vicinity_the_result_on_the_whole_counts_once_in_its_own_bytes(large, settings):
+    near, has_refine = large.vicinity(50), settings.refine is not None
+    own = RESULTS[has_refine] * 1000**2 / 1100**2  # of 900 and twice 50 pixels
+    whole = 3 * 1100**2
+    assert result_bytes(near, settings) == own + 4 * whole
+    levels = replace(large, target=torch.zeros(1, 3, 1100, 1100, dtype=torch.uint8))
+    floats = 3 * 4 * 1000**2  # the levels of the vicinity
+    assert result_bytes(levels.vicinity(50), settings) == own + floats + whole
+    deep = replace(large, target=torch.zeros(1, 3, 1100, 1100, dtype=torch.uint16))
+    assert result_bytes(deep.vicinity(50), settings) == own + floats + 2 * whole
+    assert result_bytes(large.vicinity(None), settings) == RESULTS[has_refine]
+
+
 def test_every_stage_that_will_run_counts(large, monkeypatch):
     leave(monkeypatch, 2 * ALL_AT_ONCE)
     whole = replace(GRAM, region="picture", margin=None)

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from blending.stages.cgroup import cgroup_free_memory
+from blending import free_memory
+from blending.free_memory import cgroup_free_memory, free_main_memory
 
 MEGABYTE = 2**20
 UNLIMITED_V1 = 9223372036854771712  # what version 1 says for none: the largest page count
@@ -96,3 +97,18 @@ def test_files_that_say_nonsense_are_no_limit(free):
     write_v2(free.mount, 40 * MEGABYTE, "some")
     (free.mount / "memory.stat").write_text("inactive_file many\n")
     assert free("0::/") == 40 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("available", "left", "expected"),
+    [(1000, math.inf, 1000), (1000, 500.0, 500), (1000, 0.0, 0), (300, 500.0, 300)],
+)
+def test_the_less_of_what_system_and_container_leave_is_free(
+    available, left, expected, monkeypatch
+):
+    import psutil
+
+    memory = type("Memory", (), {"available": available})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(free_memory, "cgroup_free_memory", lambda: left)
+    assert free_main_memory() == expected

@@ -1,4 +1,4 @@
-"""The memory that a container leaves: the limits of Linux control groups, versions 1 and 2."""
+"""The main memory that is free: what the system has, and what a container's limits leave."""
 
 import math
 from pathlib import Path
@@ -9,6 +9,13 @@ VERSIONS = (
     ("", "", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+
+
+def free_main_memory() -> float:
+    """Bytes of main memory that this process may still take, >= 0, other programs as they are."""
+    import psutil
+
+    return min(psutil.virtual_memory().available, cgroup_free_memory())
 
 
 def cgroup_free_memory(
