@@ -200,6 +200,13 @@ def test_a_record_that_comes_again_counts_once_and_a_page_is_done_with_its_last(
     assert done == [0, 3]
 
 
+def test_a_worker_with_other_code_ends_the_run():
+    block = pyarrow.table({"ticket": [-1], "rows": [0], "record": ["every node must"]})
+    dataset = SimpleNamespace(iter_batches=lambda **_: [block])
+    with pytest.raises(ConnectionError, match="every node must"):
+        list(_received(dataset, None))
+
+
 LOCAL = """
 import sys
 from pathlib import Path
