@@ -159,7 +159,8 @@ class RayPool:
                 f"the cluster failed; run it again to go on: {_last_line(error)}"
             ) from error
         finally:
-            ray.kill(feed)
+            with suppress(RayError):  # where the cluster is gone, so is the feed
+                ray.kill(feed)
             feeder.join()
         if feeder.fault:
             raise feeder.fault
@@ -230,13 +231,15 @@ class _Feeder(Thread):
 def _quiet() -> Iterator[None]:
     """Ray's own words stay away for the block: what matters comes as an exception."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logger = logging.getLogger("ray.data._internal")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(f"ray.data.{name}") for name in ("_internal", "exceptions")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -306,6 +309,8 @@ def _received(dataset: Dataset, feed: Any) -> Iterator[dict]:
     for block in blocks:
         columns = (block[name].to_pylist() for name in COLUMNS)
         for ticket, rows, text in zip(*columns, strict=True):
+            if ticket < 0:
+                raise ConnectionError(text)
             record = json.loads(text)
             if ticket in done or record["line"] in lines.setdefault(ticket, set()):
                 continue

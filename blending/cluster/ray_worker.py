@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # torch, which the process that hands out the rows does witho
 PAGES_AHEAD = 64  # that wait in the feed, and are all that it holds beside those under way
 MOST_LOSSES = 2  # workers that may end at a row after the first that ended somewhere in its page
 COLUMNS = ("ticket", "rows", "record")
+REFUSED = "every node must have this machine's versions of blending and torch"
 
 
 def stamp() -> str:
@@ -130,13 +132,9 @@ class Blender:
         Args:
             feed: the actor that has the pages.
             threads: to compute with.
-            expected: the driver's `stamp`.
-
-        Raises:
-            RuntimeError: this machine has other code than the driver.
+            expected: the driver's `stamp`: on a machine that has another it does nothing.
         """
-        if stamp() != expected:
-            raise RuntimeError("every node must have the driver's blending and torch, one has not")
+        self._is_like_driver = stamp() == expected
         from .work import Work
 
         self._feed, self._work = feed, Work(threads)
@@ -149,8 +147,13 @@ class Blender:
 
         Yields:
             Each row's ticket, how many rows its page has, and its record as JSON; as it is made and
-            in the page's order, so that Ray knows by its place what it has got already.
+            in the page's order, so that Ray knows by its place what it has got already. Of a
+            machine with other code than the driver's: a ticket -1 with words why.
         """
+        if not self._is_like_driver:
+            words = f"{REFUSED}, {socket.gethostname()} has others"
+            yield {name: [value] for name, value in zip(COLUMNS, (-1, 0, words), strict=True)}
+            return
         for ticket in batch["ticket"].tolist():
             page: Any = ray.get(self._feed.take.remote(ticket))
             for record in self._records(ticket, page):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ with warnings.catch_warnings():  # Ray's own
     pytest.importorskip(
         "ray.data", reason='RAY IS NOT TESTED HERE: pip install -e ".[cluster-test]"'
     )
-    from blending.cluster.ray_pool import RayPool
+    import pyarrow
+
+    from blending.cluster.ray_pool import COLUMNS, RayPool, _received
 
 ROOT = Path(__file__).parents[3]
 ROWS = 16
@@ -182,6 +185,26 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(nodes, undisturbed, tmp_pa
     assert {line for line, _, _ in kept} == recorded
     first = [(line, "done", "") for line in recorded]
     assert_whole(out, first + [one for one in again if one not in kept], expected)
+
+
+def test_a_record_that_comes_again_counts_once_and_a_page_is_done_with_its_last():
+    def block(*rows):
+        made = [(ticket, of, json.dumps({"line": line})) for ticket, of, line in rows]
+        return pyarrow.table(dict(zip(COLUMNS, zip(*made, strict=True), strict=True)))
+
+    blocks = [block((3, 2, 7)), block((3, 2, 7), (0, 1, 1)), block((3, 2, 8)), block((3, 2, 8))]
+    dataset = SimpleNamespace(iter_batches=lambda **_: blocks)
+    done = []
+    feed = SimpleNamespace(done=SimpleNamespace(remote=done.append))
+    assert [record["line"] for record in _received(dataset, feed)] == [7, 1, 8]
+    assert done == [0, 3]
+
+
+def test_a_worker_with_other_code_ends_the_run():
+    block = pyarrow.table({"ticket": [-1], "rows": [0], "record": ["every node must"]})
+    dataset = SimpleNamespace(iter_batches=lambda **_: [block])
+    with pytest.raises(ConnectionError, match="every node must"):
+        list(_received(dataset, None))
 
 
 LOCAL = """
