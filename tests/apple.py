@@ -104,9 +104,13 @@ class Told(TorchFunctionMode):
         return function(*args, **kwargs | {"device": "cpu"}).to(kwargs["device"])
 
 
+def register() -> None:
+    """Tell torch the device's name, before its first backward pass: then it counts the devices."""
+    _setup_privateuseone_for_python_backend(NAME)
+
+
 @contextmanager
 def device() -> Iterator[None]:
-    """Register the device; inside it can be used by its name."""
-    _setup_privateuseone_for_python_backend(NAME)
+    """Inside the device can be used by its name, if it is registered."""
     with Made(), Told():
         yield

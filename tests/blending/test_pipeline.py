@@ -46,14 +46,14 @@ def quick(random_weights):
     return make
 
 
-def test_a_blend_is_the_poisson_stage_and_then_the_refine_stage(scenery, quick, network):
+def test_a_blend_is_the_poisson_stage_and_then_the_refine_stage(scenery, quick, wide_network):
     source, target, mask = scenery
     settings = quick()
     result = blend(source, target, mask, row=3, column=5, settings=settings)
     placed = place(source, target, mask, 3, 5)
-    first = poisson_stage(placed, settings.poisson, network)
+    first = poisson_stage(placed, settings.poisson, wide_network)
     second = refine_stage(
-        first.image, target, first.mask, settings.refine, network, source=first.source
+        first.image, target, first.mask, settings.refine, wide_network, source=first.source
     )
     assert torch.equal(result.image, second.image)
     assert not torch.equal(result.image, first.image)

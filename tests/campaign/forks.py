@@ -5,10 +5,10 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from functools import cache
@@ -32,16 +32,14 @@ def run_forked(
     Returns:
         The exit status, below 0 a signal's, and the words on standard error; None: it hangs.
     """
-    with tempfile.NamedTemporaryFile("r", suffix=".txt") as errors:
-        request = {"folder": str(folder), "words": words, "errors": errors.name}
-        request |= {"memory": memory, "file_size": file_size}
-        server = _server()
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        status = json.loads(server.stdout.readline())
-        return None if status is None else (status, errors.read())
+    limits = {"memory": memory, "file_size": file_size}
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps({"folder": str(folder), "words": words, **limits}) + "\n")
+    server.stdin.flush()
+    ended = json.loads(server.stdout.readline())
+    return ended and (ended[0], ended[1])
 
 
 @cache
@@ -64,22 +62,26 @@ def _serve() -> None:
         print(json.dumps(_forked(json.loads(line))), flush=True)
 
 
-def _forked(request: dict) -> int | None:
+def _forked(request: dict) -> tuple[int, str] | None:
+    """Through a pipe, not a file, come the words: a limit of a file's size would end them, too."""
+    words, its = os.pipe()
     child = os.fork()
     if child == 0:
-        _run_in_child(request)
-    end = time.monotonic() + LONGEST
-    while time.monotonic() < end:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.005)
+        _run_in_child(request, its)
+    os.close(its)
+    end, told = time.monotonic() + LONGEST, b""
+    with os.fdopen(words, "rb", buffering=0) as pipe:
+        while select.select([pipe], [], [], max(0, end - time.monotonic()))[0]:
+            part = pipe.read(2**16)
+            if not part:
+                return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), told.decode()
+            told += part
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
 
 
-def _run_in_child(request: dict) -> None:
+def _run_in_child(request: dict, errors: int) -> None:
     """Run the command line and end this process without what the server would still do."""
     import resource
 
@@ -88,9 +90,9 @@ def _run_in_child(request: dict) -> None:
     status = 1
     try:
         nowhere = os.open(os.devnull, os.O_RDWR)
-        errors = os.open(request["errors"], os.O_WRONLY)
         for own, other in enumerate((nowhere, nowhere, errors)):
             os.dup2(other, own)
+        os.close(errors)
         os.chdir(request["folder"])
         if request["file_size"] is not None:
             limit = request["file_size"], resource.RLIM_INFINITY

@@ -90,7 +90,8 @@ class TestPool:
         targets = {line: f"{line % 2}.png" for line in range(1, 13)}
         _, log = do(["done"] * 12, targets=targets)
         pairs = {tuple(words.split()[2:]) for words in log if words.startswith("begin")}
-        assert len(pairs) == 2
+        # Of four that there could be; a worker that is through helps with the other's target.
+        assert len(pairs) <= 3
 
     def test_a_worker_that_dies_takes_no_row_but_its_own(self, do):
         found, log = do(["done", "done", "die", "done", "done", "done"])

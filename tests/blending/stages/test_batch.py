@@ -531,6 +531,19 @@ def test_what_a_stage_held_is_kept_at_its_place_and_laid_on_the_target():
     assert torch.equal(placed.source, squares(here, None, there).source)  # the input stays
 
 
+@pytest.mark.parametrize(("factor", "clipped"), [(1.25, 1), (-0.25, 0)])
+def test_what_a_stage_held_is_clipped_to_the_range_of_pictures(factor, clipped):
+    placed = squares((4, 5))
+
+    def solve(first, windows, tell):
+        return [Solved(w.source, factor * w.source, {}) for w in windows]  # the source is 1
+
+    result = job(placed).run(RefineSettings(), solve)
+    inside = (placed.full_mask[0] > 0).expand(3, -1, -1)
+    for held in (result.source, result.held_source):
+        assert held[0][inside].unique().tolist() == [clipped]
+
+
 def test_what_is_prepared_is_announced_as_evaluation_0():
     seen, placed = [], squares((4, 5), (1, 9))
     announcing("poisson", placed, 7, seen.append)(1, 2)

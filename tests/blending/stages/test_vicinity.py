@@ -39,6 +39,12 @@ def deep(random_weights):
     )
 
 
+@pytest.fixture
+def network(wide_network):
+    """As wide as VGG16, whose bits the promise is about."""
+    return wide_network
+
+
 def by_stages(placed, settings, network):
     """The stages on the whole target, as they stand alone: image, reports, guard rails."""
     first = poisson_stage(placed, settings.poisson, network)
