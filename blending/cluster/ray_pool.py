@@ -254,7 +254,7 @@ def _connected(address: str, cores: int) -> Iterator[list[dict[str, float]]]:
         yield _nodes()
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    with _folder() if address == LOCAL else nullcontext() as folder:
         if address == LOCAL:
             quiet |= {"num_cpus": cores, "object_store_memory": STORE, "include_dashboard": False}
             quiet["_temp_dir"] = folder
@@ -287,6 +287,11 @@ def _without_dashboard() -> Iterator[None]:
         yield
     finally:
         Node.start_api_server = start
+
+
+def _folder() -> tempfile.TemporaryDirectory:
+    """For a local instance's sockets and logs."""
+    return tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
 
 
 def _context() -> DataContext:
