@@ -41,8 +41,8 @@ def _status(arguments: list[str]) -> int:
         outputs = Outputs(output_paths(options))
         _run(options)
     except (ValueError, TypeError, OSError) as error:
-        so_far = f"; {outputs.words}" if outputs.written else ""
-        sys.stderr.write(f"blending: error: {' '.join(str(error).split())}{so_far}\n")
+        words = " ".join(str(error).split()) + outputs.beside(error)
+        sys.stderr.write(f"blending: error: {words}\n")
         return EXIT_USAGE
     except (MemoryError, RuntimeError, ImportError) as error:
         if not _is_out_of_memory(error):

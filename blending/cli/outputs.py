@@ -20,6 +20,19 @@ class Outputs:
         """The paths at which there is another file by now than before."""
         return tuple(path for path, before in self._before.items() if _state(path) != before)
 
+    def beside(self, error: Exception) -> str:
+        """What was written before an error, in words that follow it; empty: nothing was.
+
+        Args:
+            error: that ended the run. A file that it says is there is another writer's.
+
+        Returns:
+            The words.
+        """
+        is_there = str(error) if isinstance(error, FileExistsError) else ""
+        own = [path for path in self.written if not is_there.startswith(f"{path} exists")]
+        return f"; {' and '.join(own)} written" if own else ""
+
     @property
     def words(self) -> str:
         """These paths in words, for the end of a message."""

@@ -1,5 +1,6 @@
 """A row's work in its three steps: read, blend, write; what comes of it is a record."""
 
+import ctypes
 import hashlib
 import os
 import socket
@@ -28,6 +29,7 @@ from .files import digest, exists, fetch, is_uri, local_copy, state, upload
 from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
 
+TRIMMED = 8  # rows after which freed memory goes back: after each one it would take 6 % of the time
 KEPT_TARGETS = 256 * MEGABYTE  # bytes of decoded targets that are kept for the next rows
 
 
@@ -76,6 +78,7 @@ class Work:
         self._networks: dict[tuple, Features] = {}
         self._targets: OrderedDict[str, Picture] = OrderedDict()
         self._weights: dict[tuple, str] = {}
+        self._written = 0
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
 
     def begin(self, job: Job, former: Former | None = None) -> Task:
@@ -185,6 +188,9 @@ class Work:
                 )
         if task.folder is not None:
             task.folder.cleanup()
+        self._written += 1
+        if self._written % TRIMMED == 0:
+            give_back_memory()
         assert task.record is not None
         task.record["seconds"] = {name: round(took, 4) for name, took in task.seconds.items()}
         return task.record
@@ -331,6 +337,18 @@ class _Step:
         )
         self.task.inputs = self.task.result = None
         return True
+
+
+def give_back_memory() -> None:
+    """Give the free parts of the heap back to the system, where the C library is glibc.
+
+    Rows of many sizes leave gaps: without this a worker of 0.7 GB has 1.8 after 250 rows.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return
+    trim(0)
 
 
 def _joined(words: list[str]) -> str:

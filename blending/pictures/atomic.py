@@ -99,7 +99,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 file.flush()
                 _sync(file)
                 if fcntl:
-                    _publish(part, final, overwrite)
+                    _publish(part, final, overwrite, path)
             except BaseException as error:
                 if isinstance(error, OSError) and error.errno and not error.filename:
                     error.filename = str(path)  # the system tells a full disk without it
@@ -107,7 +107,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                     part.unlink(missing_ok=True)
                 raise
         if not fcntl:  # Windows neither renames nor deletes an open file
-            _publish(part, final, overwrite)
+            _publish(part, final, overwrite, path)
     finally:
         if not fcntl:
             with suppress(OSError):
@@ -123,8 +123,21 @@ def _sync(file: BinaryIO) -> None:
             raise  # full, broken; the others are file systems without it
 
 
-def _publish(part: Path, final: Path, overwrite: bool) -> None:
-    """Give a part its final name, in a step that no other writer can come between."""
+def _publish(part: Path, final: Path, overwrite: bool, told: Path) -> None:
+    """Give a part its final name, in a step that no other writer can come between.
+
+    Raises:
+        FileExistsError: another writer has been there; says so of the name that the user knows.
+    """
+    try:
+        _take_name(part, final, overwrite)
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"{told} exists; it is overwritten only with --overwrite: it came meanwhile"
+        ) from error
+
+
+def _take_name(part: Path, final: Path, overwrite: bool) -> None:
     check_output(final, overwrite=overwrite)  # for its words; what follows decides
     if overwrite:
         _rename(os.replace, part, final)

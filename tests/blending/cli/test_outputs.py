@@ -1,6 +1,7 @@
 """Which files a run has written when it ends early."""
 
 import os
+from pathlib import Path
 
 from blending.cli.outputs import Outputs
 
@@ -18,3 +19,14 @@ def test_a_file_counts_as_written_once_another_has_its_place(tmp_path):
     (tmp_path / "new").touch()
     assert outputs.words == f"{new} and {old} written"
     assert Outputs().words == "nothing written"
+
+
+def test_a_file_that_is_said_to_be_there_is_another_s(tmp_path):
+    names = [str(tmp_path / name) for name in ("out.png", "cut.png")]
+    outputs = Outputs(names)
+    for name in names:
+        Path(name).write_bytes(b"content")
+    taken = FileExistsError(f"{names[1]} exists; it is overwritten only with --overwrite")
+    assert outputs.beside(taken) == f"; {names[0]} written"
+    assert outputs.beside(OSError("the disk is full")) == f"; {names[0]} and {names[1]} written"
+    assert Outputs(names).beside(taken) == ""

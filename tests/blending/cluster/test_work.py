@@ -128,6 +128,16 @@ def test_targets_are_kept_within_their_bound(work, jobs, row, monkeypatch):
     assert len(work._targets) == 1
 
 
+def test_freed_memory_goes_back_after_some_rows(work, jobs, row, monkeypatch):
+    told = []
+    monkeypatch.setattr(module, "give_back_memory", lambda: told.append(work._written))
+    for job in jobs([row(number) for number in range(module.TRIMMED + 1)]):
+        done(work, job)
+    assert told == [module.TRIMMED]
+    monkeypatch.undo()
+    module.give_back_memory()  # whatever the C library is
+
+
 def test_the_network_is_loaded_once(work, jobs, row, pictures, random_weights, monkeypatch):
     loaded = []
     real = vgg16.load_features
