@@ -87,6 +87,7 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: as `check_output`, before the block or after it; the disk is full.
+        FileExistsError: a file of that name came meanwhile.
         PermissionError: Windows refuses the name for good, another program has the file open.
     """
     check_output(path, overwrite=overwrite)
