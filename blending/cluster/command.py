@@ -193,7 +193,7 @@ def in_words(summary: Summary) -> str:
         ("kept", f"{summary.kept}" + (" (blended before)" if summary.kept else "")),
         ("failed", f"{summary.failed}" + (RETRY if summary.failed else "")),
         ("time", f"{summary.seconds:.1f} s, {rate:.2f} rows/s, {summary.workers} workers"),
-        ("look at", _looks(summary)),
+        ("look at", _looks(summary) if summary.done else "see the gallery: no row was blended now"),
         ("records", str(Path(summary.results))),
     ]
     return "".join(f"{name:<8} {words}\n" for name, words in lines)

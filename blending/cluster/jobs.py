@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -201,8 +202,9 @@ def _check_names(fields: Iterable[str]) -> None:
         if name in NOT_OF_A_ROW:
             raise ValueError(f"{name} must not be a field: {NOT_OF_A_ROW[name]}")
         if name not in OPTIONS:
-            known = ", ".join(sorted(OPTIONS))
-            raise ValueError(f"{name} must be a known field ({known})")
+            near = get_close_matches(name, OPTIONS, 1)
+            hint = f"did you mean {near[0]}?" if near else ", ".join(sorted(OPTIONS))
+            raise ValueError(f"{name} must be a known field ({hint})")
 
 
 def _parent(manifest: str | Path) -> str:

@@ -266,7 +266,10 @@ class LocalPool:
         hand.close()
         self._unborn = 0 if hand.has_spoken else self._unborn + 1
         if self._unborn >= MOST_UNBORN:
-            raise RuntimeError(f"workers end before their first row, with exit status {code}")
+            raise RuntimeError(
+                f"workers end before their first row, with exit status {code}; a script that calls "
+                'run() must do so below `if __name__ == "__main__":`'
+            )
         rows = list(hand.given.values())
         if hand.current not in hand.given:
             queue.give_back(rows)

@@ -138,6 +138,8 @@ def _csv(path: Path) -> Iterator[Row | RowError]:
         # strict: a quote that is left open ends in an error, not in a row of many lines
         reader = csv.reader(file, strict=True)
         heading = [name.strip() for name in next(reader, [])]
+        if len(heading) == 1 and ";" in heading[0]:
+            raise ValueError(f"a .csv manifest must be separated by commas, got semicolons: {path}")
         if not any(heading):
             raise ValueError(f"a .csv manifest must begin with a line of field names: {path}")
         line = reader.line_num + 1
@@ -157,7 +159,8 @@ def _csv(path: Path) -> Iterator[Row | RowError]:
 
 def _cells(line: int, heading: list[str], cells: list[str]) -> Row | RowError:
     if len(cells) != len(heading):
-        return RowError(line, f"must have {len(heading)} cells as the heading, got {len(cells)}")
+        words = f"must have {len(heading)} cells as the heading, got {len(cells)}"
+        return RowError(line, f'{words}; a cell with a comma stands in quotes: "20,30"')
     try:
         return _row(line, _once(list(zip(heading, map(str.strip, cells), strict=True))))
     except ValueError as error:

@@ -51,7 +51,7 @@ def rehearse(
         ("presets", ", ".join(f"{name} {number}" for name, number in presets.most_common())),
         ("targets", _sizes(near, "target")),
         ("sources", _sizes(near, "source")),
-        ("time", _time(near, count, settings)),
+        ("time", _time(near, count, settings) + "; no row counted as done"),
     ]
     return "".join(f"{name:<8} {words}\n" for name, words in lines)
 

@@ -33,12 +33,14 @@ class Former:
         output: digest of the result's file; empty: the row failed.
         error: why it failed; empty: it did not.
         request: digest of what was asked for: options, versions, names of files.
+        is_taken: whether it failed since another file had the name of its result: that may change.
     """
 
     inputs: str
     output: str
     error: str = ""
     request: str = ""
+    is_taken: bool = False
 
 
 class Results:
@@ -103,11 +105,34 @@ class Results:
         Raises:
             OSError: it cannot be read.
         """
+        record = self._record(out)
+        if record is None:
+            return None
+        known = record.get("former", record)  # of a row that failed: what was blended before it
+        digests = (known.get(name, "") for name in ("inputs", "output"))
+        told = (record.get(name, "") for name in ("error", "request"))
+        return Former(*digests, *told, record.get("is_taken", False))
+
+    def keep(self, out: str, line: int) -> None:
+        """Record that a row's result is as an earlier run made it, by its line of the manifest.
+
+        Args:
+            out: the row's name of its result.
+            line: the manifest's.
+
+        Raises:
+            OSError: it cannot be read or written.
+        """
+        record = self._record(out)
+        if record is not None and ("former" in record or record["line"] != line):
+            self.append(record.get("former", record) | {"line": line})
+
+    def _record(self, out: str) -> dict | None:
+        """The last record of a row; None: there is none."""
         if out not in self._places or self._file is None:
             return None
         with self._turn:
-            record = json.loads(_line_at(self._file, self._places[out][1]))
-        return Former(*(record.get(name, "") for name in ("inputs", "output", "error", "request")))
+            return json.loads(_line_at(self._file, self._places[out][1]))
 
     def append(self, record: dict) -> None:
         """Record what came of a row; it outlives the process at once.
@@ -119,6 +144,13 @@ class Results:
             OSError: the disk is full; the file is as it was.
         """
         assert self._file is not None
+        last = self._record(record["out"]) if record.get("is_taken") else None
+        if (
+            last is not None
+            and "former" not in record
+            and (last.get("former") or last.get("output"))
+        ):
+            record = record | {"former": last.get("former", last)}
         text = json.dumps(record, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         with self._turn:
             try:

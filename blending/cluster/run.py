@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from .files import is_uri
 from .jobs import OUTPUTS, Job, Jobs
 from .local import LocalPool, free_memory, workers_here
 from .manifest import Manifest, RowError, check_manifest
-from .results import DONE, FAILED, KEPT, Results
+from .results import DONE, FAILED, KEPT, Former, Results
 from .worker import Given
 
 if TYPE_CHECKING:  # Ray, which comes with the extra alone
@@ -183,8 +183,10 @@ def run(
             clear_parts(folder)
         began = time.monotonic()
         try:
-            for record in _records(jobs, results, settings, summary, cluster):
-                if record["status"] != KEPT:
+            for record in _records(jobs, results, settings, summary, cluster, on_record):
+                if record["status"] == KEPT:
+                    results.keep(record["out"], record["line"])
+                else:
                     results.append(record)
                 summary.count(record)
                 if on_record:
@@ -297,12 +299,19 @@ def _records_folder(out: str | Path, records: str | Path | None) -> Path:
     return Path(where)
 
 
+def _failed_before(job: Job, former: Former) -> dict:
+    """What a listener is told of a row that failed in an earlier run and is not tried again."""
+    error = f"{former.error} (in an earlier run)"
+    return {"line": job.line, "out": job.out, "status": FAILED, "error": error}
+
+
 def _records(
     jobs: Jobs,
     results: Results,
     settings: BatchSettings,
     summary: Summary,
     cluster: "RayPool | None",
+    on_record: OnRecord | None,
 ) -> Iterator[dict]:
     """The records of all rows, by workers here or on a cluster."""
     failed_before = 0
@@ -312,10 +321,13 @@ def _records(
         for job in jobs:
             former = results.former(job.out)
             if former and former.error:
-                if former.request == job.request and not settings.retry_failed:
+                is_settled = former.request == job.request and not former.is_taken
+                if is_settled and not settings.retry_failed and not settings.overwrite:
                     failed_before += 1
+                    if on_record:
+                        on_record(_failed_before(job, former))
                     continue
-                former = None
+                former = replace(former, error="") if former.output else None
             yield job, former
 
     if cluster is None:

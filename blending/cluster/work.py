@@ -333,7 +333,11 @@ class _Step:
             at = traceback.extract_tb(error.__traceback__)[-1]
             words = f"{type(error).__name__}: {words} ({Path(at.filename).name}:{at.lineno})"
         self.task.record = self.work.record(
-            self.task, SHORT if is_short else FAILED, error=words, step=self.name
+            self.task,
+            SHORT if is_short else FAILED,
+            error=words,
+            step=self.name,
+            is_taken=isinstance(error, FileExistsError),
         )
         self.task.inputs = self.task.result = None
         return True

@@ -64,6 +64,7 @@ def test_paths_are_relative_to_the_manifest_and_defaults_to_the_present_folder(
         ({"at": [1]}, "at: must be COLUMN,ROW"),
         ({"at": {"x": 1}}, 'at must be a text or a number, got {"x": 1}'),
         ({"colour": 1}, "colour must be a known field (arithmetic, at, "),
+        ({"harmonize": 1}, "harmonize must be a known field (did you mean harmonise?)"),
         ({"report": "r.json"}, "report must not be a field: each row's report stands in"),
         ({"overwrite": True}, "overwrite must not be a field"),
         ({"demo": True}, "demo must not be a field"),

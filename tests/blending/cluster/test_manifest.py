@@ -85,6 +85,7 @@ def test_rows_of_python_are_numbered():
     [
         ("rows.txt", b"", ValueError, "must end in one of .jsonl, .ndjson, .csv, .parquet"),
         ("rows.csv", b"", ValueError, "must begin with a line of field names"),
+        ("rows.csv", b"source;out\na;b\n", ValueError, "must be separated by commas, got semi"),
         ("rows.csv", b"a,b\n\xff,2\n", ValueError, "must be UTF-8 text"),
         ("rows.jsonl", b'{"a": "\xff"}', ValueError, "must be UTF-8 text"),
         ("missing.jsonl", None, FileNotFoundError, "manifest not found"),

@@ -44,6 +44,25 @@ def test_the_last_record_of_a_row_counts_and_stays_in_the_manifest_s_order(tmp_p
     assert lines(tmp_path)[2]["output"] == "p"
 
 
+def test_a_row_whose_inputs_changed_and_came_back_has_its_record_back(tmp_path):
+    done = record(1, "a", output="o", report={"stages": []})
+    fill(tmp_path, done, record(1, "a", error="it was made of other files", is_taken=True))
+    fill(tmp_path, record(1, "a", error="again", is_taken=True, inputs="other"))
+    with Results(tmp_path).opened() as results:
+        assert results.former("a") == Former("i1", "o", "again", "", True)
+        results.keep("a", 4)
+    assert lines(tmp_path) == [done | {"line": 4}]
+
+
+def test_a_kept_row_has_its_line_of_today(tmp_path):
+    fill(tmp_path, record(1, "a"), record(2, "b"))
+    with Results(tmp_path).opened() as results:
+        results.keep("b", 1)
+        results.keep("a", 2)
+        results.keep("none", 3)
+    assert [(one["line"], one["out"]) for one in lines(tmp_path)] == [(1, "b"), (2, "a")]
+
+
 def test_long_records_are_read_whole(tmp_path):
     long = record(2, "b", error="é" * 50_000)
     fill(tmp_path, long, record(1, "a"))

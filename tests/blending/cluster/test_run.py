@@ -116,6 +116,27 @@ def test_a_file_that_no_run_has_made_is_refused_before_anything_is_done(manifest
         assert image.size == (40, 48)
 
 
+def test_rows_whose_mask_changed_fail_until_they_may_be_replaced_or_it_comes_back(
+    manifest, row, pictures
+):
+    path, out, mask = manifest([row(0), row(1)]), pictures / "out", pictures / "mask.png"
+    run(path, out, ONE)
+    first, before = mask.read_bytes(), written(out)
+    Image.fromarray(np.pad(np.full((8, 8), 255, np.uint8), ((8, 8), (6, 6)))).save(mask)
+    told = []
+    assert run(path, out, ONE, on_record=told.append).failed == 2
+    assert "only with --overwrite" in told[0]["error"]
+    assert written(out) == before
+    second = mask.read_bytes()
+    mask.write_bytes(first)
+    assert run(path, out, ONE).kept == 2
+    assert all(one["report"] for one in records(out))
+    mask.write_bytes(second)
+    assert run(path, out, ONE).failed == 2
+    assert run(path, out, BatchSettings(workers=1, overwrite=True)).done == 2
+    assert written(out) != before
+
+
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
