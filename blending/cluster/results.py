@@ -109,9 +109,13 @@ class Results:
         if record is None:
             return None
         known = record.get("former", record)  # of a row that failed: what was blended before it
-        digests = (known.get(name, "") for name in ("inputs", "output"))
-        told = (record.get(name, "") for name in ("error", "request"))
-        return Former(*digests, *told, record.get("is_taken", False))
+        return Former(
+            inputs=known.get("inputs", ""),
+            output=known.get("output", ""),
+            error=record.get("error", ""),
+            request=record.get("request", ""),
+            is_taken=record.get("is_taken", False),
+        )
 
     def keep(self, out: str, line: int) -> None:
         """Record that a row's result is as an earlier run made it, by its line of the manifest.
