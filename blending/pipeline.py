@@ -132,6 +132,23 @@ def blend(  # noqa: PLR0913 - pictures, a place, and how
     return BlendResult(whole, blended.on_whole(), placed, report)
 
 
+def needs_network(settings: BlendSettings) -> bool:
+    """Whether a blend loads the network: where a stage computes with it, or its file is named.
+
+    Args:
+        settings: of all stages.
+
+    Returns:
+        True where it does.
+    """
+    is_deep = settings.poisson.method == "deep" or _is_refined(settings)
+    return is_deep or bool(settings.weights_file)
+
+
+def _is_refined(settings: BlendSettings) -> bool:
+    return settings.refine is not None and settings.refine.strength > 0
+
+
 def _staged(
     placed: Placed,
     settings: BlendSettings,
@@ -140,9 +157,7 @@ def _staged(
     network: Features | None,
 ) -> tuple[Tensor, Placed, list[dict]]:
     """The blend on a target, what was blended after cleaning, and the stages' reports."""
-    is_refined = settings.refine is not None and settings.refine.strength > 0
-    needs_network = settings.poisson.method == "deep" or is_refined or settings.weights_file
-    if needs_network and network is None:
+    if network is None and needs_network(settings):
         network = load_features(settings.weights_file, settings.input_scale)
     result = poisson_stage(placed, settings.poisson, network, compute, on_evaluation)
     if settings.refine is None:
@@ -155,6 +170,6 @@ def _staged(
         network,
         compute,
         on_evaluation,
-        source=result.held_source if is_refined else None,
+        source=result.held_source if _is_refined(settings) else None,
     )
     return refined.image, result.placed, [result.report, refined.report]

@@ -22,7 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .local import workers_here
 from .ray_worker import COLUMNS, Blender, Feed, stamp
-from .worker import Given
+from .worker import THREADS, Given
 
 LOCAL = "local"
 MOST_A_PAGE = 8  # rows that a worker does with one call: fewer where there are few
@@ -32,7 +32,6 @@ STORE = 2**27  # bytes of a local instance's object store: only tickets and reco
 SECONDS_TO_ANSWER = 10
 # Which server an address means; keys and passwords are each node's own and not sent around.
 SERVERS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class _Tickets(Datasource):

@@ -20,7 +20,7 @@ from ..cli.job import Inputs, blend_inputs, files_of, read_inputs, settings_of
 from ..network.vgg16 import Features, load_features
 from ..pictures.read import Picture, read_picture
 from ..pictures.write import write_picture
-from ..pipeline import BlendResult
+from ..pipeline import BlendResult, needs_network
 from ..quality.guardrails import REACH
 from ..stages.device import is_out_of_memory
 from ..stages.memory import DEFAULT_MEMORY, MEGABYTE, ShortOfMemoryError, largest_bytes
@@ -250,9 +250,7 @@ class Work:
         return picture
 
     def _network(self, options: Namespace) -> Features | None:
-        settings = settings_of(options)
-        is_refined = settings.refine is not None and settings.refine.strength > 0
-        if settings.poisson.method != "deep" and not is_refined and not options.weights:
+        if not needs_network(settings_of(options)):
             return None
         path = options.weights
         key = (path and self._kept_digest(path), options.input_scale)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # torch, which the process that hands out the rows does witho
 BEHIND = 2  # results that may wait for being written
 LARGE = 256 * 2**20  # bytes of a row's pictures from which nothing is read or written beside it
 
+# By these torch and numpy know how many threads they may have, when they are loaded.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 Given = tuple[Job, "Former | None"]
 
 
@@ -103,7 +106,7 @@ def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
         is_rehearsal: blend without writing.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process hears it and ends this one
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in THREADS:
         os.environ[name] = str(threads)  # before torch and numpy are loaded
 
     lock = threading.Lock()
