@@ -22,7 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .local import workers_here
 from .ray_worker import COLUMNS, Blender, Feed, stamp
-from .worker import THREADS, Given
+from .worker import Given, variables
 
 LOCAL = "local"
 MOST_A_PAGE = 8  # rows that a worker does with one call: fewer where there are few
@@ -168,8 +168,7 @@ class RayPool:
             raise ConnectionError(f"the cluster lost {missing} rows; run it again to go on")
 
     def _dataset(self, feed: Any) -> Dataset:
-        variables = dict.fromkeys(THREADS, str(self.threads))
-        variables |= {name: os.environ[name] for name in SERVERS if name in os.environ}
+        named = {name: os.environ[name] for name in SERVERS if name in os.environ}
         actors = ActorPoolStrategy(  # at least 1: what idles makes room for one from a lost node
             min_size=1,
             max_size=self.most,
@@ -185,7 +184,7 @@ class RayPool:
                 compute=actors,
                 num_cpus=self.cpus,
                 num_gpus=self.gpus,
-                runtime_env={"env_vars": variables},
+                runtime_env={"env_vars": variables(self.threads) | named},
             )
 
     def _cores(self) -> int:

@@ -30,7 +30,9 @@ from .jobs import INPUTS, OUTPUTS, Job
 from .results import DONE, FAILED, KEPT, SHORT, Former
 
 TRIMMED = 8  # rows after which freed memory goes back: after each one it would take 6 % of the time
-KEPT_TARGETS = 256 * MEGABYTE  # bytes of decoded targets that are kept for the next rows
+# Decoded targets that are kept for the next rows: their number, that of the rows among which
+# those of one target are looked for, and their bytes.
+KEPT_TARGETS, KEPT_BYTES = 64, 256 * MEGABYTE
 
 
 @dataclass
@@ -245,9 +247,14 @@ class Work:
             self._targets.move_to_end(content)
             return self._targets[content]
         picture = self._targets[content] = read_picture(path, in_levels=True)
-        while len(self._targets) > 1 and sum(map(_bytes, self._targets.values())) > KEPT_TARGETS:
+        while len(self._targets) > 1 and (
+            len(self._targets) > KEPT_TARGETS or self._kept_bytes() > KEPT_BYTES
+        ):
             self._targets.popitem(last=False)
         return picture
+
+    def _kept_bytes(self) -> int:
+        return sum(map(_bytes, self._targets.values()))
 
     def _network(self, options: Namespace) -> Features | None:
         if not needs_network(settings_of(options)):

@@ -23,6 +23,9 @@ LARGE = 256 * 2**20  # bytes of a row's pictures from which nothing is read or w
 
 # By these torch and numpy know how many threads they may have, when they are loaded.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# And by these torch and oneDNN how many convolutions they keep ready: 1024, of rows of many sizes,
+# take 0.2 GB, and gain nothing.
+CACHES, READY = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"), 128
 
 Given = tuple[Job, "Former | None"]
 
@@ -97,6 +100,19 @@ class Lines:
     words: Connection
 
 
+def variables(threads: int) -> dict[str, str]:
+    """What a worker's environment must say before torch and numpy are loaded.
+
+    Args:
+        threads: to compute with.
+
+    Returns:
+        Names and values.
+    """
+    counts = [*((name, threads) for name in THREADS), *((name, READY) for name in CACHES)]
+    return {name: str(count) for name, count in counts}
+
+
 def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
     """Do rows in a process of its own until there are no more, or nobody who hands them out.
 
@@ -106,8 +122,7 @@ def serve(lines: Lines, threads: int, is_rehearsal: bool) -> None:
         is_rehearsal: blend without writing.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process hears it and ends this one
-    for name in THREADS:
-        os.environ[name] = str(threads)  # before torch and numpy are loaded
+    os.environ.update(variables(threads))
 
     lock = threading.Lock()
 

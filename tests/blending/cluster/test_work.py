@@ -121,8 +121,9 @@ def test_a_target_that_was_written_anew_is_read_anew(work, jobs, row, pictures):
         assert image.getpixel((39, 47)) == (0, 0, 0)
 
 
-def test_targets_are_kept_within_their_bound(work, jobs, row, monkeypatch):
-    monkeypatch.setattr(module, "KEPT_TARGETS", 48 * 40 * 3)
+@pytest.mark.parametrize(("bound", "most"), [("KEPT_TARGETS", 1), ("KEPT_BYTES", 48 * 40 * 3)])
+def test_targets_are_kept_within_their_bounds(work, jobs, row, monkeypatch, bound, most):
+    monkeypatch.setattr(module, bound, most)
     for job in jobs([row(0), row(2)]):
         done(work, job)
     assert len(work._targets) == 1
