@@ -74,7 +74,7 @@ def clean_cutout(
     """
     batch, valid = check_cutout(source, mask, width, source_valid)
     found = matte(source, mask, width, valid, on_picture)
-    colours = source.expand(batch, -1, -1, -1).clone()
+    colours = source.expand(batch, -1, -1, -1).clone(memory_format=torch.contiguous_format)
     for row in range(batch if width else 0):
         inside = mask[row % len(mask)] > 0
         if not bool(inside.any()):

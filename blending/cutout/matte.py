@@ -98,7 +98,8 @@ def matte(
     for row in range(batch if width else 0):
         if on_picture:
             on_picture(row, batch)
-        planes = [plane[row % len(plane)] for plane in (source, mask, valid)]
+        # Contiguous: in another layout sums are rounded otherwise.
+        planes = [plane[row % len(plane)].contiguous() for plane in (source, mask, valid)]
         if not bool((planes[1] > 0).any()):
             continue
         box = worked_on(planes[1], width)

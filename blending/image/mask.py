@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..checks import check_choice, check_range
 from ..placement.layout import RESIZES, fit_factors
+from ..placement.resample import resampled
 from ..settings import LARGEST_PART
 from ..validation import check_mask, pixel_size
 from .filters import gaussian_blur
@@ -107,9 +108,7 @@ def like_reference(
         )
     factors = fit_factors(own, (size[0], size[1]), FITS_OF_RESIZES[resize])
     sides = [max(1, round(side * factor)) for side, factor in zip(own, factors, strict=True)]
-    wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
-    resized = F.interpolate(wide, sides, mode="bicubic", antialias=True)
-    return _centred(resized, size, beyond).clamp(0, 1).to(planes.dtype)
+    return _centred(resampled(planes, sides), size, beyond)
 
 
 def _centred(planes: Tensor, size: Sequence[int], beyond: float) -> Tensor:

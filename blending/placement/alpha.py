@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..validation import check_mask, check_same_size, common_batch, pixel_size
+from .resample import resize
 
 LARGEST_SIDE = 32768
 LARGEST_AREA = 100_000_000  # resampled before it is clipped: 1.2 GB
@@ -105,18 +105,18 @@ def resize_to(
         1, height, width). At least float32.
     """
 
-    def resize(tensor: Tensor) -> Tensor:
-        return F.interpolate(tensor, (height, width), mode="bicubic", antialias=True)
+    def at_size(tensor: Tensor) -> Tensor:
+        return resize(tensor, (height, width))
 
     dtype = torch.promote_types(colour.dtype, torch.float32)
     colour, alpha, mask = (tensor.to(dtype) for tensor in (colour, alpha, mask))
-    weight = resize(alpha)
-    resized = _resized_colour(colour, alpha, weight, resize)
-    return resized, (weight > OPAQUE_ENOUGH).to(weight.dtype), resize(mask).clamp(0, 1)
+    weight = at_size(alpha)
+    resized = _resized_colour(colour, alpha, weight, at_size)
+    return resized, (weight > OPAQUE_ENOUGH).to(weight.dtype), at_size(mask).clamp(0, 1)
 
 
 def _resized_colour(
-    colour: Tensor, alpha: Tensor, weight: Tensor, resize: Callable[[Tensor], Tensor]
+    colour: Tensor, alpha: Tensor, weight: Tensor, at_size: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """The colours resampled, weighted by alpha in the pictures whose alpha is not 1 everywhere.
 
@@ -124,8 +124,8 @@ def _resized_colour(
     """
     is_rough = (alpha < 1).amax((1, 2, 3), keepdim=True)
     if not is_rough.any():
-        return resize(colour)
+        return at_size(colour)
     low, high = (extreme(colour, (1, 2, 3), keepdim=True) for extreme in (torch.amin, torch.amax))
     # The kernel's negative lobes make nonsense of a rough alpha's rim.
-    weighted = (resize(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
-    return weighted if is_rough.all() else torch.where(is_rough, weighted, resize(colour))
+    weighted = (at_size(colour * alpha) / weight.clamp_min(OPAQUE_ENOUGH)).clamp(low, high)
+    return weighted if is_rough.all() else torch.where(is_rough, weighted, at_size(colour))

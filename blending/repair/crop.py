@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import check_type
 from ..placement.box import Box
 from ..placement.place import check_taken
+from ..placement.resample import resampled
 from ..placement.window import lay_out
 from ..validation import check_image, check_mask, check_same_size, common_batch
 from .region import CropSettings, Region, fitted_regions, masked_parts
@@ -111,22 +111,6 @@ def _cut(picture: Tensor, box: Box) -> Tensor:
 
 def _resized(planes: list[Tensor], size: tuple[int, int]) -> Tensor:
     return torch.cat([resampled(plane, size) for plane in planes])
-
-
-def resampled(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Planes at another size, bicubic with antialiasing; of this size already: their own bits.
-
-    Args:
-        planes: (B, C, h, w), in [0, 1], float.
-        size: height and width wanted, pixels.
-
-    Returns:
-        (B, C, *size), in [0, 1], the same dtype.
-    """
-    if (planes.shape[2], planes.shape[3]) == tuple(size):
-        return planes
-    wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
-    return F.interpolate(wide, size, mode="bicubic", antialias=True).clamp(0, 1).to(planes.dtype)
 
 
 def _notes(place: CropPlace) -> list[str]:

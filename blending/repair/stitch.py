@@ -13,6 +13,7 @@ from ..network.vgg16 import Features, load_features
 from ..placement.box import crop
 from ..placement.place import Placed
 from ..placement.place import place as place_source
+from ..placement.resample import resampled
 from ..poisson.boundary_match import SAMPLE_DISTANCE, BoundaryMatch, match_boundary, matched_source
 from ..presets import poisson_preset, refine_preset
 from ..quality.guardrails import seam_figures
@@ -24,7 +25,7 @@ from ..stages.memory import estimated_memory
 from ..stages.poisson import poisson_stage
 from ..stages.refine import refine_stage
 from ..validation import check_image, pixel_size
-from .crop import CropPlace, resampled
+from .crop import CropPlace
 from .region import Region
 
 MARGIN = 64  # pixels around a region in which a photograph's grain is looked for

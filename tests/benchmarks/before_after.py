@@ -24,7 +24,7 @@ from blending.cli.options import DEMO  # noqa: E402
 from blending.pictures.read import read_mask, read_picture, read_raw  # noqa: E402
 from blending.placement.layout import Layout  # noqa: E402
 from blending.placement.place_object import place_object  # noqa: E402
-from blending.repair.crop import resampled  # noqa: E402
+from blending.placement.resample import resampled  # noqa: E402
 from blending.repair.region import CropSettings  # noqa: E402
 
 EXAMPLES = ROOT / "example_workflows"

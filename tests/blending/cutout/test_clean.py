@@ -132,6 +132,15 @@ def test_any_size(size):
     assert found.alpha.isfinite().all()
 
 
+def test_the_layout_in_memory_does_not_show(noise):
+    source, mask = noise(1, 3, SIZE, SIZE), torch.ones(1, 1, SIZE, SIZE)
+    mask[..., 8:-8, 8:-8] = 0  # a frame
+    plain = clean_cutout(source, mask, 12)
+    other = clean_cutout(source.contiguous(memory_format=torch.channels_last), mask, 12)
+    assert torch.equal(other.source, plain.source)
+    assert torch.equal(other.alpha, plain.alpha)
+
+
 def test_an_empty_mask():
     found = clean_cutout(over(TRUE), TRUE * 0, 12)
     assert torch.equal(found.source, over(TRUE))

@@ -5,7 +5,8 @@ import torch
 from skimage import data
 
 from blending.placement.box import Box, crop
-from blending.repair.crop import crop_for_repair, resampled
+from blending.placement.resample import resampled
+from blending.repair.crop import crop_for_repair
 from blending.repair.region import CropSettings
 
 NARROW = CropSettings(context=0.0, context_pixels=4, grow=0)
