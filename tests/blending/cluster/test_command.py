@@ -30,17 +30,15 @@ def test_a_batch_by_the_command_line(manifest, row, pictures):
     assert (pictures / "out" / "1.png").is_file()
 
 
-def test_rows_that_fail_are_told_and_are_status_one(manifest, row, pictures):
+def test_rows_that_fail_are_told_and_are_status_one(manifest, row, pictures, quick_workers, capsys):
     (pictures / "mask.png").write_bytes(b"no picture")
-    path = manifest([row(0)])
-    done = start("batch", str(path), "--out", str(pictures / "out"), "--workers", "1")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    words = [str(manifest([row(0)])), "--out", str(pictures / "out"), "--workers", "1"]
+    assert batch_main(words) == 1
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("line 1: 0.png: ")
     assert "must be a whole picture file" in line
-    again = start("batch", str(path), "--out", str(pictures / "out"), "--workers", "1")
-    assert again.returncode == 1
-    assert "failed   1 (--retry-failed tries them again)" in again.stdout
+    assert batch_main(words) == 1
+    assert "failed   1 (--retry-failed tries them again)" in capsys.readouterr().out
 
 
 def test_the_help_and_a_wrong_manifest_need_no_torch(manifest, row, pictures):

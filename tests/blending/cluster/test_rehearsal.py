@@ -6,6 +6,7 @@ from PIL import Image
 from blending.cluster.rehearsal import rehearse
 from blending.cluster.run import BatchSettings, WrongManifestError
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
 ONE = BatchSettings(workers=1)
 
 

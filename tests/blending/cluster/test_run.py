@@ -16,6 +16,7 @@ from PIL import Image
 
 from blending.cluster.run import BatchSettings, WrongManifestError, run
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
 ROOT = Path(__file__).parents[3]
 ONE = BatchSettings(workers=1)
 ROWS = 12

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from blending.cluster.command import batch_main
 from blending.gallery.command import gallery_main
 from blending.gallery.make import LOG, MARK, PAGE
 
@@ -48,24 +49,19 @@ def test_the_command_tells_what_it_made(batch, capsys):
     assert "lacking  1 results that could not be read" in capsys.readouterr().out
 
 
-def test_it_shows_what_a_batch_has_made(batch, tmp_path):
-    """The commands themselves, one after the other, in processes of their own."""
+def test_it_shows_what_a_batch_has_made(batch, tmp_path, quick_workers, monkeypatch):
+    """A batch, and then the command itself in a process of its own."""
     root = Path(__file__).parents[3]
     row = {"source": "source.png", "mask": "mask.png", "target": "target.png", "at": [30, 20]}
     (tmp_path / "cut.png").write_bytes((tmp_path / "source.png").read_bytes()[:60])
     lines = [row | {"out": "good.png"}, row | {"source": "cut.png", "out": "bad.png"}]
     (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    monkeypatch.chdir(tmp_path)
+    words = ["m.jsonl", "--out", "o", "--preset", "seam-repair", "--workers", "1"]
+    assert batch_main(words) == 1
+    command = [sys.executable, "-m", "blending", "gallery", "o", "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(root)}
-
-    def run(*words):
-        command = [sys.executable, "-m", "blending", *words]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-
-    options = ("--out", "o", "--preset", "seam-repair", "--workers", "1")
-    assert run("batch", "m.jsonl", *options).returncode == 1
-    done = run("gallery", "o", "--workers", "1")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found = rows(tmp_path / "o" / "gallery" / PAGE)
     good, bad = found["good.png"], found["bad.png"]
