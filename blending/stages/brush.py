@@ -105,7 +105,8 @@ class Brush:
         """
         source = None
         if self.source is not None:
-            source = crop(pick(self.source, sample)[:, :3], window.box).to(window.source)
+            source = crop(pick(self.source, sample)[:, :3], window.box)
+            source = _plain(source, window.source)
         held = refine_reference(window, source)
         figures: dict = {"held": "blend" if source is None else "source"}
         view = View(window, factor)
@@ -114,8 +115,10 @@ class Brush:
             grams = self._grams(sample, view)
             start = refine_start(small, self.settings, grams, view.plane(held))
             return Begun(start, figures, partial(view.changed, window.source), view.shown)
-        objects = crop(pick(self.mask, sample), window.box).to(window.mask)
-        style = None if self.style is None else pick(self.style, sample)[:, :3].to(window.target)
+        objects = _plain(crop(pick(self.mask, sample), window.box), window.mask)
+        style = None
+        if self.style is not None:
+            style = _plain(pick(self.style, sample)[:, :3], window.target)
         painted, places = self._painted(
             replace(small, source=view.plane(held)),
             view.plane(objects),
@@ -196,6 +199,11 @@ class Brush:
         if found is not None and self.settings.sequence:
             self.frame = MatchedFrame(found.matches, window.box, corner, centre)
         return found
+
+
+def _plain(planes: Tensor, like: Tensor) -> Tensor:
+    """Planes as another's, contiguous: in another layout sums are rounded otherwise."""
+    return planes.to(like).contiguous()
 
 
 def _of_objects(window: Window, objects: Tensor) -> Window:

@@ -378,3 +378,13 @@ def test_a_style_that_cannot_be_read_is_named(style, error, words, given, networ
     image, target, mask = given
     with pytest.raises(error, match=re.escape(words)):
         refine_stage(image.repeat(2, 1, 1, 1), target, mask, REFINE, network, style=style)
+
+
+def test_the_layout_of_the_mask_does_not_show_in_a_narrow_picture(noise, disc, network):
+    image, target = noise(1, 3, 3, 16, seed=1), noise(1, 3, 3, 16, seed=2)
+    settings = RefineSettings(strength=0.3, max_evaluations=1, margin=16, grain=0.3)
+    plain, columns = (
+        refine_stage(image, target, mask, settings, network).image
+        for mask in (disc(3, 16, 6), disc(3, 16, 6).mT.contiguous().mT)
+    )
+    assert torch.equal(plain, columns)
