@@ -4,13 +4,18 @@ import copy
 import struct
 
 import pytest
-import torch
-from safetensors.torch import save_file
-from skimage import data
 
-from blending.network import vgg16
-from blending.network.vgg16 import load_features
-from tests.narrow import NARROW
+from blending.cli.waiting import wait_briefly
+
+wait_briefly()  # before torch is loaded: two workers of the tests spin ten times as long otherwise
+
+import torch  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from skimage import data  # noqa: E402
+
+from blending.network import vgg16  # noqa: E402
+from blending.network.vgg16 import load_features  # noqa: E402
+from tests.narrow import NARROW  # noqa: E402
 
 # Simonyan & Zisserman 2014, configuration D up to conv4_3: torchvision's index, inputs, outputs.
 CONVOLUTIONS = (

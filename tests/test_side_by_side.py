@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).parents[1]
 RUN = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 import torch
 from blending.cli.main import main
@@ -33,16 +34,19 @@ print("ready", flush=True)
 input()
 given = "--source source.png --target target.png --mask mask.png --at 11,9 --evaluations 2"
 for number, preset in enumerate(PRESETS):
+    if preset == "fast":  # cut short it is painting
+        continue
     words = [*given.split(), "--preset", preset.replace(" ", "-")]
     assert main([*words, "--out", f"{folder}/{number}.png"]) == 0
 """
 # The same in one process: two blends on threads of Python's.
 THREADS = """
 pictures = read_picture("source.png").pixels, read_picture("target.png").pixels
-mask = read_mask("mask.png")
+mask, settings = read_mask("mask.png"), PRESETS["photograph"]
+settings = replace(settings, poisson=replace(settings.poisson, max_evaluations=2))
 
 def run(_):
-    return blend(*pictures, mask, row=9, column=11, settings=PRESETS["photograph"]).image
+    return blend(*pictures, mask, row=9, column=11, settings=settings).image
 
 alone = run(0)
 with ThreadPoolExecutor(2) as pool:
@@ -90,8 +94,7 @@ def content(folder):
 def test_two_runs_side_by_side_give_the_bytes_of_one_alone(pictures, threads):
     finish(start(pictures, "alone", threads, THREADS))
     alone = content(pictures / "alone")
-    assert len(alone) == len(PRESETS)
-    assert len(set(alone.values())) >= len(PRESETS) - 1  # painting, cut short, is fast
+    assert len(set(alone.values())) == len(alone) == len(PRESETS) - 1
     finish(*(start(pictures, name, threads) for name in ("one", "other")))
     for name in ("one", "other"):
         assert content(pictures / name) == alone

@@ -368,7 +368,11 @@ def test_settings_of_another_kind_are_named(scenery, settings):
 @pytest.mark.parametrize("match", [False, True])
 def test_the_number_of_threads_does_not_show(photo, disc, match, at_thread_counts):
     source, target, mask = photo(60, 64), photo(90, 100, 250, 20), disc(60, 64, 24)
-    settings = BlendSettings(PoissonSettings(match=match), compute=Compute(precision="float32"))
+    settings = BlendSettings(
+        PoissonSettings(match=match, max_evaluations=8),
+        RefineSettings(max_evaluations=8),
+        compute=Compute(precision="float32"),
+    )
 
     def levels():
         result = blend(source, target, mask, row=11, column=13, settings=settings)

@@ -407,11 +407,11 @@ def test_the_canvas_does_not_matter(name, photo, disc, bundled):
         target = embedded(scene, side, row, column)
         placed = place(source, target, mask, row + 50, column + 50)
         if name == "poisson":
-            settings = PoissonSettings(max_evaluations=6, margin=margin, **PLAIN)
+            settings = PoissonSettings(max_evaluations=4, margin=margin, **PLAIN)
             image = poisson_stage(placed, settings, bundled).image
         else:
             more = replace(RefineSettings().weights, style=60.0)  # so that much changes
-            settings = RefineSettings(max_evaluations=6, margin=margin, weights=more)
+            settings = RefineSettings(max_evaluations=4, margin=margin, weights=more)
             image = refine_stage(placed.paste, target, placed.full_mask, settings, bundled).image
         objects.append(image[..., row + 50 : row + 78, column + 50 : column + 78])
     assert (objects[0] - source)[mask.expand_as(source) > 0].abs().mean() > 2 * LEVEL

@@ -466,10 +466,10 @@ def test_bfloat16_stays_within_a_level_of_float32(name, bundled):
     for precision in ("float32", "bfloat16"):
         how = Compute(precision=precision)
         if name == "poisson":
-            result = poisson_stage(placed, replace(DEEP, max_evaluations=6), bundled, how)
+            result = poisson_stage(placed, replace(DEEP, max_evaluations=3), bundled, how)
         else:
             given = placed.paste, target, placed.full_mask
-            settings = RefineSettings(margin=16, max_evaluations=6, style_form="gram")
+            settings = RefineSettings(margin=16, max_evaluations=3, style_form="gram")
             result = refine_stage(*given, settings, bundled, how)
         images.append(result.image)
     inside = (placed.full_mask > 0).expand_as(images[0])
