@@ -59,7 +59,8 @@ def place_object(
 
     Raises:
         ValueError: wrong shapes, ranges, sizes or batches; neither mask nor alpha; an object larger
-            than 32768 pixels a side or 100 million in all, or wholly outside the target.
+            than 32768 pixels a side or 100 million in all, or wholly outside the target, or so
+            small that nothing of its mask is left.
         TypeError: not float tensors.
     """
     check_image("source", source)
@@ -78,9 +79,13 @@ def place_object(
     size = f"{spot.width} x {spot.height} pixels"
     check_extent(spot.height, spot.width, "scale and fit", size)
     planes = pose(colour, alpha, mask, layout.flip, spot)
-    whole = full_box(planes[2].shape)
-    if trim:
-        whole = bounding_box((planes[2] >= SOLVED_FROM).any(0, keepdim=True))
+    taken = (planes[2] >= SOLVED_FROM).any(0, keepdim=True)
+    if not bool(taken.any()):
+        raise ValueError(
+            f"scale and fit must leave something of the mask, got none of it at {size}; make the "
+            "object larger"
+        )
+    whole = bounding_box(taken) if trim else full_box(planes[2].shape)
     shown = visible_part(planes[0], target, spot.row, spot.column)
     colour, valid, mask = (crop(plane, shown) for plane in planes)
     mask = solved_mask(mask)

@@ -193,6 +193,14 @@ def test_sources_and_masks_that_cannot_be_placed_are_refused(source, mask, messa
         place_object(source, torch.zeros(1, 3, 9, 9), mask, Layout())
 
 
+@pytest.mark.parametrize("trim", [False, True])
+def test_a_size_at_which_the_mask_vanishes_is_refused(trim, photo):
+    mask = torch.zeros(1, 1, 40, 40)
+    mask[..., 20, 20] = 1
+    with pytest.raises(ValueError, match="scale and fit must leave something of the mask, got"):
+        place_object(photo(40, 40), photo(30, 30), mask, Layout(scale=0.03), trim)
+
+
 ANCHORED = Layout(column=60, row=50, unit="pixels", anchor="bottom right")
 
 
