@@ -27,17 +27,18 @@ from blending.cli.main import main
 from blending import PRESETS, blend
 from blending.pictures.read import read_mask, read_picture
 
-folder, threads = Path(sys.argv[1]), int(sys.argv[2])
-torch.set_num_threads(threads)
-folder.mkdir()
 print("ready", flush=True)
 input()
 given = "--source source.png --target target.png --mask mask.png --at 11,9 --evaluations 2"
-for number, preset in enumerate(PRESETS):
-    if preset == "fast":  # cut short it is painting
-        continue
-    words = [*given.split(), "--preset", preset.replace(" ", "-")]
-    assert main([*words, "--out", f"{folder}/{number}.png"]) == 0
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    folder = Path(sys.argv[1], str(threads))
+    folder.mkdir(parents=True)
+    for number, preset in enumerate(PRESETS):
+        if preset == "fast":  # cut short it is painting
+            continue
+        words = [*given.split(), "--preset", preset.replace(" ", "-")]
+        assert main([*words, "--out", f"{folder}/{number}.png"]) == 0
 """
 # The same in one process: two blends on threads of Python's.
 THREADS = """
@@ -48,9 +49,11 @@ settings = replace(settings, poisson=replace(settings.poisson, max_evaluations=2
 def run(_):
     return blend(*pictures, mask, row=9, column=11, settings=settings).image
 
-alone = run(0)
-with ThreadPoolExecutor(2) as pool:
-    assert all(torch.equal(image, alone) for image in pool.map(run, range(2)))
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    alone = run(0)
+    with ThreadPoolExecutor(2) as pool:
+        assert all(torch.equal(image, alone) for image in pool.map(run, range(2)))
 """
 
 
@@ -66,10 +69,10 @@ def pictures(tmp_path):
     return tmp_path
 
 
-def start(folder, name, threads, more=""):
+def start(folder, name, more=""):
     environment = os.environ | WAITING  # as the command line waits; else it takes ten times as long
-    environment |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-c", RUN + more, name, str(threads)]
+    environment |= {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", RUN + more, name]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
@@ -86,15 +89,18 @@ def finish(*processes):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Bytes by name, for each number of threads."""
+    numbers = sorted(folder.iterdir())
+    return [{path.name: path.read_bytes() for path in number.iterdir()} for number in numbers]
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("threads", [1, 2])
-def test_two_runs_side_by_side_give_the_bytes_of_one_alone(pictures, threads):
-    finish(start(pictures, "alone", threads, THREADS))
+def test_two_runs_side_by_side_give_the_bytes_of_one_alone(pictures):
+    finish(start(pictures, "alone", THREADS))
     alone = content(pictures / "alone")
-    assert len(set(alone.values())) == len(alone) == len(PRESETS) - 1
-    finish(*(start(pictures, name, threads) for name in ("one", "other")))
+    assert len(alone) == 2
+    for made in alone:
+        assert len(set(made.values())) == len(made) == len(PRESETS) - 1
+    finish(*(start(pictures, name) for name in ("one", "other")))
     for name in ("one", "other"):
         assert content(pictures / name) == alone
