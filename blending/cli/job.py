@@ -64,11 +64,13 @@ def read_inputs(options: argparse.Namespace, target: Picture | None = None) -> I
     Raises:
         OSError, ValueError: a file that is no picture, or a format that cannot hold the result.
     """
-    from ..pictures.formats import check_format
+    from ..pictures.formats import check_format, check_suffix
     from ..pictures.icc import srgb_profile
     from ..pictures.read import read_picture
     from ..pictures.write import check_encoder
 
+    for path in filter(None, (options.out, options.save_cutout)):
+        check_suffix(path)  # before anything is read
     target = target or read_picture(options.target, in_levels=True)
     check_format(options.out, target.levels.shape[1], target.bits, target.icc)
     check_encoder(options.out, target.levels)

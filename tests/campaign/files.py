@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 from hypothesis import strategies as st
 from PIL import Image
 
 from blending.cli.main import main
+from blending.pictures import opening
 
 from .picture_files import SUFFIXES, picture, write
 from .search import FaultError, Part
@@ -22,6 +24,7 @@ if os.name == "posix":
     import resource
 
 LONGEST = 90  # seconds of a run: one that takes longer hangs
+FREE = 400e6  # bytes that a picture finds free, whatever the machine has: a bomb is what is larger
 MOST_MEMORY = 600  # MB that a run on pictures of 40 pixels may grow by, a network's included
 ODD = (
     *("--at 1000000000,0", "--at 1,2,3", "--at 0.5,1", "--at -3,-2", "--at 15,19"),
@@ -121,7 +124,12 @@ def run_line(words: list[str]) -> tuple[object, str, str]:
     with tempfile.TemporaryFile() as own:
         os.dup2(own.fileno(), 2)
         try:
-            with redirect_stdout(output), redirect_stderr(errors), bounded():
+            with (
+                redirect_stdout(output),
+                redirect_stderr(errors),
+                patch.object(opening, "free_main_memory", lambda: FREE),
+                bounded(),
+            ):
                 try:
                     status = main(words)
                 except SystemExit as end:

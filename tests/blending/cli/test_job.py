@@ -86,6 +86,12 @@ def test_a_format_that_cannot_hold_the_result_is_told_before_the_blend(options, 
         read_inputs(options(more))
 
 
+@pytest.mark.parametrize("more", ["--out o.gif", "--save-cutout c.gif"])
+def test_an_unknown_format_is_told_before_anything_is_read(options, more):
+    with pytest.raises(ValueError, match="must end in one of"):
+        read_inputs(options(f"{more} --target not-there.png"))
+
+
 def test_options_change_the_preset_s_settings_and_leave_the_rest(options):
     assert settings_of(options()) == PRESETS["seam repair"]
     changed = settings_of(
