@@ -1,6 +1,7 @@
 """The main memory that is free: what the system has, and what a container's limits leave."""
 
 import math
+import mmap
 from pathlib import Path
 
 # Of each version: the controller's name in /proc/self/cgroup, its folder below the mount point,
@@ -16,6 +17,26 @@ def free_main_memory() -> float:
     import psutil
 
     return min(psutil.virtual_memory().available, cgroup_free_memory())
+
+
+def check_addresses(size: int) -> None:
+    """Raise unless this process may have so many more bytes, of which none is touched.
+
+    OpenBLAS, which SciPy loads, asks for its buffers for ever where a limit (`ulimit -v`) leaves
+    no room for them, so who needs it asks first.
+
+    Args:
+        size: in bytes.
+
+    Raises:
+        MemoryError: it may not.
+    """
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows has no such limit
+        return
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise MemoryError(f"{size} bytes are not to be had") from error
 
 
 def cgroup_free_memory(

@@ -9,11 +9,12 @@ from typing import TextIO, cast
 
 from .console import Console, without_library_words
 from .job import blend_inputs, output_paths, read_inputs, settings_of, write_outputs
-from .loading import without_collector
+from .loading import while_loading
 from .options import EXIT_USAGE, parse_options
 from .outputs import Outputs
 
 EXIT_INTERRUPTED = 130
+DEEP_NEEDS = 192 * 2**20  # bytes of addresses, less than any run with the network takes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,13 +66,16 @@ def _is_out_of_memory(error: MemoryError | RuntimeError | ImportError) -> bool:
 
 
 def _run(options: argparse.Namespace) -> None:
-    with without_collector():
+    with while_loading():
+        from ..free_memory import check_addresses
         from ..pictures.atomic import check_output
-        from ..pipeline import blend  # noqa: F401 - with torch and all that it needs
+        from ..pipeline import needs_network  # with torch and all that it needs
         from .progress import Progress
 
     for path in output_paths(options):
         check_output(path, overwrite=options.overwrite)
+    if needs_network(settings_of(options)):
+        check_addresses(DEEP_NEEDS)
     with without_library_words():
         inputs = read_inputs(options)
     with Progress(settings_of(options)) as progress:

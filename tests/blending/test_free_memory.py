@@ -1,11 +1,14 @@
 """Control groups, played by folders that are laid out as Linux has them."""
 
 import math
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from blending import free_memory
-from blending.free_memory import cgroup_free_memory, free_main_memory
+from blending.free_memory import cgroup_free_memory, check_addresses, free_main_memory
 
 MEGABYTE = 2**20
 UNLIMITED_V1 = 9223372036854771712  # what version 1 says for none: the largest page count
@@ -112,3 +115,25 @@ def test_the_less_of_what_system_and_container_leave_is_free(
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(free_memory, "cgroup_free_memory", lambda: left)
     assert free_main_memory() == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the process's size from /proc")
+def test_addresses_are_checked_against_the_process_s_limit():
+    import resource  # which Windows lacks
+
+    check_addresses(MEGABYTE)
+    child = os.fork()
+    if not child:  # a limit that is lowered stays so
+        status = 1
+        try:
+            size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            _, most = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (size + 64 * MEGABYTE, most))
+            check_addresses(16 * MEGABYTE)
+            try:
+                check_addresses(128 * MEGABYTE)
+            except MemoryError:
+                status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
