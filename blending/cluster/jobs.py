@@ -14,6 +14,7 @@ from ..cli.job import settings_of
 from ..cli.options import option_parser, parse_options
 from ..pictures.formats import check_suffix
 from .files import is_uri, join
+from .headers import check_fit
 from .manifest import Manifest, Row, RowError, read_rows
 
 INPUTS = ("source", "mask", "target", "weights")
@@ -120,6 +121,7 @@ class Jobs:
         def checked(row: Row) -> Job:
             job = self._job(row)
             _check_files(job.namespace)
+            check_fit(job.namespace)
             return job
 
         return self._rows(checked)
