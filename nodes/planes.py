@@ -10,13 +10,18 @@ def image_planes(name: str, image: Tensor) -> Tensor:
     """IMAGE (N, H, W, C) to (N, 3 or 4, H, W); one channel is read as grey.
 
     Raises:
-        ValueError: other shapes; NaN or infinity.
+        ValueError: other shapes; not floats; NaN or infinity.
     """
     check_given(name, image, "an IMAGE")
     if image.ndim != 4 or image.shape[-1] not in (1, 3, 4) or 0 in image.shape:
         raise ValueError(
             f"{name} must be an IMAGE (batch, height, width, 1 (grey), 3 or 4 channels), got "
             f"{tuple(image.shape)}: link a picture, such as Load Image's IMAGE"
+        )
+    if not image.is_floating_point():
+        raise ValueError(
+            f"{name} must be an IMAGE of floats in [0, 1], got {image.dtype}: divide 8-bit values "
+            "by 255 in the node that made it"
         )
     _check_finite(name, image)
     planes = image.movedim(-1, 1)
