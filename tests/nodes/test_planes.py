@@ -32,7 +32,7 @@ def test_a_picture_of_another_shape_is_named(shape):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int64, torch.bool])
 def test_a_picture_of_whole_numbers_is_named(dtype):
-    with pytest.raises(ValueError, match="target must be an IMAGE of floats in .*, got torch"):
+    with pytest.raises(ValueError, match=r"target must be an IMAGE of floats in .*, got torch"):
         image_planes("target", torch.ones(1, 20, 24, 3, dtype=dtype))
 
 
