@@ -96,10 +96,11 @@ def place_object(
         )
     at, frame = shown.shifted(spot.row, spot.column), full_box(target.shape)
     own_batch = common_batch(source=colour, alpha=valid)
+    colour = colour.clamp(0, 1)  # what is resampled may leave it
     rgba = torch.cat([plane.expand(own_batch, -1, -1, -1) for plane in (colour, valid)], 1)
     return PlacedObject(
         paste=pasted(target.expand(batch, -1, -1, -1), colour, mask, at),
-        source=lay_out(rgba.clamp(0, 1), at, frame),
+        source=lay_out(rgba, at, frame),
         mask=lay_out(mask, at, frame).to(target.dtype),
         words=_words(whole.shifted(spot.row, spot.column), frame, notes),
     )
