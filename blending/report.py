@@ -63,7 +63,8 @@ def machine_report(device: torch.device, since: MemoryMark | None = None) -> dic
         the system does not tell.
     """
     names = ("torchvision", "kornia", "numpy")
-    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    # torch's own is of a class of torch's, which would be loaded wherever a report is unpickled.
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     return {
         "device": str(device),
         "peak_memory_bytes": _peak_memory(since),

@@ -156,7 +156,7 @@ def everything(cases: Path, authors: Path | None) -> Iterator[tuple[str, object]
         yield f"setting {name}", lambda s=settings: small(s, cases, 0.6)
     half = BlendSettings(deep, None, compute=Compute(arithmetic="bfloat16"))
     yield "setting bfloat16", lambda: small(half, cases, 0.5)
-    tiled = BlendSettings(replace(deep, weights=weights), None, compute=Compute(memory=0))
+    tiled = BlendSettings(replace(deep, weights=weights), None, compute=Compute(memory=660 * 2**20))
     yield "setting tiles", lambda: small(tiled, cases)
     yield "styled", lambda: styled(cases)
 

@@ -2,6 +2,8 @@
 
 import argparse
 import hashlib
+import pickle
+import pickletools
 
 import numpy as np
 import pytest
@@ -127,6 +129,13 @@ def test_targets_are_kept_within_their_bounds(work, jobs, row, monkeypatch, boun
     for job in jobs([row(0), row(2)]):
         done(work, job)
     assert len(work._targets) == 1
+
+
+def test_a_record_loads_nothing_where_it_arrives(work, jobs, row):
+    """The process that hands out the rows does without torch; text, numbers and lists alone."""
+    (job,) = jobs([row(0)])
+    found = pickletools.genops(pickle.dumps(done(work, job)))
+    assert not [name.arg for name, *_ in found if name.name in ("GLOBAL", "STACK_GLOBAL")]
 
 
 def test_freed_memory_goes_back_after_some_rows(work, jobs, row, monkeypatch):
