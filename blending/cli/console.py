@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -74,6 +75,9 @@ def without_library_words() -> Iterator[None]:
             if saved is not None:
                 _lead_to_nowhere(2)
         yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # what it held writes its last words here
+        raise
     finally:
         if saved is not None:
             _lead_back(2, saved)
