@@ -79,13 +79,7 @@ def place_object(
     size = f"{spot.width} x {spot.height} pixels"
     check_extent(spot.height, spot.width, "scale and fit", size)
     planes = pose(colour, alpha, mask, layout.flip, spot)
-    taken = (planes[2] >= SOLVED_FROM).any(0, keepdim=True)
-    if not bool(taken.any()):
-        raise ValueError(
-            f"scale and fit must leave something of the mask, got none of it at {size}; make the "
-            "object larger"
-        )
-    whole = bounding_box(taken) if trim else full_box(planes[2].shape)
+    whole = _told_box(planes[2], size, trim=trim)
     shown = visible_part(planes[0], target, spot.row, spot.column)
     colour, valid, mask = (crop(plane, shown) for plane in planes)
     mask = solved_mask(mask)
@@ -104,6 +98,17 @@ def place_object(
         mask=lay_out(mask, at, frame).to(target.dtype),
         words=_words(whole.shifted(spot.row, spot.column), frame, notes),
     )
+
+
+def _told_box(mask: Tensor, size: str, *, trim: bool) -> Box:
+    """The box that is told of an object at its size: of its mask, or of its whole source."""
+    taken = (mask >= SOLVED_FROM).any(0, keepdim=True)
+    if not bool(taken.any()):
+        raise ValueError(
+            f"scale and fit must leave something of the mask, got none of it at {size}; make the "
+            "object larger"
+        )
+    return bounding_box(taken) if trim else full_box(mask.shape)
 
 
 def _words(box: Box, frame: Box, notes: tuple[str, ...]) -> str:
