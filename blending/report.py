@@ -4,8 +4,9 @@ import math
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import torch
@@ -84,10 +85,11 @@ def json_ready(figures: dict[str, float]) -> dict[str, float | None]:
 
 def _version(name: str) -> str | None:
     """Of an installed distribution, or what a module without one (vendored, frozen) says itself."""
-    try:
-        return version(name)
-    except (PackageNotFoundError, OSError):  # or its metadata cannot be read: no reason to fail
-        return getattr(sys.modules.get(name), "__version__", None)
+    with suppress(PackageNotFoundError, OSError):  # or it cannot be read: no reason to fail
+        found = metadata(name)
+        if "Version" in found:
+            return found["Version"]
+    return getattr(sys.modules.get(name), "__version__", None)
 
 
 def _peak_memory(since: MemoryMark | None) -> int | None:

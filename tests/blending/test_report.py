@@ -43,7 +43,7 @@ def vendored(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(report, "version", missing)
+    monkeypatch.setattr(report, "metadata", missing)
 
 
 def test_a_module_without_a_distribution_tells_its_own_version(vendored, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_run_does_not_fail_where_its_report_cannot_be_filled(monkeypatch):
 
     mark = memory_mark(CPU)
     monkeypatch.setattr(Path, "read_text", refuse)
-    monkeypatch.setattr(report, "version", refuse)
+    monkeypatch.setattr(report, "metadata", refuse)
     monkeypatch.setitem(sys.modules, "kornia", types.SimpleNamespace())
     found = machine_report(CPU, mark)
     assert found["peak_memory_bytes"] is None
