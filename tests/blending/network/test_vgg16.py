@@ -267,6 +267,13 @@ def test_weights_that_are_no_numbers_are_named(value, random_tensors, tmp_path):
     assert "must have finite numbers, got NaN or infinity (in float32) in features.17." in message
 
 
+def test_weights_too_large_for_finite_gram_matrices_are_refused(random_tensors, tmp_path):
+    path = tmp_path / "large.safetensors"
+    bias = torch.full_like(random_tensors["features.21.bias"], 3e38)
+    save_file(random_tensors | {"features.21.bias": bias}, path)
+    assert "must give finite features, got NaN or infinity at relu4_3" in refusal(path)
+
+
 def test_weights_too_large_for_finite_features_are_refused(random_tensors, tmp_path):
     path = tmp_path / "a.safetensors"
     tensors = {name: 1e12 * tensor for name, tensor in random_tensors.items()}
