@@ -1,11 +1,10 @@
 """What a row's headers tell before anything is blended: pictures that cannot fit each other."""
 
 import argparse
-import os
 from functools import lru_cache
 
 from ..pictures.opening import known_formats, open_image
-from .files import is_uri
+from .files import is_uri, state
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")  # the usual ones; others are not asked
 KEPT = 2**14  # sizes that are remembered: targets and masks of many rows
@@ -43,14 +42,13 @@ def _size(path: str | None) -> tuple[int, int] | None:
     if not path or is_uri(path):
         return None
     try:
-        found = os.stat(path)
+        return _header_size(path, state(path))
     except OSError:
         return None
-    return _header_size(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(KEPT)
-def _header_size(path: str, *_: int) -> tuple[int, int] | None:
+def _header_size(path: str, _: tuple) -> tuple[int, int] | None:
     """Width and height that a file says it has; None: it says nothing that can be understood."""
     try:
         with open(path, "rb") as file, open_image(file, known_formats(FORMATS)) as image:

@@ -120,8 +120,9 @@ class Jobs:
 
         def checked(row: Row) -> Job:
             job = self._job(row)
-            _check_files(job.namespace)
-            check_fit(job.namespace)
+            options = job.namespace
+            _check_files(options)
+            check_fit(options)
             return job
 
         return self._rows(checked)

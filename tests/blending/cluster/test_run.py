@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blending.cluster.command import batch_main
 from blending.cluster.run import BatchSettings, WrongManifestError, run
 
 pytestmark = pytest.mark.usefixtures("quick_workers")
@@ -197,7 +198,9 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signals")
-def test_after_a_kill_the_last_run_s_files_are_those_of_an_undisturbed_one(undisturbed, tmp_path):
+def test_after_a_kill_the_last_run_s_files_are_those_of_an_undisturbed_one(
+    undisturbed, tmp_path, capsys
+):
     """One kill here; `python -m tests.campaign batches` kills at many random moments."""
     path, expected = undisturbed
     process = command(path, tmp_path)
@@ -205,9 +208,12 @@ def test_after_a_kill_the_last_run_s_files_are_those_of_an_undisturbed_one(undis
     time.sleep(random.Random(3).random() / 50)
     process.kill()
     process.communicate()
-    assert run(path, tmp_path, BatchSettings(workers=2)).failed == 0
+    assert batch_main([str(path), "--out", str(tmp_path), "--workers", "2"]) == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
     assert written(tmp_path) == expected
     assert [one["line"] for one in records(tmp_path)] == list(range(1, ROWS + 1))
+    assert "failed   0\n" in output
 
 
 @pytest.mark.skipif(os.name != "posix", reason="interrupts by signals")
